@@ -1,0 +1,207 @@
+/**
+ * One connection to Postgres: plain queries through `pg`, and the bare socket for what `pg` has no
+ * words for (COPY OUT, replication). Every value comes as the text that Postgres prints, under pinned
+ * settings, so that two sessions never print the same value differently.
+ */
+import type { Duplex } from 'node:stream';
+import pg from 'pg';
+import { TidelockError } from '../core/errors.ts';
+import { translateError } from './pg-errors.ts';
+
+/** Rows by column name; every value as Postgres prints it. */
+export type PgRow = Readonly<Record<string, string | null>>;
+
+export type SessionOptions = {
+  /** `postgres://user:password@host:port/database`; a socket folder as `?host=/run/postgresql`. */
+  readonly url: string;
+  /** What `pg_stat_activity` shows. The replication connection is `tidelock:<slot>`, others `tidelock`. */
+  readonly applicationName?: string | undefined;
+  /** True for the walsender: `IDENTIFY_SYSTEM`, slots, `START_REPLICATION`. Plain SQL works too. */
+  readonly isReplication?: boolean | undefined;
+  readonly connectTimeoutMs?: number | undefined;
+  /** Further settings of this session, on top of the pinned ones. */
+  readonly settings?: Readonly<Record<string, string>> | undefined;
+  /** Called once when the connection is lost while nobody waits for an answer. */
+  readonly onLost?: ((error: TidelockError) => void) | undefined;
+};
+
+export const APPLICATION_NAME = 'tidelock';
+
+const CONNECT_TIMEOUT_MS = 10_000;
+const KEEP_ALIVE_DELAY_MS = 10_000;
+
+/**
+ * What makes values print the same in every session, plus: rows that row-level security hides make a
+ * query fail instead of quietly missing, and a half-dead walsender of ours ends by itself.
+ */
+const PINNED_SETTINGS: Readonly<Record<string, string>> = {
+  datestyle: 'ISO',
+  intervalstyle: 'postgres',
+  timezone: 'UTC',
+  extra_float_digits: '3',
+  bytea_output: 'hex',
+  client_encoding: 'UTF8',
+  search_path: 'pg_catalog',
+  quote_all_identifiers: 'off',
+  row_security: 'off',
+  client_min_messages: 'warning',
+  statement_timeout: '0',
+  lock_timeout: '0',
+  idle_in_transaction_session_timeout: '0',
+  wal_sender_timeout: '60s',
+  jit: 'off',
+};
+
+/** Parameters of the URL that would break what this program relies on. */
+const OWN_PARAMETERS = [
+  'application_name',
+  'fallback_application_name',
+  'replication',
+  'client_encoding',
+  'statement_timeout',
+  'lock_timeout',
+  'idle_in_transaction_session_timeout',
+];
+
+export class PgSession {
+  /** `host:port/database`, for messages. Never has the password. */
+  readonly where: string;
+  readonly #client: pg.Client;
+  readonly #onLost: ((error: TidelockError) => void) | undefined;
+  #isEnding = false;
+  #lost: TidelockError | null = null;
+
+  constructor(client: pg.Client, where: string, onLost: SessionOptions['onLost']) {
+    this.#client = client;
+    this.where = where;
+    this.#onLost = onLost;
+    client.on('error', (cause) => this.#noteLoss(cause));
+  }
+
+  /** Throws `SOURCE_DOWN` when Postgres cannot be reached or refuses us, `BAD_CONFIG` for a wrong URL. */
+  static async connect(options: SessionOptions): Promise<PgSession> {
+    const client = newClient(options);
+    const where = `${client.host}:${client.port}/${client.database ?? ''}`;
+    const session = new PgSession(client, where, options.onLost);
+    try {
+      await client.connect();
+    } catch (cause) {
+      session.#isEnding = true;
+      client.end().catch(() => undefined); // it never came up: there is nothing to wait for
+      throw translateError(cause, where, { isConnecting: true });
+    }
+    return session;
+  }
+
+  get isLost(): boolean {
+    return this.#lost !== null;
+  }
+
+  /**
+   * Runs one statement, or several without parameters. Throws `SOURCE_DOWN` when the connection is lost
+   * and `SOURCE_UNFIT` when a right is missing; every other error of Postgres is `INTERNAL` (`sqlStateOf`
+   * tells which), because only the caller knows what it means.
+   */
+  async query(sql: string, params: readonly (string | null)[] = []): Promise<readonly PgRow[]> {
+    if (this.#lost !== null) throw this.#lost;
+    try {
+      const values = params.length === 0 ? {} : { values: [...params] };
+      const result = await this.#client.query<Record<string, string | null>>({
+        text: sql,
+        ...values,
+        types: AS_TEXT,
+      });
+      // Several statements give several results: the last one counts.
+      return (Array.isArray(result) ? (result.at(-1)?.rows ?? []) : result.rows) as PgRow[];
+    } catch (cause) {
+      throw translateError(cause, this.where, { isConnecting: false });
+    }
+  }
+
+  /** The only row of a query that has exactly one. */
+  async queryOne(sql: string, params: readonly (string | null)[] = []): Promise<PgRow> {
+    const [row] = await this.query(sql, params);
+    if (row !== undefined) return row;
+    throw new TidelockError({ code: 'INTERNAL', message: `no row for: ${sql.slice(0, 200)}` });
+  }
+
+  /**
+   * Hands the bare socket to `onBytes` and sends `sql`. No query may be running. The caller parses the
+   * answer itself; after `ReadyForQuery` it may call `giveBack` and use the session as before.
+   */
+  takeOver(sql: string, onBytes: (bytes: Buffer) => void): { socket: Duplex; giveBack(): void } {
+    if (this.#lost !== null) throw this.#lost;
+    const { connection } = this.#client;
+    const socket = connection.stream;
+    const ownParsers = socket.listeners('data') as ((bytes: Buffer) => void)[];
+    socket.removeAllListeners('data');
+    socket.on('data', onBytes);
+    connection.query(sql);
+    return {
+      socket,
+      giveBack: () => {
+        socket.removeListener('data', onBytes);
+        for (const parser of ownParsers) socket.on('data', parser);
+      },
+    };
+  }
+
+  /** Ends the connection; waits until it is closed. */
+  async end(): Promise<void> {
+    if (this.#isEnding) return;
+    this.#isEnding = true;
+    if (this.#lost !== null) return;
+    await this.#client.end().catch(() => undefined); // a connection that breaks while ending has ended
+  }
+
+  /** Ends the connection at once, whatever it is doing. Postgres rolls back. */
+  destroy(): void {
+    this.#isEnding = true;
+    this.#client.connection.stream.destroy();
+  }
+
+  #noteLoss(cause: unknown): void {
+    if (this.#lost !== null || this.#isEnding) return;
+    this.#lost = translateError(cause, this.where, { isConnecting: true });
+    this.#onLost?.(this.#lost);
+  }
+}
+
+const AS_TEXT = { getTypeParser: () => (text: string) => text } as pg.CustomTypesConfig;
+
+function newClient(options: SessionOptions): pg.Client {
+  const { base, extraOptions } = withoutOwnParameters(options.url);
+  const settings = Object.entries({ ...PINNED_SETTINGS, ...options.settings });
+  const flags = settings.map(([name, value]) => `-c ${name}=${value.replace(/[\\ ]/g, '\\$&')}`);
+  const config: pg.ClientConfig & { replication?: 'database' } = {
+    connectionString: base,
+    application_name: options.applicationName ?? APPLICATION_NAME,
+    connectionTimeoutMillis: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY_MS,
+    options: [extraOptions, ...flags].join(' ').trim(),
+    ...(options.isReplication === true ? { replication: 'database' } : {}),
+  };
+  try {
+    return new pg.Client(config);
+  } catch (cause) {
+    throw new TidelockError({
+      code: 'BAD_CONFIG',
+      message: 'the Postgres URL cannot be read',
+      hint: 'use postgres://user:password@host:port/database',
+      cause,
+    });
+  }
+}
+
+/** The URL with this program's own parameters removed, and the `options` that somebody put there. */
+function withoutOwnParameters(url: string): { base: string; extraOptions: string } {
+  const mark = url.indexOf('?');
+  if (mark < 0) return { base: url, extraOptions: '' };
+  const parameters = new URLSearchParams(url.slice(mark + 1));
+  for (const name of OWN_PARAMETERS) parameters.delete(name);
+  const extraOptions = parameters.get('options') ?? '';
+  parameters.delete('options');
+  const rest = parameters.toString();
+  return { base: rest === '' ? url.slice(0, mark) : `${url.slice(0, mark)}?${rest}`, extraOptions };
+}
