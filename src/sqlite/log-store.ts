@@ -1,0 +1,404 @@
+/**
+ * The durable change log in one SQLite file, `log.db`, owned by one process.
+ *
+ * Order of duties: what readers may see lives in memory (`heads`, `upper`, `since`) and changes only after
+ * the SQLite transaction that stores it has been synced. Everything that goes away (purged groups, pieces of
+ * rolled back transactions) is only marked; its space is swept in bounded slices by later calls.
+ */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
+import { assert } from '../core/assert.ts';
+import { TidelockError } from '../core/errors.ts';
+import { formatLsn, LSN_ZERO, type Lsn, type Ts } from '../core/lsn.ts';
+import type { TableDef } from '../core/table.ts';
+import type { GroupHead, NewGroup, StoredGroup } from '../log/group.ts';
+import type {
+  LogIdentity,
+  LogStore,
+  SealedPart,
+  StagedIndex,
+  StagedPart,
+  StagedRef,
+} from '../log/port.ts';
+import { bytesOf, doubles, indexCrc, words } from './log-content.ts';
+import { corruptLog, openFailure, writeFailure } from './log-errors.ts';
+import { headOfRow, rowOfHead, SelectorPool } from './log-heads.ts';
+import { prepareLogFile, readState, writeState } from './log-schema.ts';
+import { LogStatements } from './log-statements.ts';
+import {
+  asBytes,
+  asNumber,
+  asText,
+  inTransaction,
+  openSql,
+  type Sql,
+  sqlFailureOf,
+} from './sql.ts';
+
+/** How long opening waits for a predecessor that is just ending. */
+const OPEN_WAIT_MS = 500;
+/** Bytes of forgotten bodies that one `purge`, `discard` or `append` frees at most (plus one body). */
+const SWEEP_BYTES_MAX = 8 * 1024 * 1024;
+/** The owner of staged pieces that nobody wants any more. No transaction has it. */
+const NOBODY = -1;
+
+type Frontier = { readonly firstSeq: number; readonly since: Ts; readonly upper: Ts };
+
+export type LogStoreOptions = {
+  /** The folder of the log; created when missing. */
+  readonly dir: string;
+};
+
+/**
+ * Opens or creates the log. Throws `LOG_IN_USE` when another process has it, `LOG_UNFIT` when the file is
+ * not a log of a format we know, `LOG_CORRUPT` when it is damaged, `LOG_WRITE_FAILED`.
+ */
+export function openLogStore(options: LogStoreOptions): LogStore {
+  const file = join(options.dir, 'log.db');
+  let sql: Sql | undefined;
+  try {
+    mkdirSync(options.dir, { recursive: true });
+    sql = openSql(file, { timeoutMs: OPEN_WAIT_MS });
+    return openLogStoreOn(sql, file);
+  } catch (error) {
+    sql?.close();
+    throw openFailure(error, file);
+  }
+}
+
+/** Opens the log on a given connection. */
+export function openLogStoreOn(sql: Sql, file: string): LogStore {
+  prepareLogFile(sql, file);
+  return new SqliteLogStore(sql);
+}
+
+class SqliteLogStore implements LogStore {
+  readonly #sql: Sql;
+  readonly #statements: LogStatements;
+  readonly #pool = new SelectorPool();
+  readonly #heads: GroupHead[] = [];
+  #identity: LogIdentity | null;
+  #tables: readonly TableDef[];
+  #frontier: Frontier;
+  #groupBytes = 0;
+  #stagedBytes = 0;
+  #nextBodyId: number;
+  #isSynced = true;
+  #mayHaveGarbage = true;
+
+  constructor(sql: Sql) {
+    this.#sql = sql;
+    this.#statements = new LogStatements(sql);
+    // The three casts trust what we wrote: each record has passed its checksum.
+    this.#identity = (readState(sql, 'identity') ?? null) as LogIdentity | null;
+    this.#tables = (readState(sql, 'tables') ?? []) as readonly TableDef[];
+    this.#frontier = (readState(sql, 'frontier') ?? {
+      firstSeq: 1,
+      since: LSN_ZERO,
+      upper: LSN_ZERO,
+    }) as Frontier;
+    this.#nextBodyId = this.#statements.lastBodyId() + 1;
+    this.#loadHeads();
+    this.#write('staged transactions', 'unsynced', () => {
+      this.#statements.disownAllStages.run(NOBODY);
+      this.#sweep(SWEEP_BYTES_MAX);
+    });
+  }
+
+  get identity(): LogIdentity | null {
+    return this.#identity;
+  }
+
+  get heads(): readonly GroupHead[] {
+    return this.#heads;
+  }
+
+  get upper(): Ts {
+    return this.#frontier.upper;
+  }
+
+  get since(): Ts {
+    return this.#frontier.since;
+  }
+
+  get sizeBytes(): number {
+    return this.#groupBytes + this.#stagedBytes;
+  }
+
+  get tables(): readonly TableDef[] {
+    return this.#tables;
+  }
+
+  reset(identity: LogIdentity, tables: readonly TableDef[]): void {
+    const frontier = {
+      firstSeq: this.#nextSeq(),
+      since: identity.startTs,
+      upper: identity.startTs,
+    };
+    this.#write('new history', 'synced', () => {
+      writeState(this.#sql, 'identity', identity);
+      writeState(this.#sql, 'tables', tables);
+      writeState(this.#sql, 'frontier', frontier);
+      this.#statements.disownAllStages.run(NOBODY);
+    });
+    this.#identity = identity;
+    this.#tables = tables;
+    this.#frontier = frontier;
+    this.#heads.length = 0;
+    this.#groupBytes = 0;
+    this.#stagedBytes = 0;
+    this.#mayHaveGarbage = true;
+  }
+
+  noteIdentity(identity: LogIdentity): void {
+    this.#write('identity', 'synced', () => writeState(this.#sql, 'identity', identity));
+    this.#identity = identity;
+  }
+
+  append(groups: readonly NewGroup[], tables?: readonly TableDef[]): readonly GroupHead[] {
+    const heads: GroupHead[] = [];
+    const firstBodyId = this.#nextBodyId;
+    this.#write('append', 'synced', () => {
+      this.#sweep(SWEEP_BYTES_MAX);
+      for (const group of groups) this.#insertGroup(group, firstBodyId + heads.length, heads);
+      if (tables !== undefined) writeState(this.#sql, 'tables', tables);
+    });
+    this.#nextBodyId += heads.length;
+    this.#publish(heads, tables);
+    return heads;
+  }
+
+  stage(xid: number, part: StagedPart): StagedRef {
+    const ref = { id: this.#nextBodyId, sizeBytes: part.body.length };
+    this.#write('stage', 'unsynced', () => {
+      this.#statements.insertBody.run(ref.id, part.body);
+      this.#statements.insertStage.run(
+        ref.id,
+        xid,
+        ref.sizeBytes,
+        crc32(part.body),
+        JSON.stringify(part.selectors),
+        bytesOf(part.segments),
+        bytesOf(part.subxids),
+      );
+    });
+    this.#nextBodyId += 1;
+    this.#stagedBytes += ref.sizeBytes;
+    return ref;
+  }
+
+  stagedIndex(ref: StagedRef): StagedIndex {
+    const row = this.#read(() => this.#statements.stagedIndex.get(ref.id));
+    assert(row !== undefined, `staged piece ${ref.id} exists`);
+    return {
+      segments: words(asBytes(row.segments)),
+      subxids: words(asBytes(row.subxids)),
+      selectors: this.#pool.share(asText(row.selectors)),
+    };
+  }
+
+  seal(
+    xid: number,
+    parts: Iterable<SealedPart>,
+    last: NewGroup | null,
+    tables?: readonly TableDef[],
+  ): readonly GroupHead[] {
+    const heads: GroupHead[] = [];
+    let stagedBytes = 0;
+    this.#write('append of a large transaction', 'synced', () => {
+      stagedBytes = this.#bytesStagedBy(xid);
+      for (const part of parts) this.#sealPart(xid, part, heads);
+      if (last !== null) this.#insertGroup(last, this.#nextBodyId, heads);
+      this.#statements.disownStages.run(NOBODY, xid);
+      if (tables !== undefined) writeState(this.#sql, 'tables', tables);
+    });
+    if (last !== null) this.#nextBodyId += 1;
+    this.#stagedBytes -= stagedBytes;
+    this.#mayHaveGarbage = true;
+    this.#publish(heads, tables);
+    return heads;
+  }
+
+  discard(xid: number): void {
+    let stagedBytes = 0;
+    this.#mayHaveGarbage = true;
+    this.#write('discard', 'unsynced', () => {
+      stagedBytes = this.#bytesStagedBy(xid);
+      this.#statements.disownStages.run(NOBODY, xid);
+      this.#sweep(SWEEP_BYTES_MAX);
+    });
+    this.#stagedBytes -= stagedBytes;
+  }
+
+  noteUpper(upper: Lsn): void {
+    if (upper <= this.#frontier.upper) return;
+    const frontier = { ...this.#frontier, upper };
+    this.#write('position', 'unsynced', () => this.#statements.writeFrontier(frontier));
+    this.#frontier = frontier;
+  }
+
+  read(seq: number): StoredGroup {
+    const first = this.#frontier.firstSeq;
+    if (seq < first) {
+      throw new TidelockError({
+        code: 'TOO_OLD',
+        message: `group ${seq} is no longer in the log, which begins after ${formatLsn(this.since)}`,
+        hint: 'take a new snapshot',
+        details: { since: formatLsn(this.since) },
+      });
+    }
+    const head = this.#heads[seq - first];
+    assert(head !== undefined, `group ${seq} exists (${this.#heads.length} from ${first})`);
+    const row = this.#read(() => this.#statements.readGroup.get(seq));
+    if (row === undefined) throw corruptLog(`group ${seq} is missing`);
+    const segments = asBytes(row.segments);
+    const transactions = asBytes(row.transactions);
+    const body = asBytes(row.body);
+    if (indexCrc(segments, transactions) !== row.index_crc || crc32(body) !== row.body_crc) {
+      throw corruptLog(`group ${seq} fails its checksum`);
+    }
+    return {
+      head,
+      content: { segments: words(segments), transactions: doubles(transactions), body },
+    };
+  }
+
+  purge(seq: number): void {
+    const last = this.#heads[seq - this.#frontier.firstSeq];
+    if (last === undefined) {
+      assert(seq < this.#frontier.firstSeq, `group ${seq} exists and can be purged`);
+      return;
+    }
+    const frontier = { ...this.#frontier, firstSeq: seq + 1, since: last.lastTs };
+    this.#mayHaveGarbage = true;
+    this.#write('purge', 'unsynced', () => {
+      this.#statements.writeFrontier(frontier);
+      this.#sweep(SWEEP_BYTES_MAX, frontier.firstSeq);
+    });
+    for (const head of this.#heads.splice(0, seq - this.#frontier.firstSeq + 1)) {
+      this.#groupBytes -= head.sizeBytes;
+    }
+    this.#frontier = frontier;
+  }
+
+  close(): void {
+    this.#sql.close();
+  }
+
+  #nextSeq(): number {
+    return this.#frontier.firstSeq + this.#heads.length;
+  }
+
+  #loadHeads(): void {
+    const rows = this.#statements.readHeads.iterate(this.#frontier.firstSeq);
+    for (const row of rows) {
+      assert(Array.isArray(row), 'rows of heads are arrays');
+      const head = headOfRow(row, this.#pool);
+      if (head.seq !== this.#nextSeq()) throw corruptLog(`group ${this.#nextSeq()} is missing`);
+      this.#heads.push(head);
+      this.#groupBytes += head.sizeBytes;
+    }
+    const last = this.#heads.at(-1);
+    if (last !== undefined && last.lastTs > this.#frontier.upper) {
+      this.#frontier = { ...this.#frontier, upper: last.lastTs };
+    }
+  }
+
+  #insertGroup(group: NewGroup, bodyId: number, heads: GroupHead[]): void {
+    const { body } = group.content;
+    this.#statements.insertBody.run(bodyId, body);
+    this.#insertHead(group.head, { ...group.content, bodyId, bodyCrc: crc32(body) }, heads);
+  }
+
+  #sealPart(xid: number, part: SealedPart, heads: GroupHead[]): void {
+    const staged = this.#statements.stagedOwner.get(part.ref.id);
+    assert(staged?.xid === xid, `staged piece ${part.ref.id} belongs to transaction ${xid}`);
+    const bodyCrc = asNumber(staged.body_crc);
+    this.#insertHead(part.head, { ...part, bodyId: part.ref.id, bodyCrc }, heads);
+    this.#statements.deleteStage.run(part.ref.id);
+  }
+
+  #insertHead(newHead: Omit<GroupHead, 'seq'>, content: HeadContent, heads: GroupHead[]): void {
+    const previous = heads.at(-1) ?? this.#heads.at(-1);
+    const after = heads.at(-1)?.lastTs ?? this.#frontier.upper;
+    const isNext =
+      newHead.firstTs > after || (previous?.part === 'open' && newHead.firstTs === after);
+    assert(
+      isNext && newHead.lastTs >= newHead.firstTs,
+      `a group at ${newHead.firstTs} follows ${after}`,
+    );
+    const json = JSON.stringify(newHead.selectors);
+    const seq = this.#nextSeq() + heads.length;
+    const head = { ...newHead, seq, selectors: this.#pool.share(json) };
+    const segments = bytesOf(content.segments);
+    const transactions = bytesOf(content.transactions);
+    this.#statements.insertGroup.run(
+      ...rowOfHead(head, json),
+      content.bodyId,
+      indexCrc(segments, transactions),
+      content.bodyCrc,
+      segments,
+      transactions,
+    );
+    heads.push(head);
+  }
+
+  #publish(heads: readonly GroupHead[], tables: readonly TableDef[] | undefined): void {
+    for (const head of heads) {
+      this.#heads.push(head);
+      this.#groupBytes += head.sizeBytes;
+    }
+    const last = heads.at(-1);
+    if (last !== undefined && last.lastTs > this.#frontier.upper) {
+      this.#frontier = { ...this.#frontier, upper: last.lastTs };
+    }
+    if (tables !== undefined) this.#tables = tables;
+  }
+
+  #bytesStagedBy(xid: number): number {
+    return asNumber(this.#statements.stagedBytes.get(xid)?.bytes);
+  }
+
+  /** Frees what nobody can reach any more, up to a limit. Inside the caller's transaction. */
+  #sweep(bytesMax: number, firstSeq: number = this.#frontier.firstSeq): void {
+    if (!this.#mayHaveGarbage) return;
+    const freed = this.#statements.sweep({ bytesMax, firstSeq, owner: NOBODY });
+    this.#mayHaveGarbage = freed > 0;
+  }
+
+  #read<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      const failure = sqlFailureOf(error);
+      if (failure === 'corrupt' || failure === 'io')
+        throw corruptLog('SQLite cannot read it', error);
+      throw error;
+    }
+  }
+
+  /** One write transaction. `synced`: on disk when it returns; else a crash of the machine may undo it. */
+  #write<T>(what: string, durability: 'synced' | 'unsynced', work: () => T): T {
+    try {
+      this.#setSynced(durability === 'synced');
+      return inTransaction(this.#sql, work);
+    } catch (error) {
+      this.#mayHaveGarbage = true; // a sweep inside the failed transaction did not happen
+      throw writeFailure(error, what);
+    }
+  }
+
+  #setSynced(isSynced: boolean): void {
+    if (this.#isSynced === isSynced) return;
+    this.#sql.exec(isSynced ? 'PRAGMA synchronous = FULL' : 'PRAGMA synchronous = NORMAL');
+    this.#isSynced = isSynced;
+  }
+}
+
+type HeadContent = {
+  readonly segments: Uint32Array;
+  readonly transactions: Float64Array;
+  readonly bodyId: number;
+  readonly bodyCrc: number;
+};
