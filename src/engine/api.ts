@@ -1,0 +1,141 @@
+/** What the HTTP server may ask of the engine. The only door between the two folders. */
+import type { Lsn, Ts } from '../core/lsn.ts';
+import type { TableDef } from '../core/table.ts';
+import type { DigestEntry } from '../protocol/feed.ts';
+
+export type FeedRequest = {
+  readonly selectors: readonly string[];
+  /** Deliver what committed after this. */
+  readonly since: Ts;
+  /** The timeline that `since` belongs to; undefined = the caller takes the present one. */
+  readonly timeline: string | undefined;
+  /** The replica that reads; its lease moves to `since`. */
+  readonly replica: string | undefined;
+  /** Ask for digests in `progress` lines: after catching up, then every so often when something changed. */
+  readonly wantsDigests: boolean;
+};
+
+/**
+ * One subscriber. The server pulls when its socket has room; frames are shared between subscribers and
+ * must not be changed.
+ */
+export interface Feed {
+  /** The `hello` and `table` lines. */
+  readonly head: Uint8Array;
+  /**
+   * The next complete frame of lines (ends at a line's end, not always at a transaction's end), or null
+   * when there is nothing now. Throws `TOO_OLD` when the log was cut under a reader that was too slow, `TIMELINE_CHANGED`
+   * after a slot was lost.
+   */
+  read(): Uint8Array | null;
+  /** Everything up to here has been handed out by `read` (whole transactions). */
+  readonly position: Ts;
+  /** Called once after `read` has returned null and there is something again. Never called synchronously from `read`. */
+  onReady: (() => void) | null;
+  /** A `progress` or `heartbeat` line for the present position. */
+  progressLine(kind: 'progress' | 'heartbeat'): Uint8Array;
+  close(): void;
+}
+
+export type SnapshotRequest = {
+  readonly selectors: readonly string[];
+  /** Holds the log at the snapshot's position until the replica's feed starts. */
+  readonly replica: string | undefined;
+  readonly signal: AbortSignal;
+};
+
+/** A complete SQLite file, equal to Postgres at `ts`. */
+export type SnapshotFile = {
+  readonly path: string;
+  readonly sizeBytes: number;
+  readonly ts: Ts;
+  readonly timeline: string;
+  /** Deletes the file. Call when it has been sent, or the client is gone. */
+  release(): Promise<void>;
+};
+
+/** Digests of what a replica holds, by table and bucket: the request of a difference snapshot. */
+export type HeldDigests = {
+  readonly bucketCount: number;
+  /** Per table name: `bucketCount` entries of 32 hex digits and a row count. */
+  readonly tables: Readonly<
+    Record<string, readonly { readonly digest: string; readonly rows: number }[]>
+  >;
+};
+
+export type DigestAnswer = {
+  readonly timeline: string;
+  readonly ts: Ts;
+  readonly digests: readonly DigestEntry[];
+  /** With `bucketCount` in the request: per table, one digest per bucket over all requested selectors. */
+  readonly buckets?: Readonly<
+    Record<string, readonly { readonly digest: string; readonly rows: number }[]>
+  >;
+};
+
+export type SourceState = 'starting' | 'streaming' | 'down' | 'slot_busy' | 'unfit' | 'resyncing';
+export type TableState = {
+  readonly name: string;
+  readonly state: 'live' | 'unfit';
+  readonly reason?: string;
+  readonly selector?: string;
+};
+
+export type EngineStatus = {
+  readonly timeline: string | null;
+  readonly source: {
+    readonly state: SourceState;
+    readonly since: string;
+    readonly reason?: string;
+    readonly attempts: number;
+    readonly retainedWalBytes: number | null;
+    readonly slot: string;
+    readonly lagBytes: number | null;
+  };
+  readonly log: {
+    readonly upper: Lsn;
+    readonly since: Lsn;
+    readonly sizeBytes: number;
+    readonly groups: number;
+    readonly state: 'ok' | 'failed';
+    readonly reason?: string;
+    readonly confirmed: Lsn;
+  };
+  readonly tables: readonly TableState[];
+  readonly leases: readonly {
+    readonly replica: string;
+    readonly ts: Lsn;
+    readonly expiresInS: number;
+  }[];
+  readonly subscribers: number;
+  readonly counters: {
+    readonly transactions: number;
+    readonly changes: number;
+    readonly redelivered: number;
+    readonly snapshots: number;
+  };
+  /** Seconds between the last transaction's commit time and its append; null before the first. */
+  readonly lastCommitLagS: number | null;
+};
+
+export interface Engine {
+  readonly tables: readonly TableDef[];
+  status(): EngineStatus;
+  /** Throws `TOO_OLD`, `TIMELINE_CHANGED`, `NOT_READY`. */
+  openFeed(request: FeedRequest): Feed;
+  /** Throws `SOURCE_DOWN`, `BUSY`, `NOT_READY`. */
+  snapshotFile(request: SnapshotRequest): Promise<SnapshotFile>;
+  /** NDJSON chunks. With `held`, a difference snapshot: only buckets that differ. */
+  snapshotLines(request: SnapshotRequest, held?: HeldDigests): AsyncIterable<Uint8Array>;
+  /** By full scan of Postgres at one position. */
+  digest(request: {
+    readonly selectors: readonly string[];
+    readonly bucketCount?: number;
+    readonly signal: AbortSignal;
+  }): Promise<DigestAnswer>;
+  /** Extends a replica's lease and tells how far it is. */
+  lease(replica: string, ts: Ts): void;
+  endLease(replica: string): void;
+  /** Resolves with the log's upper once it is past `ts`. Nudges an idle source. Throws `TIMEOUT`, `SOURCE_DOWN`. */
+  waitFor(ts: Ts, timeoutMs: number, signal: AbortSignal): Promise<Ts>;
+}

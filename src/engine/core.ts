@@ -1,0 +1,348 @@
+/**
+ * The loop around the coordinator: takes an event, calls `step`, performs the effects in order.
+ * Everything that decides is in coordinator/; everything here acts.
+ */
+import {
+  type CoordinatorState,
+  createCoordinator,
+  inspect,
+  step,
+} from '../coordinator/coordinator.ts';
+import type { CoordinatorEffect, CoordinatorEvent, Policy } from '../coordinator/types.ts';
+import { unreachable } from '../core/assert.ts';
+import { TidelockError } from '../core/errors.ts';
+import { formatLsn, type Lsn, type Ts } from '../core/lsn.ts';
+import type { LogStore } from '../log/port.ts';
+import type { FeedRequest } from './api.ts';
+import type { Clock, TimerHandle } from './clock.ts';
+import type { LogTask } from './ingest.ts';
+import { LogFeed } from './log-feed.ts';
+import { LogTail } from './log-tail.ts';
+import { LogWriter } from './log-writer.ts';
+
+/** What the core asks of the source; engine/source-driver.ts does it on a real Postgres. */
+export interface SourcePort {
+  connect(): void;
+  startHistory(generation: number, reason: string): void;
+  startStream(after: Ts): void;
+  noteWalTimeline(walTimeline: number): void;
+  confirm(lsn: Lsn): void;
+  pause(): void;
+  resume(): void;
+  /** Makes the source say where it is, soon. */
+  nudge(): void;
+}
+
+export type CoreOptions = {
+  readonly log: LogStore;
+  readonly policy: Policy;
+  readonly clock: Clock;
+  readonly tailBytesMax: number;
+};
+
+type Wait = { resolve: (upper: Ts) => void; reject: (error: TidelockError) => void };
+
+export class EngineCore {
+  readonly tail: LogTail;
+  readonly clock: Clock;
+  readonly #writer: LogWriter;
+  readonly #state: CoordinatorState;
+  readonly #feeds = new Map<number, LogFeed>();
+  readonly #waits = new Map<number, Wait>();
+  readonly #rejected = new Map<number, TidelockError['code']>();
+  readonly #events: CoordinatorEvent[] = [];
+  #source: SourcePort | null = null;
+  #isStepping = false;
+  #timer: TimerHandle | null = null;
+  #nextId = 1;
+  #deliveredUpTo: Lsn = 0 as Lsn;
+
+  constructor(options: CoreOptions) {
+    const { log } = options;
+    this.clock = options.clock;
+    this.tail = new LogTail(log, options.tailBytesMax);
+    this.#writer = new LogWriter(this.tail);
+    const { identity } = log;
+    this.#state = createCoordinator({
+      policy: options.policy,
+      log: {
+        timeline: timelineOf(log),
+        systemId: identity?.systemId ?? null,
+        walTimeline: identity?.walTimeline ?? 0,
+        generation: identity?.generation ?? 0,
+        upper: log.upper,
+        since: log.since,
+        groups: log.heads.map(({ seq, lastTs, sizeBytes }) => ({ seq, lastTs, sizeBytes })),
+      },
+    });
+  }
+
+  start(source: SourcePort): void {
+    this.#source = source;
+    this.dispatch({ kind: 'start', now: this.clock.now() });
+  }
+
+  get feeds(): number {
+    return this.#feeds.size;
+  }
+
+  inspect(): ReturnType<typeof inspect> {
+    return inspect(this.#state);
+  }
+
+  dispatch(event: CoordinatorEvent): void {
+    this.#events.push(event);
+    if (this.#isStepping) return;
+    this.#isStepping = true;
+    try {
+      for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
+        for (const effect of step(this.#state, next)) this.#perform(effect);
+      }
+    } finally {
+      this.#isStepping = false;
+    }
+  }
+
+  /** What a socket read of the source completed: writes it and tells the coordinator. */
+  received(tasks: readonly LogTask[], deliveredUpTo: Lsn): void {
+    this.#writer.add(tasks);
+    this.#deliveredUpTo = deliveredUpTo;
+    this.#writeLog();
+  }
+
+  /** The stream ended: what was not written will be delivered again. */
+  forgetUnwritten(openXids: readonly number[]): void {
+    this.#writer.clear();
+    for (const xid of openXids) this.tail.store.discard(xid);
+  }
+
+  /** Throws `TOO_OLD`, `TIMELINE_CHANGED`, `NOT_READY`, `BUSY`. */
+  openFeed(request: FeedRequest, head: Uint8Array): LogFeed {
+    const id = this.#nextId++;
+    const feed = new LogFeed({
+      tail: this.tail,
+      selectors: request.selectors,
+      since: request.since,
+      head,
+      nowMicros: () => this.clock.wallMicros(),
+      onCaughtUp: (ts) => this.dispatch({ kind: 'caughtUp', id, ts }),
+      onClose: () => this.#closeFeed(id),
+    });
+    this.#feeds.set(id, feed);
+    const { selectors, since, timeline, replica } = request;
+    const now = this.clock.now();
+    this.dispatch({ kind: 'subscribe', now, id, selectors, since, timeline, replica });
+    const code = this.#rejected.get(id);
+    if (code === undefined) return feed;
+    this.#rejected.delete(id);
+    this.#feeds.delete(id);
+    throw this.#rejection(code, request);
+  }
+
+  waitFor(ts: Ts, timeoutMs: number, signal: AbortSignal): Promise<Ts> {
+    if (this.tail.store.upper >= ts) return Promise.resolve(this.tail.store.upper);
+    const id = this.#nextId++;
+    const now = this.clock.now();
+    return new Promise<Ts>((resolve, reject) => {
+      this.#waits.set(id, { resolve, reject });
+      signal.addEventListener('abort', () => this.#abortWait(id, signal.reason), { once: true });
+      this.dispatch({ kind: 'wait', now, id, ts, deadline: now + timeoutMs });
+      this.#source?.nudge();
+    });
+  }
+
+  /** Keeps the log from `ts` on until the returned function is called. */
+  hold(name: string, ts: Ts): () => void {
+    const hold = `${name}-${this.#nextId++}`;
+    this.dispatch({ kind: 'hold', now: this.clock.now(), hold, ts });
+    return () => this.dispatch({ kind: 'release', now: this.clock.now(), hold });
+  }
+
+  /** Ends everything that waits. */
+  stop(): void {
+    this.dispatch({ kind: 'drain', now: this.clock.now() });
+    this.#timer?.cancel();
+    const error = new TidelockError({ code: 'NOT_READY', message: 'the server is stopping' });
+    for (const feed of [...this.#feeds.values()]) feed.end(error);
+    for (const wait of this.#waits.values()) wait.reject(error);
+    this.#waits.clear();
+  }
+
+  #writeLog(): void {
+    const { appended, failure } = this.#writer.write();
+    const now = this.clock.now();
+    if (appended.length > 0) this.dispatch({ kind: 'appended', now, groups: appended });
+    if (failure !== null) {
+      this.dispatch({ kind: 'appendFailed', now, reason: failure });
+    } else if (this.#deliveredUpTo > this.tail.store.upper) {
+      this.dispatch({ kind: 'keepalive', now, lsn: this.#deliveredUpTo });
+    }
+  }
+
+  #perform(effect: CoordinatorEffect): void {
+    const source = this.#source;
+    switch (effect.kind) {
+      case 'connectSource':
+        source?.connect();
+        return;
+      case 'startHistory':
+        source?.startHistory(effect.generation, effect.reason);
+        return;
+      case 'startStream':
+        source?.startStream(effect.after);
+        return;
+      case 'noteWalTimeline':
+        source?.noteWalTimeline(effect.walTimeline);
+        return;
+      case 'confirmSlot':
+        source?.confirm(effect.lsn);
+        return;
+      case 'noteUpper':
+        this.tail.store.noteUpper(effect.lsn);
+        return;
+      case 'pauseSource':
+        source?.pause();
+        return;
+      case 'resumeSource':
+        source?.resume();
+        return;
+      case 'retryAppend':
+        this.#writeLog();
+        return;
+      default:
+        this.#performForReaders(effect);
+    }
+  }
+
+  #performForReaders(effect: ReaderEffect): void {
+    switch (effect.kind) {
+      case 'acceptSubscriber':
+        return;
+      case 'rejectSubscriber':
+        this.#rejected.set(effect.id, effect.code);
+        return;
+      case 'wake':
+        for (const id of effect.ids) this.#feeds.get(id)?.wake();
+        return;
+      case 'endSubscribers':
+        for (const id of effect.ids) this.#feeds.get(id)?.end(endError(effect.code));
+        return;
+      case 'finishWait':
+        this.#finishWait(effect.id, effect.outcome);
+        return;
+      case 'purge':
+        for (const feed of this.#feeds.values()) feed.beforePurge(effect.seq);
+        this.tail.purge(effect.seq);
+        return;
+      case 'setTimer':
+        this.#setTimer(effect.at);
+        return;
+      default:
+        unreachable(effect);
+    }
+  }
+
+  #setTimer(at: number): void {
+    this.#timer?.cancel();
+    this.#timer = this.clock.after(at - this.clock.now(), () =>
+      this.dispatch({ kind: 'tick', now: this.clock.now() }),
+    );
+  }
+
+  #closeFeed(id: number): void {
+    if (this.#feeds.delete(id)) this.dispatch({ kind: 'unsubscribe', now: this.clock.now(), id });
+  }
+
+  #finishWait(id: number, outcome: 'reached' | 'timeout'): void {
+    const wait = this.#waits.get(id);
+    this.#waits.delete(id);
+    if (outcome === 'reached') wait?.resolve(this.tail.store.upper);
+    else wait?.reject(waitTimeout(this.tail.store.upper));
+  }
+
+  #abortWait(id: number, reason: unknown): void {
+    const wait = this.#waits.get(id);
+    if (wait === undefined) return;
+    this.#waits.delete(id);
+    this.dispatch({ kind: 'endWait', id });
+    wait.reject(
+      new TidelockError({ code: 'TIMEOUT', message: 'the wait was given up', cause: reason }),
+    );
+  }
+
+  #rejection(code: TidelockError['code'], request: FeedRequest): TidelockError {
+    const { since } = this.tail.store;
+    const details = { since: formatLsn(since), timeline: timelineOf(this.tail.store) };
+    switch (code) {
+      case 'TOO_OLD':
+        return new TidelockError({
+          code,
+          message: `the log begins after ${formatLsn(since)}, the position ${formatLsn(request.since)} is older`,
+          hint: 'take a new snapshot: GET /v1/snapshot',
+          details,
+        });
+      case 'TIMELINE_CHANGED':
+        return endError(code, details);
+      case 'BUSY':
+        return new TidelockError({
+          code,
+          message: 'the server has as many readers as it may',
+          hint: 'try again later, or raise the limit on streams',
+        });
+      default:
+        return new TidelockError({
+          code: 'NOT_READY',
+          message: 'the server has no history yet (or is stopping)',
+          hint: 'try again in a moment; /v1/status tells what it waits for',
+        });
+    }
+  }
+}
+
+type ReaderEffect = Exclude<
+  CoordinatorEffect,
+  {
+    readonly kind:
+      | 'connectSource'
+      | 'startHistory'
+      | 'startStream'
+      | 'noteWalTimeline'
+      | 'confirmSlot'
+      | 'noteUpper'
+      | 'pauseSource'
+      | 'resumeSource'
+      | 'retryAppend';
+  }
+>;
+
+/** `<system identifier>-<generation>`: which history of which cluster. */
+export function timelineOf(log: LogStore): string | null {
+  return log.identity === null ? null : `${log.identity.systemId}-${log.identity.generation}`;
+}
+
+function waitTimeout(upper: Ts): TidelockError {
+  return new TidelockError({
+    code: 'TIMEOUT',
+    message: `the log did not get there in time; it stands at ${formatLsn(upper)}`,
+    hint: 'see source.state in /v1/status: a long commit, an unflushed asynchronous commit or a lost connection delays it',
+  });
+}
+
+function endError(
+  code: 'TOO_OLD' | 'TIMELINE_CHANGED',
+  details?: Readonly<Record<string, unknown>>,
+): TidelockError {
+  return code === 'TOO_OLD'
+    ? new TidelockError({
+        code,
+        message: 'the log was cut beyond what this reader still needed',
+        hint: 'take a new snapshot: GET /v1/snapshot',
+        details,
+      })
+    : new TidelockError({
+        code,
+        message: 'this position belongs to another history of the database',
+        hint: 'take a new snapshot: GET /v1/snapshot',
+        details,
+      });
+}

@@ -1,0 +1,113 @@
+/** One subscriber's way through the log. */
+
+import { TidelockError } from '../core/errors.ts';
+import { formatLsn, type Ts } from '../core/lsn.ts';
+import type { Feed } from './api.ts';
+import type { LogTail } from './log-tail.ts';
+
+export type LogFeedOptions = {
+  readonly tail: LogTail;
+  readonly selectors: readonly string[];
+  readonly since: Ts;
+  readonly head: Uint8Array;
+  /** Wall clock, microseconds since 1970, for heartbeats. */
+  readonly nowMicros: () => number;
+  /** Everything for this subscriber up to `ts` has been read. */
+  readonly onCaughtUp: (ts: Ts) => void;
+  readonly onClose: () => void;
+};
+
+export class LogFeed implements Feed {
+  readonly head: Uint8Array;
+  onReady: (() => void) | null = null;
+  readonly #options: LogFeedOptions;
+  readonly #wanted: ReadonlySet<string>;
+  readonly #key: string;
+  #seq: number;
+  #position: Ts;
+  #ended: TidelockError | null = null;
+  #isClosed = false;
+
+  constructor(options: LogFeedOptions) {
+    this.#options = options;
+    this.head = options.head;
+    this.#wanted = new Set(options.selectors);
+    this.#key = JSON.stringify([...this.#wanted].sort());
+    this.#position = options.since;
+    this.#seq = options.tail.seqBefore(options.since);
+  }
+
+  get position(): Ts {
+    return this.#position;
+  }
+
+  read(): Uint8Array | null {
+    if (this.#ended !== null) throw this.#ended;
+    if (this.#isClosed) return null;
+    const { tail } = this.#options;
+    for (;;) {
+      const seq = tail.next(this.#wanted, this.#seq);
+      if (seq === Number.POSITIVE_INFINITY) return this.#atEnd();
+      const reader = { key: this.#key, wanted: this.#wanted, after: this.#position };
+      const frame = tail.frame(seq, reader);
+      const { head } = tail.read(seq);
+      this.#seq = seq;
+      if (head.part !== 'open' && head.lastTs > this.#position) this.#position = head.lastTs;
+      if (frame.length > 0) return frame;
+    }
+  }
+
+  progressLine(kind: 'progress' | 'heartbeat'): Uint8Array {
+    this.#skipIdle();
+    const ts = formatLsn(this.#position);
+    return kind === 'progress'
+      ? Buffer.from(`{"type":"progress","ts":"${ts}"}\n`)
+      : Buffer.from(
+          `{"type":"heartbeat","ts":"${ts}","micros":${Math.round(this.#options.nowMicros())}}\n`,
+        );
+  }
+
+  /** Groups up to `seq` are about to go: a reader that still needs one of them ends. */
+  beforePurge(seq: number): void {
+    if (this.#options.tail.next(this.#wanted, this.#seq) > seq) return;
+    this.end(
+      new TidelockError({
+        code: 'TOO_OLD',
+        message: `the log was cut beyond ${formatLsn(this.#position)}, which this reader still needed`,
+        hint: 'take a new snapshot; readers this slow need a larger retention',
+      }),
+    );
+  }
+
+  /** There is something new; the coordinator says so. */
+  wake(): void {
+    this.onReady?.();
+  }
+
+  /** The history of this feed is gone: the next read throws. */
+  end(error: TidelockError): void {
+    this.#ended = error;
+    this.onReady?.();
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#options.onClose();
+  }
+
+  #atEnd(): null {
+    this.#skipIdle();
+    this.#options.onCaughtUp(this.#position);
+    return null;
+  }
+
+  /** Nothing for us up to the log's upper: that is our position now. */
+  #skipIdle(): void {
+    const { tail } = this.#options;
+    if (tail.next(this.#wanted, this.#seq) !== Number.POSITIVE_INFINITY) return;
+    const { upper, heads } = tail.store;
+    if (upper > this.#position) this.#position = upper;
+    this.#seq = Math.max(this.#seq, heads[heads.length - 1]?.seq ?? 0);
+  }
+}

@@ -1,0 +1,123 @@
+/** The log with what was lately appended or read kept in memory, and its selector index. */
+import type { GroupHead, NewGroup, StoredGroup } from '../log/group.ts';
+import type { LogStore } from '../log/port.ts';
+import { SelectorIndex } from '../log/selector-index.ts';
+import { gather, sliceGroup } from '../log/slices.ts';
+
+type CachedGroup = StoredGroup & { readonly frames: Map<string, Uint8Array>; frameBytes: number };
+
+export class LogTail {
+  readonly store: LogStore;
+  readonly #bytesMax: number;
+  readonly #cache = new Map<number, CachedGroup>();
+  #bytes = 0;
+  #index = new SelectorIndex();
+
+  constructor(store: LogStore, bytesMax: number) {
+    this.store = store;
+    this.#bytesMax = bytesMax;
+    this.rebuild();
+  }
+
+  /** After the store was opened or reset. */
+  rebuild(): void {
+    this.#cache.clear();
+    this.#bytes = 0;
+    this.#index = new SelectorIndex();
+    for (const head of this.store.heads) this.#index.add(head);
+  }
+
+  /** Notes appended groups; `fresh` are those whose content is still at hand. */
+  added(heads: readonly GroupHead[], fresh: readonly NewGroup[]): void {
+    for (const head of heads) this.#index.add(head);
+    if (fresh.length !== heads.length) return;
+    heads.forEach((head, at) => {
+      const content = fresh[at]?.content;
+      if (content !== undefined) this.#keep({ head, content, frames: new Map(), frameBytes: 0 });
+    });
+  }
+
+  purge(seq: number): void {
+    this.store.purge(seq);
+    this.#index.drop(seq);
+    for (const [cached, group] of this.#cache) {
+      if (cached <= seq) this.#forget(cached, group);
+    }
+  }
+
+  /** The first group after `seq` that has something for these selectors, or Infinity. */
+  next(selectors: Iterable<string>, seq: number): number {
+    return this.#index.next(selectors, seq);
+  }
+
+  read(seq: number): StoredGroup {
+    return this.#get(seq);
+  }
+
+  /**
+   * The bytes of a group for a set of selectors, shared by all readers with the same set. `key` names the
+   * set; `after` cuts off transactions that the reader has already (then nothing is shared).
+   */
+  frame(
+    seq: number,
+    reader: { key: string; wanted: ReadonlySet<string>; after: number },
+  ): Uint8Array {
+    const group = this.#get(seq);
+    const isWhole = group.head.firstTs > reader.after;
+    const known = isWhole ? group.frames.get(reader.key) : undefined;
+    if (known !== undefined) return known;
+    const slices = sliceGroup({
+      content: group.content,
+      selectors: group.head.selectors,
+      wanted: reader.wanted,
+      after: reader.after as GroupHead['lastTs'],
+      isContinued: group.head.part === 'last',
+    });
+    const made = gather(group.content.body, slices);
+    if (isWhole) {
+      group.frames.set(reader.key, made);
+      if (made.buffer !== group.content.body.buffer) {
+        group.frameBytes += made.length;
+        this.#bytes += made.length;
+      }
+    }
+    return made;
+  }
+
+  /** Position in `heads` of the first group with a transaction after `ts`; its `seq` minus one, for `next`. */
+  seqBefore(ts: number): number {
+    const { heads } = this.store;
+    let low = 0;
+    let high = heads.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((heads[middle]?.lastTs ?? 0) > ts) high = middle;
+      else low = middle + 1;
+    }
+    const first = heads[low];
+    if (first !== undefined) return first.seq - 1;
+    return heads[heads.length - 1]?.seq ?? 0;
+  }
+
+  /** Frames count too, so that many selector sets cannot outgrow the budget unseen. */
+  #get(seq: number): CachedGroup {
+    const cached = this.#cache.get(seq);
+    if (cached !== undefined) return cached;
+    return this.#keep({ ...this.store.read(seq), frames: new Map(), frameBytes: 0 });
+  }
+
+  #keep(group: CachedGroup): CachedGroup {
+    this.#cache.set(group.head.seq, group);
+    this.#bytes += group.content.body.length;
+    for (const [seq, old] of this.#cache) {
+      if (this.#bytes <= this.#bytesMax || seq === group.head.seq) break;
+      this.#forget(seq, old);
+    }
+    return group;
+  }
+
+  #forget(seq: number, group: CachedGroup): void {
+    this.#cache.delete(seq);
+    this.#bytes -= group.content.body.length + group.frameBytes;
+  }
+}

@@ -1,0 +1,95 @@
+/** Performs the ingest's log tasks in order; after a failure it keeps what is left for the next try. */
+
+import type { AppendedGroup } from '../coordinator/types.ts';
+import { hasCode, messageOf } from '../core/errors.ts';
+import type { TableDef } from '../core/table.ts';
+import type { GroupHead, NewGroup } from '../log/group.ts';
+import { type LogTask, writeCommit } from './ingest.ts';
+import type { LogTail } from './log-tail.ts';
+
+export type WriteOutcome = {
+  readonly appended: readonly AppendedGroup[];
+  /** Why writing stopped; null when everything is durable. */
+  readonly failure: string | null;
+};
+
+export class LogWriter {
+  readonly #tail: LogTail;
+  #tasks: LogTask[] = [];
+
+  constructor(tail: LogTail) {
+    this.#tail = tail;
+  }
+
+  get isIdle(): boolean {
+    return this.#tasks.length === 0;
+  }
+
+  add(tasks: readonly LogTask[]): void {
+    this.#tasks.push(...tasks);
+  }
+
+  /** Forgets what was not written: the source will deliver it again. */
+  clear(): void {
+    this.#tasks = [];
+  }
+
+  /** Writes as much as possible: neighbouring groups as one append with one fsync. */
+  write(): WriteOutcome {
+    const appended: AppendedGroup[] = [];
+    try {
+      while (this.#tasks.length > 0) {
+        const run = this.#nextRun();
+        for (const head of this.#perform(run)) appended.push(toAppended(head));
+        this.#tasks.splice(0, run.length);
+      }
+    } catch (error) {
+      if (!hasCode(error, 'LOG_WRITE_FAILED')) throw error;
+      return { appended, failure: messageOf(error) };
+    }
+    return { appended, failure: null };
+  }
+
+  #nextRun(): readonly LogTask[] {
+    if (this.#tasks[0]?.kind !== 'append') return this.#tasks.slice(0, 1);
+    const end = this.#tasks.findIndex((task) => task.kind !== 'append');
+    return end < 0 ? this.#tasks : this.#tasks.slice(0, end);
+  }
+
+  #perform(run: readonly LogTask[]): readonly GroupHead[] {
+    const [first] = run;
+    if (first === undefined) return [];
+    if (first.kind === 'discard') {
+      this.#tail.store.discard(first.xid);
+      return [];
+    }
+    if (first.kind === 'seal') {
+      const { transaction, commit, txid, tables } = first;
+      const heads = transaction.seal(this.#tail.store, { commit, txid, tables, writeCommit });
+      this.#tail.added(heads, []);
+      return heads;
+    }
+    const groups: NewGroup[] = [];
+    let tables: readonly TableDef[] | undefined;
+    for (const task of run) {
+      if (task.kind !== 'append') continue;
+      groups.push(task.group);
+      tables = task.tables ?? tables;
+    }
+    const { store } = this.#tail;
+    const heads = tables === undefined ? store.append(groups) : store.append(groups, tables);
+    this.#tail.added(heads, groups);
+    return heads;
+  }
+}
+
+function toAppended(head: GroupHead): AppendedGroup {
+  return {
+    seq: head.seq,
+    lastTs: head.lastTs,
+    sizeBytes: head.sizeBytes,
+    selectors: head.selectors,
+    hasAll: head.hasAll,
+    isComplete: head.part !== 'open',
+  };
+}

@@ -1,0 +1,236 @@
+/**
+ * Which tables are replicated, with what definition, at the stream's present position.
+ *
+ * A table is known by its definition in the log. When the stream announces a layout for the first time, or a
+ * different one, the catalog is asked while the stream waits; what changed becomes lines of the transaction
+ * in which it was announced:
+ *
+ *   same layout            nothing
+ *   columns added, new     `table`
+ *   anything else          `table`, `resync`: the rows must be copied again
+ *   dropped                `drop`
+ */
+import type { LogicalMessage, Relation } from '../core/source.ts';
+import type { TableDef } from '../core/table.ts';
+import type { TableState } from './api.ts';
+import { TablePlan } from './table-plan.ts';
+
+export type Described =
+  | { readonly kind: 'table'; readonly table: TableDef }
+  | { readonly kind: 'unfit'; readonly name: string; readonly reason: string }
+  | { readonly kind: 'missing'; readonly name: string };
+
+export type Comparison =
+  | { readonly kind: 'same' }
+  /** `table` carries the values that existing rows got in added columns. */
+  | { readonly kind: 'additive'; readonly table: TableDef }
+  | { readonly kind: 'resync'; readonly reason: string };
+
+/** How the catalog is asked. Both may reject when Postgres is away: the stream then ends and is resumed. */
+export interface Catalog {
+  describe(name: string): Promise<Described>;
+  compare(before: TableDef, after: TableDef): Promise<Comparison>;
+}
+
+/** What a `tidelock.ddl` message says: these tables were created, altered or dropped by this transaction. */
+export type TableEvent = {
+  readonly name: string;
+  /** Created in the same transaction and published from its first row on: nothing to copy. */
+  readonly isNew: boolean;
+};
+
+export type ReplicatedTablesOptions = {
+  readonly catalog: Catalog;
+  /** As of the log's upper. */
+  readonly known: readonly TableDef[];
+  readonly unfit: readonly TableState[];
+  /** Reads a `tidelock.ddl` message; null for messages of others. */
+  readonly parseEvent: (message: LogicalMessage) => readonly TableEvent[] | null;
+};
+
+/** Announced layouts kept before older ones of the same table are forgotten. */
+const RELATIONS_MAX = 10_000;
+
+type WriteLine = (line: object) => void;
+
+export class ReplicatedTables {
+  readonly #options: ReplicatedTablesOptions;
+  readonly #known = new Map<string, TableDef>();
+  readonly #unfit = new Map<string, TableState>();
+  readonly #plans = new Map<Relation, TablePlan | null>();
+  /** Layouts already compared with the catalog, by relation oid. */
+  readonly #layouts = new Map<number, string>();
+  readonly #unsettled = new Set<string>();
+  #lastRelation: Relation | null = null;
+  #lastPlan: TablePlan | null = null;
+  #isChanged = false;
+
+  constructor(options: ReplicatedTablesOptions) {
+    this.#options = options;
+    for (const table of options.known) this.#known.set(table.name, table);
+    for (const table of options.unfit) this.#unfit.set(table.name, table);
+  }
+
+  get tables(): readonly TableDef[] {
+    return [...this.#known.values()];
+  }
+
+  get states(): readonly TableState[] {
+    const live = this.tables.map(
+      (table): TableState => ({
+        name: table.name,
+        state: 'live',
+        selector: table.selector.kind === 'everyone' ? '*' : table.selector.text,
+      }),
+    );
+    return [...live, ...this.#unfit.values()];
+  }
+
+  /** How rows of this relation are written; null when they are not for anybody. */
+  plan(relation: Relation): TablePlan | null {
+    if (relation === this.#lastRelation) return this.#lastPlan;
+    this.#lastPlan = this.#plans.get(relation) ?? null;
+    this.#lastRelation = relation;
+    return this.#lastPlan;
+  }
+
+  /** The definitions, when they changed since the last call. */
+  takeChanged(): readonly TableDef[] | undefined {
+    if (!this.#isChanged) return undefined;
+    this.#isChanged = false;
+    return this.tables;
+  }
+
+  announce(relation: Relation, write: WriteLine): Promise<void> | undefined {
+    const known = this.#known.get(relation.name);
+    if (this.#layouts.get(relation.oid) === layoutOf(relation)) {
+      this.#setPlan(relation, known);
+      return undefined;
+    }
+    return this.#ask(relation, write);
+  }
+
+  message(message: LogicalMessage, write: WriteLine): Promise<void> | undefined {
+    const events = this.#options.parseEvent(message);
+    if (events === null || events.length === 0) return undefined;
+    return this.#handleEvents(events, write);
+  }
+
+  /** True when a layout did not fit the catalog; a commit may have brought the catalog up to it. */
+  get isUnsettled(): boolean {
+    return this.#unsettled.size > 0;
+  }
+
+  /** Asks the catalog again for the tables whose layout did not fit. */
+  async settle(write: WriteLine): Promise<void> {
+    const names = [...this.#unsettled];
+    this.#unsettled.clear();
+    for (const name of names) await this.#refresh({ name, isNew: false }, write);
+  }
+
+  /** The rows of this table can no longer be followed: everybody copies it again. */
+  requireResync(name: string, reason: string, write: WriteLine): void {
+    write({ type: 'resync', table: name, reason });
+  }
+
+  async #handleEvents(events: readonly TableEvent[], write: WriteLine): Promise<void> {
+    for (const event of events) await this.#refresh(event, write);
+  }
+
+  async #ask(relation: Relation, write: WriteLine): Promise<void> {
+    await this.#refresh({ name: relation.name, isNew: false }, write);
+    const table = this.#known.get(relation.name);
+    this.#setPlan(relation, table);
+    if (table === undefined) return;
+    if (this.plan(relation) === null) {
+      // The catalog is ahead of the stream, or behind it inside a transaction that is still open.
+      this.#unsettled.add(relation.name);
+      this.requireResync(
+        table.name,
+        'its layout in the stream is not the one in the catalog',
+        write,
+      );
+      return;
+    }
+    this.#layouts.set(relation.oid, layoutOf(relation));
+  }
+
+  async #refresh(event: TableEvent, write: WriteLine): Promise<void> {
+    const described = await this.#options.catalog.describe(event.name);
+    const before = this.#known.get(event.name);
+    if (described.kind !== 'table') {
+      this.#remove(described, before, write);
+      return;
+    }
+    this.#unfit.delete(event.name);
+    if (before === undefined) {
+      this.#define(described.table, write);
+      if (!event.isNew)
+        this.requireResync(event.name, 'the table is replicated from now on', write);
+      return;
+    }
+    const comparison = await this.#options.catalog.compare(before, described.table);
+    if (comparison.kind === 'same') return;
+    this.#define(comparison.kind === 'additive' ? comparison.table : described.table, write);
+    if (comparison.kind === 'resync') this.requireResync(event.name, comparison.reason, write);
+  }
+
+  #define(table: TableDef, write: WriteLine): void {
+    const columns = table.columns.map(({ missing: _, ...column }) => column);
+    this.#known.set(table.name, { ...table, columns });
+    this.#isChanged = true;
+    this.#replan(table.name);
+    write({ type: 'table', table });
+  }
+
+  #remove(
+    described: Exclude<Described, { kind: 'table' }>,
+    before: TableDef | undefined,
+    write: WriteLine,
+  ): void {
+    if (described.kind === 'unfit') {
+      const { name, reason } = described;
+      this.#unfit.set(name, { name, state: 'unfit', reason });
+    } else {
+      this.#unfit.delete(described.name);
+    }
+    if (before === undefined) return;
+    this.#known.delete(before.name);
+    this.#isChanged = true;
+    this.#replan(before.name);
+    write({ type: 'drop', table: before.name });
+  }
+
+  /** The stream announces a changed table again before its next row; what it announced before is checked anew. */
+  #replan(name: string): void {
+    for (const relation of [...this.#plans.keys()]) {
+      if (relation.name !== name) continue;
+      this.#layouts.delete(relation.oid);
+      this.#setPlan(relation, this.#known.get(name));
+    }
+  }
+
+  #setPlan(relation: Relation, table: TableDef | undefined): void {
+    const plan = table === undefined ? null : new TablePlan(table);
+    this.#plans.set(relation, plan?.fits(relation) === true ? plan : null);
+    this.#lastRelation = null;
+    if (this.#plans.size > RELATIONS_MAX) this.#dropOlderRelations();
+  }
+
+  /** Every announcement is an object of its own; only the latest of each table is still in use. */
+  #dropOlderRelations(): void {
+    const latest = new Map([...this.#plans.keys()].map((relation) => [relation.oid, relation]));
+    for (const relation of [...this.#plans.keys()]) {
+      if (latest.get(relation.oid) !== relation) this.#plans.delete(relation);
+    }
+  }
+}
+
+function layoutOf(relation: Relation): string {
+  const columns = relation.columns.map((column) => [
+    column.name,
+    column.typeOid,
+    column.typeModifier,
+  ]);
+  return JSON.stringify([relation.name, relation.identity, columns]);
+}
