@@ -1,0 +1,76 @@
+/** Who may do what: one check for every route, closed unless a route says otherwise. */
+import type { FastifyRequest } from 'fastify';
+import { TidelockError } from '../core/errors.ts';
+import type { TokenVerifier } from './tokens.ts';
+
+/** What a request may do. */
+export type Access = {
+  /** The selectors it may read; `any` for all. */
+  readonly selectors: ReadonlySet<string> | 'any';
+  readonly isAdmin: boolean;
+  /** Wall-clock milliseconds; infinite without tokens. */
+  readonly expiresAtMs: number;
+};
+
+export type RouteScope = 'open' | 'read' | 'admin';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Who may use the route. Without it: `admin`. */
+    scope?: RouteScope;
+  }
+  interface FastifyRequest {
+    access: Access;
+  }
+}
+
+/** Without configured keys everybody may do everything (and the server binds loopback only). */
+export const FULL_ACCESS: Access = { selectors: 'any', isAdmin: true, expiresAtMs: Infinity };
+
+const NO_ACCESS: Access = { selectors: new Set(), isAdmin: false, expiresAtMs: Infinity };
+
+const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*) *$/i;
+
+/** Reads and checks the token. Throws `TOKEN_INVALID`, `TOKEN_FORBIDS`. */
+export async function authorize(
+  request: FastifyRequest,
+  verifier: TokenVerifier | null,
+): Promise<Access> {
+  if (verifier === null) return FULL_ACCESS;
+  const scope = request.routeOptions.config.scope ?? 'admin';
+  if (scope === 'open') return NO_ACCESS;
+  const claims = await verifier.verify(bearerOf(request));
+  if (!claims.scopes.has(scope)) throw forbids(`the scope ${scope}`);
+  return {
+    selectors: claims.selectors,
+    isAdmin: claims.scopes.has('admin'),
+    expiresAtMs: claims.expiresAtMs,
+  };
+}
+
+/** Throws `TOKEN_FORBIDS` when a selector is not covered. */
+export function requireSelectors(access: Access, selectors: readonly string[]): void {
+  const allowed = access.selectors;
+  if (allowed === 'any') return;
+  const missing = selectors.find((selector) => !allowed.has(selector));
+  if (missing !== undefined) throw forbids(`selector ${JSON.stringify(missing)}`);
+}
+
+function bearerOf(request: FastifyRequest): string {
+  const header = request.headers.authorization;
+  const token = header === undefined ? undefined : BEARER.exec(header)?.[1];
+  if (token !== undefined) return token;
+  throw new TidelockError({
+    code: 'TOKEN_INVALID',
+    message: header === undefined ? 'no token was sent' : 'the Authorization header is malformed',
+    hint: 'send Authorization: Bearer <token>; make one with: tidelock token --selector FR',
+  });
+}
+
+function forbids(what: string): TidelockError {
+  return new TidelockError({
+    code: 'TOKEN_FORBIDS',
+    message: `the token does not cover ${what}`,
+    hint: 'ask for a token that does, or request less',
+  });
+}

@@ -1,0 +1,82 @@
+/** What the server must be told. src/cli/config.ts derives file keys, flags and environment names. */
+
+export type TokenSettings = {
+  /** Shared secrets for HS256, newest first; several while one is being replaced. At least 32 bytes each. */
+  readonly secrets: readonly string[];
+  /** Public keys of an issuer: a file, or an https address that is asked again when a key is unknown. */
+  readonly jwksFile: string | undefined;
+  readonly jwksUrl: string | undefined;
+  /** When set, `iss` and `aud` must match. */
+  readonly issuer: string | undefined;
+  readonly audience: string | undefined;
+  /** How far the issuer's clock may be off. */
+  readonly clockToleranceS: number;
+};
+
+export type ServerLimits = {
+  readonly selectorsMax: number;
+  readonly urlBytesMax: number;
+  readonly bodyBytesMax: number;
+  /** Body of a difference snapshot: digests of every bucket of every table. */
+  readonly digestBodyBytesMax: number;
+  readonly connectionsMax: number;
+  readonly streamsMax: number;
+  /** A reader whose socket takes nothing for so long is dropped; it resumes by `since`. */
+  readonly stallS: number;
+  /** A stalled reader may keep this much unsent, no more. */
+  readonly stalledBytesMax: number;
+  /** Snapshots made and sent at the same time; others queue. */
+  readonly snapshotsMax: number;
+  readonly digestsMax: number;
+  /** Snapshots or digests that may wait for their turn, and for how long. */
+  readonly queueMax: number;
+  readonly queueS: number;
+  readonly waitsMax: number;
+  /** How long a drain waits for transactions and snapshots that are under way. */
+  readonly drainS: number;
+};
+
+export type ServerConfig = {
+  /** Name or address to bind. Anything but loopback needs tokens. */
+  readonly host: string;
+  /** 0 lets the system choose. */
+  readonly port: number;
+  /** Idle time after which a stream gets a heartbeat, unless the client asks for another. */
+  readonly heartbeatS: number;
+  readonly tokens: TokenSettings;
+  readonly limits: ServerLimits;
+};
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+export const DEFAULT_LIMITS: ServerLimits = {
+  selectorsMax: 1000,
+  urlBytesMax: 64 * KIB,
+  bodyBytesMax: MIB,
+  digestBodyBytesMax: 8 * MIB,
+  connectionsMax: 12_000,
+  streamsMax: 10_000,
+  stallS: 30,
+  stalledBytesMax: MIB,
+  snapshotsMax: 2,
+  digestsMax: 2,
+  queueMax: 200,
+  queueS: 60,
+  waitsMax: 1000,
+  drainS: 10,
+};
+
+export const NO_TOKENS: TokenSettings = {
+  secrets: [],
+  jwksFile: undefined,
+  jwksUrl: undefined,
+  issuer: undefined,
+  audience: undefined,
+  clockToleranceS: 5,
+};
+
+/** True when clients must show a token. */
+export function needsTokens(tokens: TokenSettings): boolean {
+  return tokens.secrets.length > 0 || tokens.jwksFile !== undefined || tokens.jwksUrl !== undefined;
+}

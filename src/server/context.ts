@@ -1,0 +1,19 @@
+import type { Lsn } from '../core/lsn.ts';
+import type { Engine } from '../engine/api.ts';
+import type { Clock } from './clock.ts';
+import type { ServerConfig } from './config.ts';
+import type { Gate } from './gate.ts';
+import type { Pump } from './pump.ts';
+
+/** What every route may use. */
+export type ServerContext = {
+  readonly engine: Engine;
+  readonly config: ServerConfig;
+  readonly clock: Clock;
+  readonly pump: Pump;
+  readonly snapshots: Gate;
+  readonly digests: Gate;
+  /** The log's upper. */
+  readonly upper: () => Lsn;
+  readonly isDraining: () => boolean;
+};

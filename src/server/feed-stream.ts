@@ -1,0 +1,301 @@
+/**
+ * One subscriber's stream over one socket.
+ *
+ *   reading --socket full--> blocked --drain--> reading
+ *   reading --nothing left--> idle --frames or upper moved--> reading
+ *   any --clean end--> closed (final chunk)   any --error--> closed (error line, no final chunk)
+ *   any --client gone or dropped--> closed
+ *
+ * hot path: `advance` runs once per subscriber and broadcast. Frames are pulled only while the socket
+ * takes them, so a stalled reader holds one frame at most; markers are written only when idle, so they
+ * never split a transaction and never promise what is still waiting.
+ */
+import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { messageOf, TidelockError } from '../core/errors.ts';
+import type { Ts } from '../core/lsn.ts';
+import type { Feed } from '../engine/api.ts';
+import type { ErrorLine } from '../protocol/feed.ts';
+import { endsTransaction } from './framing.ts';
+
+/** Large frames go out in pieces, so that a slow reader shows progress and only a dead one looks stalled. */
+const PIECE_BYTES = 64 * 1024;
+/** What one stream may write before the others have their turn. */
+const TURN_BYTES = 512 * 1024;
+const PROGRESS_MS_MIN = 1000;
+
+export type StreamMode = {
+  /** False: end when caught up. */
+  readonly isFollowing: boolean;
+  /** With `isFollowing` false: how long to wait for the first transaction. */
+  readonly waitMs: number;
+  readonly heartbeatMs: number;
+  /** Wall clock; the token's end is the stream's end. */
+  readonly expiresAtMs: number;
+};
+
+/** Why a stream ended; the label of the metric. */
+export type EndReason =
+  | 'finished'
+  | 'client_gone'
+  | 'stalled'
+  | 'buffer_full'
+  | 'token_expired'
+  | 'drained'
+  | 'failed';
+
+/** What a stream needs of its surroundings. */
+export type StreamHost = {
+  /** The framed form of a shared frame. */
+  readonly chunkOf: (frame: Uint8Array) => Buffer;
+  /** Monotonic milliseconds, as of the present turn. */
+  readonly now: () => number;
+  readonly wrote: (bytes: number) => void;
+  /** Calls `advance` soon. */
+  readonly wake: (stream: FeedStream) => void;
+  readonly ended: (stream: FeedStream, reason: EndReason, error?: unknown) => void;
+};
+
+export type StallLimits = { readonly stallMs: number; readonly stalledBytesMax: number };
+
+export type FeedStreamOptions = {
+  readonly host: StreamHost;
+  readonly feed: Feed;
+  readonly response: ServerResponse;
+  readonly socket: Socket;
+  readonly mode: StreamMode;
+};
+
+export class FeedStream {
+  readonly socket: Socket;
+  readonly #host: StreamHost;
+  readonly #feed: Feed;
+  readonly #response: ServerResponse;
+  readonly #mode: StreamMode;
+  /** HTTP/1.0 readers get the plain bytes, ended by the connection's end. */
+  readonly #isChunked: boolean;
+  readonly #openedAt: number;
+  /** A chunk that the socket has taken only in part. */
+  #rest: Buffer | null = null;
+  #isIdle = false;
+  #isEnding = false;
+  #hasDelivered = false;
+  #announced: Ts | -1 = -1;
+  #announcedAt = 0;
+  #wroteAt: number;
+  #blockedAt = -1;
+  isClosed = false;
+  /** Owned by the pump. */
+  isQueued = false;
+
+  /** The response's header must have been flushed. */
+  constructor(options: FeedStreamOptions) {
+    this.#host = options.host;
+    this.#feed = options.feed;
+    this.#response = options.response;
+    this.socket = options.socket;
+    this.#mode = options.mode;
+    this.#isChunked = options.response.chunkedEncoding;
+    this.#openedAt = options.host.now();
+    this.#wroteAt = this.#openedAt;
+    options.socket.on('drain', this.#onDrain);
+    options.socket.on('close', this.#onClose);
+    options.feed.onReady = () => this.#host.wake(this);
+    this.#write(options.feed.head);
+  }
+
+  /** Writes what the socket takes and the turn allows. True: there is more, call again. */
+  advance(): boolean {
+    if (this.isClosed || !this.#isWritable()) return false;
+    if (this.#rest !== null && !this.#writeRest()) return false;
+    try {
+      return this.#pull();
+    } catch (error) {
+      this.fail(error, 'failed');
+      return false;
+    }
+  }
+
+  /** Called about once a second: stalls, ends, heartbeats, progress. `upper` is the log's. */
+  visit(upper: Ts, wallMs: number, limits: StallLimits): void {
+    if (this.isClosed) return;
+    const now = this.#host.now();
+    if (wallMs >= this.#mode.expiresAtMs) this.fail(tokenExpired(), 'token_expired');
+    else if (!this.#isWritable()) this.#visitBlocked(now, limits);
+    else if (this.#isIdle && !this.isQueued) this.#visitIdle(now, upper);
+  }
+
+  /** Ends the stream after its current transaction, with a clean end. */
+  drain(): void {
+    if (this.isClosed) return;
+    this.#isEnding = true;
+    if (this.#isIdle && this.#isWritable()) this.#finish('drained');
+  }
+
+  /** Says why, then cuts the connection: the missing final chunk tells readers that this was no clean end. */
+  fail(error: unknown, reason: EndReason): void {
+    if (this.isClosed) return;
+    if (this.#rest === null) this.#write(errorLine(error));
+    this.#close(reason, error);
+    this.socket.destroySoon(); // flushes first; the server's idle timeout ends a reader that does not read
+  }
+
+  /** Cuts the connection without a word. */
+  drop(reason: EndReason): void {
+    if (this.isClosed) return;
+    this.#close(reason);
+    this.socket.destroy();
+  }
+
+  #pull(): boolean {
+    let frame = this.#feed.read();
+    if (frame === null) return this.#caughtUp();
+    this.#isIdle = false;
+    this.#hasDelivered = true;
+    let budget = TURN_BYTES - frame.byteLength;
+    let isRoom = this.#deliver(frame);
+    if (!isRoom || this.isClosed) return false;
+    frame = this.#feed.read();
+    if (frame === null) return this.#caughtUp();
+    // One write per turn for everything that is left; the first frame went out alone to keep latency low.
+    this.socket.cork();
+    try {
+      while (frame !== null) {
+        budget -= frame.byteLength;
+        isRoom = this.#deliver(frame);
+        if (!isRoom || this.isClosed) return false;
+        if (budget <= 0) return true;
+        frame = this.#feed.read();
+      }
+    } finally {
+      this.socket.uncork();
+    }
+    return this.#caughtUp();
+  }
+
+  /** Writes a frame; false when the socket has enough. */
+  #deliver(frame: Uint8Array): boolean {
+    const isRoom = this.#write(frame);
+    if (isRoom && this.#isEnding && endsTransaction(frame)) this.#finish('drained');
+    return isRoom;
+  }
+
+  #caughtUp(): false {
+    const isFirst = !this.#isIdle;
+    this.#isIdle = true;
+    if (this.#isEnding) this.#finish('drained');
+    else if (!this.#mode.isFollowing && !this.#isWaiting()) this.#finish('finished');
+    else if (this.#announced === -1 || (!isFirst && this.#isProgressDue())) this.#progress();
+    return false;
+  }
+
+  #isWaiting(): boolean {
+    return !this.#hasDelivered && this.#host.now() - this.#openedAt < this.#mode.waitMs;
+  }
+
+  #isProgressDue(): boolean {
+    return (
+      this.#feed.position !== this.#announced &&
+      this.#host.now() - this.#announcedAt >= PROGRESS_MS_MIN
+    );
+  }
+
+  #progress(): void {
+    this.#announced = this.#feed.position;
+    this.#announcedAt = this.#host.now();
+    this.#write(this.#feed.progressLine('progress'));
+  }
+
+  #visitBlocked(now: number, limits: StallLimits): void {
+    const blockedMs = now - this.#blockedAt;
+    if (blockedMs >= limits.stallMs) this.drop('stalled');
+    else if (blockedMs > 0 && this.socket.writableLength > limits.stalledBytesMax) {
+      this.drop('buffer_full');
+    }
+  }
+
+  #visitIdle(now: number, upper: Ts): void {
+    const isWaitOver = !this.#mode.isFollowing && !this.#isWaiting();
+    if (isWaitOver || upper > this.#feed.position) this.#host.wake(this);
+    if (this.#isProgressDue()) this.#progress();
+    else if (now - this.#wroteAt >= this.#mode.heartbeatMs) {
+      this.#write(this.#feed.progressLine('heartbeat'));
+    }
+  }
+
+  #isWritable(): boolean {
+    return this.#blockedAt < 0;
+  }
+
+  /** False when the socket wants no more for now; the bytes are kept either way. */
+  #write(frame: Uint8Array): boolean {
+    this.#rest = this.#isChunked ? this.#host.chunkOf(frame) : viewOf(frame);
+    return this.#writeRest();
+  }
+
+  #writeRest(): boolean {
+    let isRoom = true;
+    while (this.#rest !== null && isRoom) {
+      const rest = this.#rest;
+      const isLast = rest.byteLength <= PIECE_BYTES;
+      const piece = isLast ? rest : rest.subarray(0, PIECE_BYTES);
+      this.#rest = isLast ? null : rest.subarray(PIECE_BYTES);
+      isRoom = this.socket.write(piece);
+      this.#host.wrote(piece.byteLength);
+    }
+    this.#wroteAt = this.#host.now();
+    if (!isRoom) this.#blockedAt = this.#wroteAt;
+    return isRoom;
+  }
+
+  readonly #onDrain = (): void => {
+    this.#blockedAt = -1;
+    this.#host.wake(this);
+  };
+
+  readonly #onClose = (): void => {
+    if (!this.isClosed) this.#close('client_gone');
+  };
+
+  #finish(reason: EndReason): void {
+    this.#progress();
+    if (this.#rest !== null) this.socket.write(this.#rest);
+    this.#close(reason);
+    this.#response.end();
+  }
+
+  #close(reason: EndReason, error?: unknown): void {
+    this.isClosed = true;
+    this.#rest = null;
+    this.#feed.onReady = null;
+    this.socket.off('drain', this.#onDrain);
+    this.socket.off('close', this.#onClose);
+    this.#feed.close();
+    this.#host.ended(this, reason, error);
+  }
+}
+
+function viewOf(frame: Uint8Array): Buffer {
+  return Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
+}
+
+function tokenExpired(): TidelockError {
+  return new TidelockError({
+    code: 'TOKEN_INVALID',
+    message: 'the token of this stream has expired',
+    hint: 'get a new token and resume with since=<the last position>',
+  });
+}
+
+function errorLine(error: unknown): Uint8Array {
+  const known =
+    error instanceof TidelockError
+      ? error
+      : new TidelockError({ code: 'INTERNAL', message: messageOf(error), cause: error });
+  const { code, message, hint } = known;
+  const line: ErrorLine = {
+    type: 'error',
+    error: hint === undefined ? { code, message } : { code, message, hint },
+  };
+  return Buffer.from(`${JSON.stringify(line)}\n`);
+}

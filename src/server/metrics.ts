@@ -1,0 +1,240 @@
+/** Prometheus metrics, collected when asked for. Names and help texts are a promise: dashboards use them. */
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { Counter, Gauge, Registry } from 'prom-client';
+import type { Engine, EngineStatus } from '../engine/api.ts';
+import type { Clock } from './clock.ts';
+import type { EndReason } from './feed-stream.ts';
+import type { Pump } from './pump.ts';
+
+const SOURCE_STATES = ['starting', 'streaming', 'down', 'slot_busy', 'unfit', 'resyncing'] as const;
+const RATE_WINDOW_MS = 10_000;
+const RATE_STEP_MS = 1000;
+const DELAY_RESOLUTION_MS = 20;
+const NANOSECONDS_PER_SECOND = 1e9;
+
+type Reading = {
+  readonly name: string;
+  readonly help: string;
+  readonly of: (status: EngineStatus) => number | null;
+};
+
+const GAUGES: readonly Reading[] = [
+  {
+    name: 'tidelock_lag_bytes',
+    help: 'WAL bytes between the end of the source and what the log has',
+    of: ({ source }) => source.lagBytes,
+  },
+  {
+    name: 'tidelock_lag_seconds',
+    help: 'Seconds between the last transaction and its append to the log',
+    of: ({ lastCommitLagS }) => lastCommitLagS,
+  },
+  {
+    name: 'tidelock_retained_wal_bytes',
+    help: 'WAL bytes that the slot keeps on the disk of the source',
+    of: ({ source }) => source.retainedWalBytes,
+  },
+  {
+    name: 'tidelock_log_bytes',
+    help: 'Size of the change log on disk',
+    of: ({ log }) => log.sizeBytes,
+  },
+  { name: 'tidelock_log_groups', help: 'Groups in the change log', of: ({ log }) => log.groups },
+  {
+    name: 'tidelock_log_upper',
+    help: 'Position up to which the log is complete, as a number',
+    of: ({ log }) => log.upper,
+  },
+  {
+    name: 'tidelock_log_since',
+    help: 'Position after which the log can be served, as a number',
+    of: ({ log }) => log.since,
+  },
+  {
+    name: 'tidelock_log_confirmed',
+    help: 'Position that the source was told is safe, as a number',
+    of: ({ log }) => log.confirmed,
+  },
+  {
+    name: 'tidelock_log_ok',
+    help: '1 when the log can be written, 0 when nothing is acknowledged because it cannot',
+    of: ({ log }) => (log.state === 'ok' ? 1 : 0),
+  },
+  {
+    name: 'tidelock_source_attempts',
+    help: 'Connection attempts since the source was last streaming',
+    of: ({ source }) => source.attempts,
+  },
+  {
+    name: 'tidelock_tables_live',
+    help: 'Tables that are replicated',
+    of: ({ tables }) => tables.filter(({ state }) => state === 'live').length,
+  },
+  {
+    name: 'tidelock_tables_unfit',
+    help: 'Tables that cannot be replicated; /v1/status says why',
+    of: ({ tables }) => tables.filter(({ state }) => state === 'unfit').length,
+  },
+  {
+    name: 'tidelock_leases',
+    help: 'Replicas for which the log is kept',
+    of: ({ leases }) => leases.length,
+  },
+];
+
+const COUNTERS: readonly Reading[] = [
+  {
+    name: 'tidelock_transactions_total',
+    help: 'Transactions appended to the log',
+    of: ({ counters }) => counters.transactions,
+  },
+  {
+    name: 'tidelock_changes_total',
+    help: 'Changes appended to the log',
+    of: ({ counters }) => counters.changes,
+  },
+  {
+    name: 'tidelock_redelivered_total',
+    help: 'Transactions that the source sent again and that were dropped',
+    of: ({ counters }) => counters.redelivered,
+  },
+  {
+    name: 'tidelock_snapshots_total',
+    help: 'Snapshots made',
+    of: ({ counters }) => counters.snapshots,
+  },
+];
+
+export type MetricsOptions = {
+  readonly engine: Engine;
+  readonly pump: Pump;
+  readonly clock: Clock;
+  readonly snapshotsRunning: () => number;
+};
+
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #options: MetricsOptions;
+  readonly #delay: ReturnType<typeof monitorEventLoopDelay>;
+  readonly #ended: Counter<'reason'>;
+  readonly #stopTimer: () => void;
+  readonly #samples: { at: number; changes: number }[] = [];
+  /** One reading of the engine serves a whole scrape. */
+  #status: EngineStatus;
+
+  constructor(options: MetricsOptions) {
+    this.#options = options;
+    this.#status = options.engine.status();
+    this.#delay = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS });
+    this.#delay.enable();
+    for (const reading of GAUGES)
+      this.#gauge(reading.name, reading.help, () => reading.of(this.#status));
+    for (const reading of COUNTERS) this.#counter(reading);
+    this.#ended = new Counter({
+      name: 'tidelock_streams_ended_total',
+      help: 'Feed streams that ended, by reason; stalled and buffer_full are dropped readers',
+      labelNames: ['reason'],
+      registers: [this.#registry],
+    });
+    this.#own();
+    this.#stopTimer = options.clock.every(RATE_STEP_MS, () => this.#sample());
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  streamEnded(reason: EndReason): void {
+    this.#ended.inc({ reason });
+  }
+
+  /** The text of a scrape. */
+  async render(): Promise<string> {
+    this.#status = this.#options.engine.status();
+    const text = await this.#registry.metrics();
+    this.#delay.reset();
+    return text;
+  }
+
+  close(): void {
+    this.#stopTimer();
+    this.#delay.disable();
+  }
+
+  /** What the server itself knows. */
+  #own(): void {
+    const { pump, snapshotsRunning } = this.#options;
+    this.#gauge('tidelock_subscribers', 'Open feed streams', () => pump.count);
+    this.#gauge('tidelock_snapshots_running', 'Snapshots being made or sent', snapshotsRunning);
+    this.#gauge('tidelock_apply_changes_per_second', 'Changes appended per second, over 10 s', () =>
+      this.#rate(),
+    );
+    this.#gauge(
+      'tidelock_event_loop_delay_p99_seconds',
+      'Event loop delay since the last scrape',
+      () => this.#delay.percentile(99) / NANOSECONDS_PER_SECOND,
+    );
+    this.#gauge('tidelock_rss_bytes', 'Resident memory of the server', () =>
+      process.memoryUsage.rss(),
+    );
+    this.#counter({
+      name: 'tidelock_bytes_out_total',
+      help: 'Bytes written to feed streams',
+      of: () => pump.bytesOut,
+    });
+    const { registry, source } = {
+      registry: this.#registry,
+      source: () => this.#status.source.state,
+    };
+    new Gauge({
+      name: 'tidelock_source_state',
+      help: '1 for the present state of the source',
+      labelNames: ['state'],
+      registers: [registry],
+      collect() {
+        for (const state of SOURCE_STATES) this.set({ state }, state === source() ? 1 : 0);
+      },
+    });
+  }
+
+  /** A gauge that is left out while its value is unknown. */
+  #gauge(name: string, help: string, read: () => number | null): void {
+    new Gauge({
+      name,
+      help,
+      registers: [this.#registry],
+      collect() {
+        const value = read();
+        if (value === null) this.remove();
+        else this.set(value);
+      },
+    });
+  }
+
+  /** A counter that somebody else keeps. */
+  #counter({ name, help, of }: Reading): void {
+    const read = (): number => of(this.#status) ?? 0;
+    new Counter({
+      name,
+      help,
+      registers: [this.#registry],
+      collect() {
+        this.reset();
+        this.inc(read());
+      },
+    });
+  }
+
+  #sample(): void {
+    const at = this.#options.clock.now();
+    this.#samples.push({ at, changes: this.#options.engine.status().counters.changes });
+    if (this.#samples.length > RATE_WINDOW_MS / RATE_STEP_MS) this.#samples.shift();
+  }
+
+  #rate(): number {
+    const first = this.#samples[0];
+    const last = this.#samples.at(-1);
+    if (first === undefined || last === undefined || last.at <= first.at) return 0;
+    return ((last.changes - first.changes) * 1000) / (last.at - first.at);
+  }
+}

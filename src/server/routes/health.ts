@@ -1,0 +1,50 @@
+/** GET /health: the process lives. GET /ready: it can serve. Both are open, for load balancers. */
+import type { RouteOptions } from 'fastify';
+import { TidelockError } from '../../core/errors.ts';
+import type { ServerContext } from '../context.ts';
+import { failures, json, object } from '../schemas.ts';
+
+export function healthRoute(): RouteOptions {
+  return {
+    method: 'GET',
+    url: '/health',
+    config: { scope: 'open' },
+    schema: {
+      summary: 'The process is alive',
+      querystring: object({}),
+      response: {
+        200: json('Alive.', object({ status: { const: 'ok' } })),
+        ...failures([], true),
+      },
+    },
+    handler: async () => ({ status: 'ok' }),
+  };
+}
+
+export function readyRoute(context: ServerContext): RouteOptions {
+  return {
+    method: 'GET',
+    url: '/ready',
+    config: { scope: 'open' },
+    schema: {
+      summary: 'Feeds can be served',
+      querystring: object({}),
+      response: {
+        200: json('Ready.', object({ status: { const: 'ready' } })),
+        ...failures(['NOT_READY'], true),
+      },
+    },
+    handler: async () => {
+      const why = unreadyReason(context);
+      if (why !== null) throw new TidelockError({ code: 'NOT_READY', message: why });
+      return { status: 'ready' };
+    },
+  };
+}
+
+/** A source that is down leaves us ready: what is in the log is served. */
+function unreadyReason(context: ServerContext): string | null {
+  if (context.isDraining()) return 'the server is shutting down';
+  const { timeline, source } = context.engine.status();
+  return timeline === null ? `no history yet; the source is ${source.state}` : null;
+}
