@@ -10,8 +10,8 @@ import {
 } from '../coordinator/coordinator.ts';
 import type { CoordinatorEffect, CoordinatorEvent, Policy } from '../coordinator/types.ts';
 import { unreachable } from '../core/assert.ts';
-import { TidelockError } from '../core/errors.ts';
-import { formatLsn, type Lsn, type Ts } from '../core/lsn.ts';
+import { hasCode, messageOf, TidelockError } from '../core/errors.ts';
+import { formatLsn, LSN_ZERO, type Lsn, type Ts } from '../core/lsn.ts';
 import type { LogStore } from '../log/port.ts';
 import type { FeedRequest } from './api.ts';
 import type { Clock, TimerHandle } from './clock.ts';
@@ -55,7 +55,8 @@ export class EngineCore {
   #isStepping = false;
   #timer: TimerHandle | null = null;
   #nextId = 1;
-  #deliveredUpTo: Lsn = 0 as Lsn;
+  #deliveredUpTo: Lsn = LSN_ZERO;
+  #toNote: Lsn | null = null;
 
   constructor(options: CoreOptions) {
     const { log } = options;
@@ -110,10 +111,12 @@ export class EngineCore {
     this.#writeLog();
   }
 
-  /** The stream ended: what was not written will be delivered again. */
-  forgetUnwritten(openXids: readonly number[]): void {
-    this.#writer.clear();
-    for (const xid of openXids) this.tail.store.discard(xid);
+  /** The stream ended: transactions that were still open will be delivered again, from their start. */
+  forgetOpen(xids: readonly number[]): void {
+    this.received(
+      xids.map((xid) => ({ kind: 'discard', xid })),
+      this.#deliveredUpTo,
+    );
   }
 
   /** Throws `TOO_OLD`, `TIMELINE_CHANGED`, `NOT_READY`, `BUSY`. */
@@ -126,6 +129,7 @@ export class EngineCore {
       head,
       nowMicros: () => this.clock.wallMicros(),
       onCaughtUp: (ts) => this.dispatch({ kind: 'caughtUp', id, ts }),
+      onAdvanced: (ts) => this.dispatch({ kind: 'advanced', id, ts }),
       onClose: () => this.#closeFeed(id),
     });
     this.#feeds.set(id, feed);
@@ -168,15 +172,32 @@ export class EngineCore {
     this.#waits.clear();
   }
 
+  /** Writes what is waiting, then the position to note, and reports. Safe to call again after a failure. */
   #writeLog(): void {
     const { appended, failure } = this.#writer.write();
     const now = this.clock.now();
     if (appended.length > 0) this.dispatch({ kind: 'appended', now, groups: appended });
     if (failure !== null) {
       this.dispatch({ kind: 'appendFailed', now, reason: failure });
-    } else if (this.#deliveredUpTo > this.tail.store.upper) {
+      return;
+    }
+    if (this.#toNote !== null) this.#noteUpper(this.#toNote);
+    if (this.#deliveredUpTo > this.tail.store.upper) {
       this.dispatch({ kind: 'keepalive', now, lsn: this.#deliveredUpTo });
     }
+  }
+
+  #noteUpper(lsn: Lsn): void {
+    const now = this.clock.now();
+    try {
+      if (lsn > this.tail.store.upper) this.tail.store.noteUpper(lsn);
+    } catch (error) {
+      if (!hasCode(error, 'LOG_WRITE_FAILED')) throw error;
+      this.dispatch({ kind: 'appendFailed', now, reason: messageOf(error) });
+      return;
+    }
+    this.#toNote = null;
+    this.dispatch({ kind: 'upperNoted', now, lsn });
   }
 
   #perform(effect: CoordinatorEffect): void {
@@ -198,7 +219,8 @@ export class EngineCore {
         source?.confirm(effect.lsn);
         return;
       case 'noteUpper':
-        this.tail.store.noteUpper(effect.lsn);
+        this.#toNote = effect.lsn;
+        this.#writeLog();
         return;
       case 'pauseSource':
         source?.pause();
@@ -222,7 +244,7 @@ export class EngineCore {
         this.#rejected.set(effect.id, effect.code);
         return;
       case 'wake':
-        for (const id of effect.ids) this.#feeds.get(id)?.wake();
+        for (const id of effect.ids) this.#feeds.get(id)?.wake(effect.after);
         return;
       case 'endSubscribers':
         for (const id of effect.ids) this.#feeds.get(id)?.end(endError(effect.code));
@@ -231,7 +253,6 @@ export class EngineCore {
         this.#finishWait(effect.id, effect.outcome);
         return;
       case 'purge':
-        for (const feed of this.#feeds.values()) feed.beforePurge(effect.seq);
         this.tail.purge(effect.seq);
         return;
       case 'setTimer':
@@ -253,11 +274,11 @@ export class EngineCore {
     if (this.#feeds.delete(id)) this.dispatch({ kind: 'unsubscribe', now: this.clock.now(), id });
   }
 
-  #finishWait(id: number, outcome: 'reached' | 'timeout'): void {
+  #finishWait(id: number, outcome: 'reached' | 'timeout' | 'ended' | 'busy'): void {
     const wait = this.#waits.get(id);
     this.#waits.delete(id);
     if (outcome === 'reached') wait?.resolve(this.tail.store.upper);
-    else wait?.reject(waitTimeout(this.tail.store.upper));
+    else wait?.reject(waitError(outcome, this.tail.store.upper));
   }
 
   #abortWait(id: number, reason: unknown): void {
@@ -320,7 +341,11 @@ export function timelineOf(log: LogStore): string | null {
   return log.identity === null ? null : `${log.identity.systemId}-${log.identity.generation}`;
 }
 
-function waitTimeout(upper: Ts): TidelockError {
+function waitError(outcome: 'timeout' | 'ended' | 'busy', upper: Ts): TidelockError {
+  if (outcome === 'ended') return endError('TIMELINE_CHANGED');
+  if (outcome === 'busy') {
+    return new TidelockError({ code: 'BUSY', message: 'too many clients wait for a position' });
+  }
   return new TidelockError({
     code: 'TIMEOUT',
     message: `the log did not get there in time; it stands at ${formatLsn(upper)}`,

@@ -1,6 +1,6 @@
 /** One subscriber's way through the log. */
 
-import { TidelockError } from '../core/errors.ts';
+import type { TidelockError } from '../core/errors.ts';
 import { formatLsn, type Ts } from '../core/lsn.ts';
 import type { Feed } from './api.ts';
 import type { LogTail } from './log-tail.ts';
@@ -14,6 +14,8 @@ export type LogFeedOptions = {
   readonly nowMicros: () => number;
   /** Everything for this subscriber up to `ts` has been read. */
   readonly onCaughtUp: (ts: Ts) => void;
+  /** Everything for this subscriber up to `ts` has been handed out; it reads on. */
+  readonly onAdvanced: (ts: Ts) => void;
   readonly onClose: () => void;
 };
 
@@ -45,6 +47,7 @@ export class LogFeed implements Feed {
     if (this.#ended !== null) throw this.#ended;
     if (this.#isClosed) return null;
     const { tail } = this.#options;
+    // Bounded by the groups of the log: every turn moves `#seq` up or ends.
     for (;;) {
       const seq = tail.next(this.#wanted, this.#seq);
       if (seq === Number.POSITIVE_INFINITY) return this.#atEnd();
@@ -52,7 +55,10 @@ export class LogFeed implements Feed {
       const frame = tail.frame(seq, reader);
       const { head } = tail.read(seq);
       this.#seq = seq;
-      if (head.part !== 'open' && head.lastTs > this.#position) this.#position = head.lastTs;
+      if (head.part !== 'open' && head.lastTs > this.#position) {
+        this.#position = head.lastTs;
+        this.#options.onAdvanced(this.#position);
+      }
       if (frame.length > 0) return frame;
     }
   }
@@ -67,20 +73,12 @@ export class LogFeed implements Feed {
         );
   }
 
-  /** Groups up to `seq` are about to go: a reader that still needs one of them ends. */
-  beforePurge(seq: number): void {
-    if (this.#options.tail.next(this.#wanted, this.#seq) > seq) return;
-    this.end(
-      new TidelockError({
-        code: 'TOO_OLD',
-        message: `the log was cut beyond ${formatLsn(this.#position)}, which this reader still needed`,
-        hint: 'take a new snapshot; readers this slow need a larger retention',
-      }),
-    );
-  }
-
-  /** There is something new; the coordinator says so. */
-  wake(): void {
+  /** There is something new, and nothing for us at or before `after`. */
+  wake(after: Ts): void {
+    if (after > this.#position) {
+      this.#position = after;
+      this.#seq = Math.max(this.#seq, this.#options.tail.seqBefore(after));
+    }
     this.onReady?.();
   }
 

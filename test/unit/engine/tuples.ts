@@ -28,4 +28,3 @@ export function tupleOf(values: readonly (string | null | undefined)[]): RawTupl
     end,
   };
 }
-
