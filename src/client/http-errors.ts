@@ -1,0 +1,56 @@
+/** Errors of the other side as errors of ours. */
+import { ERROR_CODES, type ErrorCode, TidelockError } from '../core/errors.ts';
+
+const EXCERPT_CHARS = 200;
+
+/** The error object of an `error` line or of an answer's body. Unknown codes become `PROTOCOL`. */
+export function errorFromWire(value: unknown): TidelockError {
+  const wire = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>;
+  const message = typeof wire.message === 'string' ? wire.message : 'the server reported an error';
+  const code = typeof wire.code === 'string' ? wire.code : '';
+  if (!isErrorCode(code)) {
+    return new TidelockError({ code: 'PROTOCOL', message: `${code || 'an error without a code'}: ${message}` });
+  }
+  const hint = typeof wire.hint === 'string' ? wire.hint : undefined;
+  const details = wire.details as Readonly<Record<string, unknown>> | undefined;
+  return new TidelockError({ code, message, hint, details });
+}
+
+/**
+ * The error of an answer that is no success. Without an error body of ours it came from something in
+ * between (a proxy, a balancer), about which nothing is known except that trying again may help.
+ */
+export function errorFromAnswer(status: number, body: string): TidelockError {
+  const error = parseErrorBody(body);
+  if (error !== undefined) return errorFromWire(error);
+  return new TidelockError({
+    code: status === 502 || status === 503 || status === 504 ? 'SERVER_UNREACHABLE' : 'PROTOCOL',
+    message: `the server answered with status ${status}: ${body.slice(0, EXCERPT_CHARS)}`,
+    hint: 'check that the address is that of a Tidelock server, and what stands between here and there',
+  });
+}
+
+/** Everything that may come out of the network stack. */
+export function errorFromNetwork(cause: unknown, what: string): TidelockError {
+  if (cause instanceof TidelockError) return cause;
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return new TidelockError({
+    code: 'SERVER_UNREACHABLE',
+    message: `${what}: ${message}`,
+    hint: 'is the server running, and is its address right? the replica keeps trying',
+    cause,
+  });
+}
+
+function parseErrorBody(body: string): unknown {
+  try {
+    const parsed: unknown = JSON.parse(body);
+    return typeof parsed === 'object' && parsed !== null && 'error' in parsed ? parsed.error : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(ERROR_CODES, code);
+}

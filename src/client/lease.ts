@@ -1,0 +1,43 @@
+/**
+ * Tells the server now and then how far the replica is, so that the log is kept for it and not longer.
+ * A report that fails is no trouble of its own: the next one says the same and more.
+ */
+import type { Ts } from '../core/lsn.ts';
+import type { Clock } from './transport.ts';
+
+export const LEASE_REPORT_MS = 10_000;
+
+export class LeaseReporter {
+  readonly #clock: Clock;
+  readonly #report: (position: Ts) => Promise<void>;
+  readonly #position: () => Ts;
+  #reported: Ts | null = null;
+  #cancel: (() => void) | null = null;
+
+  constructor(options: {
+    readonly clock: Clock;
+    readonly position: () => Ts;
+    /** Must not reject. */
+    readonly report: (position: Ts) => Promise<void>;
+  }) {
+    this.#clock = options.clock;
+    this.#position = options.position;
+    this.#report = options.report;
+  }
+
+  /** The position moved: it will be reported within `LEASE_REPORT_MS`. */
+  moved(): void {
+    this.#cancel ??= this.#clock.after(LEASE_REPORT_MS, () => {
+      this.#cancel = null;
+      const position = this.#position();
+      if (position === this.#reported) return;
+      this.#reported = position;
+      void this.#report(position);
+    });
+  }
+
+  stop(): void {
+    this.#cancel?.();
+    this.#cancel = null;
+  }
+}

@@ -1,0 +1,65 @@
+/**
+ * Re-synchronisation by difference: tells the server the digests of what is held, by bucket, and gets the
+ * rows of those buckets that differ. Used for every reason there is; nothing is ever copied wholesale.
+ */
+import { TidelockError } from '../core/errors.ts';
+import type { CrashHook } from './crash-points.ts';
+import { DifferenceApplier } from './difference.ts';
+import { LineSplitter } from './lines.ts';
+import type { ServerApi } from './server-api.ts';
+import type { ReplicaStore, ResyncCounts } from './store.ts';
+
+/** Rows of one bucket: what one wrong row costs. */
+const ROWS_PER_BUCKET = 64;
+const BUCKETS_MIN = 16;
+const BUCKETS_MAX = 4096;
+/** Over all tables, so that the request stays below the server's limit of a body. */
+const ENTRIES_MAX = 65_536;
+
+export type ResyncOptions = {
+  readonly api: ServerApi;
+  readonly store: ReplicaStore;
+  readonly server: string;
+  readonly selectors: readonly string[];
+  /** Whose lease holds the log from the snapshot on. */
+  readonly replica: string | undefined;
+  readonly signal: AbortSignal;
+  readonly onChunk: () => void;
+  readonly crashPoint: CrashHook;
+};
+
+export async function resync(options: ResyncOptions): Promise<ResyncCounts> {
+  const { api, store, server, selectors, replica, signal, crashPoint } = options;
+  const bucketCount = bucketCountFor(store);
+  const held = await store.scanBuckets(bucketCount);
+  signal.throwIfAborted();
+  const body = await api.difference({ selectors, replica, held, signal });
+  const splitter = new LineSplitter();
+  const applier = new DifferenceApplier({ store, server, selectors, bucketCount, crashPoint });
+  try {
+    for await (const chunk of body) {
+      signal.throwIfAborted();
+      options.onChunk();
+      applier.take(splitter.push(chunk));
+    }
+  } finally {
+    applier.abandon();
+  }
+  if (applier.counts !== null) return applier.counts;
+  throw new TidelockError({
+    code: 'SERVER_UNREACHABLE',
+    message: 'the difference snapshot broke off before its end',
+  });
+}
+
+/** A power of two that gives buckets of about 64 rows in the largest table. */
+export function bucketCountFor(store: ReplicaStore): number {
+  const rowsByTable = new Map<string, number>();
+  for (const { table, rows } of store.digests()) {
+    rowsByTable.set(table, (rowsByTable.get(table) ?? 0) + rows);
+  }
+  const rowsMax = Math.max(1, ...rowsByTable.values());
+  const wanted = 2 ** Math.ceil(Math.log2(rowsMax / ROWS_PER_BUCKET));
+  const allowed = 2 ** Math.floor(Math.log2(ENTRIES_MAX / Math.max(1, store.tables.length)));
+  return Math.max(1, Math.min(Math.max(BUCKETS_MIN, wanted), BUCKETS_MAX, allowed));
+}
