@@ -33,7 +33,11 @@ export type SourceFacts = {
   /** End of the WAL on disk. */
   readonly flushed: Lsn;
   /** Null when there is no slot of our name. */
-  readonly slot: { readonly confirmed: Lsn; readonly isLost: boolean; readonly activePid: number | null } | null;
+  readonly slot: {
+    readonly confirmed: Lsn;
+    readonly isLost: boolean;
+    readonly activePid: number | null;
+  } | null;
 };
 
 export type Policy = {
@@ -59,14 +63,30 @@ export type CoordinatorEvent =
   | { readonly kind: 'tick'; readonly now: number }
   | { readonly kind: 'sourceConnected'; readonly now: number; readonly facts: SourceFacts }
   /** The log holds a new, empty history and the slot was created anew. */
-  | { readonly kind: 'historyStarted'; readonly now: number; readonly timeline: string; readonly startTs: Ts }
+  | {
+      readonly kind: 'historyStarted';
+      readonly now: number;
+      readonly timeline: string;
+      readonly startTs: Ts;
+    }
   /** The stream runs from the slot. */
   | { readonly kind: 'streamStarted'; readonly now: number }
-  /** The source could not be reached, refused us, or the stream broke. `isUnfit`: only an operator can mend it. */
-  | { readonly kind: 'sourceLost'; readonly now: number; readonly reason: string; readonly isUnfit: boolean }
+  /**
+   * The source could not be reached, refused us, or the stream broke. `isUnfit`: only an operator can mend it.
+   * The engine has forgotten what it could not write before (appends and notes): it is delivered again.
+   */
+  | {
+      readonly kind: 'sourceLost';
+      readonly now: number;
+      readonly reason: string;
+      readonly isUnfit: boolean;
+    }
   /** Groups are durable in the log. One event per append, however many transactions. */
   | { readonly kind: 'appended'; readonly now: number; readonly groups: readonly AppendedGroup[] }
-  /** The log could not be written, by an append or a `noteUpper`. The engine keeps what it could not write. */
+  /**
+   * The log could not be written, by an append or a `noteUpper`. The engine keeps what it could not write
+   * until `retryAppend` succeeds or the source is lost.
+   */
   | { readonly kind: 'appendFailed'; readonly now: number; readonly reason: string }
   /** The position of a `noteUpper` is durable in the log. */
   | { readonly kind: 'upperNoted'; readonly now: number; readonly lsn: Lsn }
@@ -93,7 +113,13 @@ export type CoordinatorEvent =
   | { readonly kind: 'hold'; readonly now: number; readonly hold: HoldId; readonly ts: Ts }
   | { readonly kind: 'release'; readonly now: number; readonly hold: HoldId }
   /** Somebody waits until the log is past `ts`. */
-  | { readonly kind: 'wait'; readonly now: number; readonly id: WaitId; readonly ts: Ts; readonly deadline: number }
+  | {
+      readonly kind: 'wait';
+      readonly now: number;
+      readonly id: WaitId;
+      readonly ts: Ts;
+      readonly deadline: number;
+    }
   | { readonly kind: 'endWait'; readonly id: WaitId }
   /** No new subscribers; the present ones are ended by the engine. */
   | { readonly kind: 'drain'; readonly now: number };
@@ -121,11 +147,7 @@ export type CoordinatorEffect =
   /** Stop reading from the source (it keeps what we have not confirmed). */
   | { readonly kind: 'pauseSource' }
   | { readonly kind: 'resumeSource' }
-  /**
-   * Try the failed write again (append or note), whether the source is still connected or not, and report
-   * `appended`, `upperNoted` or `appendFailed`. Nothing is streamed anew before it succeeded, so what the
-   * engine kept is never delivered a second time.
-   */
+  /** Try the failed writes again (appends, then a note) and report `appended`, `upperNoted` or `appendFailed`. */
   | { readonly kind: 'retryAppend' }
   | { readonly kind: 'acceptSubscriber'; readonly id: SubscriberId }
   | {
