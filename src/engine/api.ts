@@ -120,6 +120,9 @@ export type EngineStatus = {
 
 export interface Engine {
   readonly tables: readonly TableDef[];
+  /** The log's upper, at no cost: asked ten times a second and at every opening of a feed. */
+  readonly upper: Ts;
+  /** Everything at a glance. Costs more with every subscriber: for people and scrapes, not for loops. */
   status(): EngineStatus;
   /** Throws `TOO_OLD`, `TIMELINE_CHANGED`, `NOT_READY`. */
   openFeed(request: FeedRequest): Feed;
