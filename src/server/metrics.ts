@@ -7,8 +7,6 @@ import type { EndReason } from './feed-stream.ts';
 import type { Pump } from './pump.ts';
 
 const SOURCE_STATES = ['starting', 'streaming', 'down', 'slot_busy', 'unfit', 'resyncing'] as const;
-const RATE_WINDOW_MS = 10_000;
-const RATE_STEP_MS = 1000;
 const DELAY_RESOLUTION_MS = 20;
 const NANOSECONDS_PER_SECOND = 1e9;
 
@@ -117,14 +115,15 @@ export class Metrics {
   readonly #options: MetricsOptions;
   readonly #delay: ReturnType<typeof monitorEventLoopDelay>;
   readonly #ended: Counter<'reason'>;
-  readonly #stopTimer: () => void;
-  readonly #samples: { at: number; changes: number }[] = [];
+  #scrapedAt: number;
+  #changesPerSecond = 0;
   /** One reading of the engine serves a whole scrape. */
   #status: EngineStatus;
 
   constructor(options: MetricsOptions) {
     this.#options = options;
     this.#status = options.engine.status();
+    this.#scrapedAt = options.clock.now();
     this.#delay = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS });
     this.#delay.enable();
     for (const reading of GAUGES)
@@ -137,7 +136,6 @@ export class Metrics {
       registers: [this.#registry],
     });
     this.#own();
-    this.#stopTimer = options.clock.every(RATE_STEP_MS, () => this.#sample());
   }
 
   get contentType(): string {
@@ -150,14 +148,13 @@ export class Metrics {
 
   /** The text of a scrape. */
   async render(): Promise<string> {
-    this.#status = this.#options.engine.status();
+    this.#refresh();
     const text = await this.#registry.metrics();
     this.#delay.reset();
     return text;
   }
 
   close(): void {
-    this.#stopTimer();
     this.#delay.disable();
   }
 
@@ -166,8 +163,10 @@ export class Metrics {
     const { pump, snapshotsRunning } = this.#options;
     this.#gauge('tidelock_subscribers', 'Open feed streams', () => pump.count);
     this.#gauge('tidelock_snapshots_running', 'Snapshots being made or sent', snapshotsRunning);
-    this.#gauge('tidelock_apply_changes_per_second', 'Changes appended per second, over 10 s', () =>
-      this.#rate(),
+    this.#gauge(
+      'tidelock_apply_changes_per_second',
+      'Changes appended to the log per second since the last scrape',
+      () => this.#changesPerSecond,
     );
     this.#gauge(
       'tidelock_event_loop_delay_p99_seconds',
@@ -225,16 +224,14 @@ export class Metrics {
     });
   }
 
-  #sample(): void {
-    const at = this.#options.clock.now();
-    this.#samples.push({ at, changes: this.#options.engine.status().counters.changes });
-    if (this.#samples.length > RATE_WINDOW_MS / RATE_STEP_MS) this.#samples.shift();
-  }
-
-  #rate(): number {
-    const first = this.#samples[0];
-    const last = this.#samples.at(-1);
-    if (first === undefined || last === undefined || last.at <= first.at) return 0;
-    return ((last.changes - first.changes) * 1000) / (last.at - first.at);
+  #refresh(): void {
+    const before = this.#status.counters.changes;
+    const now = this.#options.clock.now();
+    this.#status = this.#options.engine.status();
+    const elapsedMs = now - this.#scrapedAt;
+    if (elapsedMs > 0) {
+      this.#changesPerSecond = ((this.#status.counters.changes - before) * 1000) / elapsedMs;
+    }
+    this.#scrapedAt = now;
   }
 }

@@ -94,7 +94,7 @@ type Parts = {
 function assemble({ engine, config, clock, log }: ServerOptions): Parts {
   const { limits } = config;
   let isDraining = false;
-  const upper = () => engine.status().log.upper;
+  const upper = () => engine.upper;
   const pump = new Pump({
     clock,
     limits: { stallMs: limits.stallS * 1000, stalledBytesMax: limits.stalledBytesMax },

@@ -80,6 +80,9 @@ export function createMemoryEngine(): MemoryEngine {
   };
   const engine: MemoryEngine = {
     tables: [CITIES],
+    get upper() {
+      return upper;
+    },
     feeds,
     leases,
     released,
