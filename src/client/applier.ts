@@ -12,7 +12,7 @@ import { type DigestEntry, PROTOCOL_VERSION } from '../protocol/feed.ts';
 import type { CrashHook } from './crash-points.ts';
 import { ChangeDecoder, malformed } from './decode.ts';
 import type { DigestDifference, DigestHistory } from './digest-history.ts';
-import { errorFromWire } from './http-errors.ts';
+import { errorFromWire } from './errors.ts';
 import type { RawLine } from './lines.ts';
 import type { ReplicaStore, ReplicaTransaction, RowChange } from './store.ts';
 
@@ -21,6 +21,8 @@ export const OPEN_BYTES_MAX = 1024 * 1024;
 
 /** More changes than this are not held back for the end of a chunk. */
 const BATCH_CHANGES_MAX = 20_000;
+
+const UNKNOWN_TYPES_MAX = 20;
 
 /** What happened, in order, for whoever drives the applier. */
 export type FeedNews =
@@ -37,7 +39,11 @@ export type FeedNews =
   /** A marker of the server at a position that the replica has reached. */
   | { readonly kind: 'marker'; readonly ts: Ts; readonly isProgress: boolean }
   | { readonly kind: 'verified'; readonly ts: Ts }
-  | { readonly kind: 'mismatch'; readonly ts: Ts; readonly differences: readonly DigestDifference[] }
+  | {
+      readonly kind: 'mismatch';
+      readonly ts: Ts;
+      readonly differences: readonly DigestDifference[];
+    }
   | { readonly kind: 'resync'; readonly table: string; readonly reason: string }
   | { readonly kind: 'unknownLine'; readonly type: string };
 
@@ -64,6 +70,7 @@ export class FeedApplier {
   readonly #options: ApplierOptions;
   readonly #store: ReplicaStore;
   #decoder: ChangeDecoder;
+  readonly #unknownTypes = new Set<string>();
   #hasHello = false;
   #isFinished = false;
   /** Lines of the transaction that is still arriving, and how much of the stream they took. */
@@ -139,8 +146,15 @@ export class FeedApplier {
       case 'error':
         throw errorFromWire(line.error);
       default:
-        this.#options.onNews({ kind: 'unknownLine', type: line.type });
+        this.#unknown(line.type);
     }
+  }
+
+  /** Later versions may add lines; each type is worth one warning. */
+  #unknown(type: string): void {
+    if (this.#unknownTypes.has(type) || this.#unknownTypes.size >= UNKNOWN_TYPES_MAX) return;
+    this.#unknownTypes.add(type);
+    this.#options.onNews({ kind: 'unknownLine', type });
   }
 
   #hello(line: RawLine): void {
@@ -156,7 +170,10 @@ export class FeedApplier {
     }
     if (parsePosition(line, 'since') > identity.position) {
       const mine = formatLsn(identity.position);
-      throw malformed(line, `it starts at ${String(line.since)}, after the replica's position ${mine}`);
+      throw malformed(
+        line,
+        `it starts at ${String(line.since)}, after the replica's position ${mine}`,
+      );
     }
     this.#hasHello = true;
     this.#options.onNews({ kind: 'hello' });
@@ -260,7 +277,14 @@ export class FeedApplier {
     this.#options.crashPoint('apply: after commit');
     const micros = typeof line.micros === 'number' ? line.micros : 0;
     const { changes } = open;
-    this.#options.onNews({ kind: 'applied', ts, micros, firstMicros: micros, transactions: 1, changes });
+    this.#options.onNews({
+      kind: 'applied',
+      ts,
+      micros,
+      firstMicros: micros,
+      transactions: 1,
+      changes,
+    });
   }
 
   /** `progress` and `heartbeat`: nothing at or before their `ts` is missing. */

@@ -74,7 +74,8 @@ export class ChangeDecoder {
 
   #layout(line: RawLine): Layout {
     const layout = this.#layouts.get(String(line.table));
-    if (layout === undefined) throw malformed(line, `table ${String(line.table)} was never defined`);
+    if (layout === undefined)
+      throw malformed(line, `table ${String(line.table)} was never defined`);
     return layout;
   }
 }
@@ -123,9 +124,11 @@ export function parseTable(line: RawLine): TableDef {
  */
 function canonical(value: TableDef): string {
   return JSON.stringify(value, (name, part: unknown) =>
-    name === 'missing' ? undefined : typeof part === 'object' && part !== null && !Array.isArray(part)
-      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : part,
+    name === 'missing'
+      ? undefined
+      : typeof part === 'object' && part !== null && !Array.isArray(part)
+        ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
+        : part,
   );
 }
 

@@ -12,7 +12,7 @@ import { parsePosition } from './applier.ts';
 import type { CrashHook } from './crash-points.ts';
 import { ChangeDecoder, malformed, parseTable } from './decode.ts';
 import { differencesOf } from './digest-history.ts';
-import { errorFromWire } from './http-errors.ts';
+import { errorFromWire } from './errors.ts';
 import type { RawLine } from './lines.ts';
 import type { ReplicaStore, ResyncCounts, ResyncTransaction, RowChange } from './store.ts';
 

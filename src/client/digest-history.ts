@@ -76,6 +76,11 @@ export function differencesOf(
   return result.kind === 'different' ? result.differences : [];
 }
 
+export function describeDifferences(differences: readonly DigestDifference[]): string {
+  const names = differences.map(({ table, selector }) => `${table} (${selector})`).join(', ');
+  return `the digest differs from Postgres: ${names}`;
+}
+
 function compareEntries(
   ours: ReadonlyMap<string, DigestEntry | null>,
   theirs: readonly DigestEntry[],
@@ -87,7 +92,10 @@ function compareEntries(
     const mine = ours.get(name);
     const their = server.get(name);
     if (mine === null) isSomethingUnknown = true;
-    else if ((mine ?? EMPTY).digest !== (their ?? EMPTY).digest || (mine ?? EMPTY).rows !== (their ?? EMPTY).rows) {
+    else if (
+      (mine ?? EMPTY).digest !== (their ?? EMPTY).digest ||
+      (mine ?? EMPTY).rows !== (their ?? EMPTY).rows
+    ) {
       differences.push(differenceOf(mine, their));
     }
   }
@@ -95,7 +103,10 @@ function compareEntries(
   return { kind: isSomethingUnknown ? 'unknown' : 'same' };
 }
 
-function differenceOf(mine: DigestEntry | undefined, their: DigestEntry | undefined): DigestDifference {
+function differenceOf(
+  mine: DigestEntry | undefined,
+  their: DigestEntry | undefined,
+): DigestDifference {
   const { table, selector } = mine ?? their ?? { table: '', selector: '' };
   return {
     table,

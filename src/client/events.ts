@@ -5,7 +5,11 @@ import type { FollowerState } from './machine.ts';
 
 export type ReplicaEvent =
   /** The first copy advances. `totalBytes` is null when the server does not say. */
-  | { readonly kind: 'progress'; readonly receivedBytes: number; readonly totalBytes: number | null }
+  | {
+      readonly kind: 'progress';
+      readonly receivedBytes: number;
+      readonly totalBytes: number | null;
+    }
   /** The file stands at `ts` now; other processes can read it. */
   | {
       readonly kind: 'applied';

@@ -91,7 +91,9 @@ function parseLine(line: string): RawLine[] {
 }
 
 function isRawLine(value: unknown): value is RawLine {
-  return typeof value === 'object' && value !== null && 'type' in value && typeof value.type === 'string';
+  return (
+    typeof value === 'object' && value !== null && 'type' in value && typeof value.type === 'string'
+  );
 }
 
 function notAMessage(line: string, cause?: unknown): TidelockError {

@@ -31,7 +31,7 @@ export type FollowerState =
   | { readonly kind: 'resyncing'; readonly reason: string }
   | {
       readonly kind: 'waiting';
-      readonly then: Activity;
+      readonly activity: Activity;
       readonly reason: string;
       readonly trouble: Trouble;
       readonly delayMs: number;
@@ -133,6 +133,11 @@ export function step(follower: Follower, event: FollowerEvent): FollowerStep {
   }
 }
 
+/** True while the replica has everything that the server had when it last said so. */
+export function isCaughtUp(state: FollowerState): boolean {
+  return state.kind === 'live' && state.isCaughtUp;
+}
+
 /** min(cap, first * 2^attempts), of which the upper half is random so that replicas do not return as one. */
 export function backoffMs(attempts: number, jitter: number): number {
   const full = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** Math.min(attempts, 30));
@@ -158,11 +163,11 @@ function resync(follower: Follower, reason: string): FollowerStep {
   const counted = { ...follower, resyncs: follower.resyncs + 1, protocolErrors: 0 };
   if (follower.resyncs < RESYNCS_AT_ONCE_MAX) return run(counted, 'resync', reason);
   const trouble: Trouble = { code: 'PROTOCOL', message: `still not in step: ${reason}` };
-  return wait(counted, { then: 'resync', reason, trouble, jitter: 1 });
+  return wait(counted, { activity: 'resync', reason, trouble, jitter: 1 });
 }
 
 function retry(follower: Follower, state: FollowerState & { kind: 'waiting' }): FollowerStep {
-  return run(follower, state.then, state.reason);
+  return run(follower, state.activity, state.reason);
 }
 
 function trouble(follower: Follower, event: FollowerEvent & { kind: 'trouble' }): FollowerStep {
@@ -173,7 +178,10 @@ function trouble(follower: Follower, event: FollowerEvent & { kind: 'trouble' })
   const { code } = event.trouble;
   if (FATAL.has(code)) {
     const effects: FollowerEffect[] = [{ kind: 'abort' }, { kind: 'settle' }];
-    return { follower: { ...follower, state: { kind: 'failed', trouble: event.trouble } }, effects };
+    return {
+      follower: { ...follower, state: { kind: 'failed', trouble: event.trouble } },
+      effects,
+    };
   }
   if (isFollowing(state) && NEEDS_RESYNC.has(code)) return resync(follower, event.trouble.message);
   const protocolErrors = follower.protocolErrors + (code === 'PROTOCOL' ? 1 : 0);
@@ -188,10 +196,13 @@ function isFollowing(state: FollowerState): boolean {
   return state.kind === 'connecting' || state.kind === 'live';
 }
 
-function interrupted(state: FollowerState): { readonly then: Activity; readonly reason: string } {
-  if (state.kind === 'bootstrapping') return { then: 'bootstrap', reason: '' };
-  if (state.kind === 'resyncing') return { then: 'resync', reason: state.reason };
-  return { then: 'feed', reason: '' };
+function interrupted(state: FollowerState): {
+  readonly activity: Activity;
+  readonly reason: string;
+} {
+  if (state.kind === 'bootstrapping') return { activity: 'bootstrap', reason: '' };
+  if (state.kind === 'resyncing') return { activity: 'resync', reason: state.reason };
+  return { activity: 'feed', reason: '' };
 }
 
 function run(follower: Follower, activity: Activity, reason: string): FollowerStep {
@@ -211,7 +222,7 @@ function stateOf(activity: Activity, reason: string): FollowerState {
 }
 
 type Pause = {
-  readonly then: Activity;
+  readonly activity: Activity;
   readonly reason: string;
   readonly trouble: Trouble;
   readonly jitter: number;
@@ -229,11 +240,7 @@ function wait(follower: Follower, pause: Pause): FollowerStep {
 
 function close(follower: Follower): FollowerStep {
   if (follower.state.kind === 'closed') return ignore(follower);
-  const effects: FollowerEffect[] = [
-    { kind: 'cancelWait' },
-    { kind: 'abort' },
-    { kind: 'settle' },
-  ];
+  const effects: FollowerEffect[] = [{ kind: 'cancelWait' }, { kind: 'abort' }, { kind: 'settle' }];
   return { follower: { ...follower, state: { kind: 'closed' } }, effects };
 }
 

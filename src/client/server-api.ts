@@ -1,7 +1,7 @@
 /** The server's routes as functions: parameters in, checked answers out, every failure a `TidelockError`. */
 import { TidelockError } from '../core/errors.ts';
 import { formatLsn, parseLsn, type Ts } from '../core/lsn.ts';
-import { errorFromAnswer, errorFromNetwork } from './http-errors.ts';
+import { errorFromAnswer, errorFromNetwork } from './errors.ts';
 import type { BucketDigests } from './store.ts';
 import type { HttpAnswer, HttpRequest, Transport } from './transport.ts';
 
@@ -36,7 +36,7 @@ export class ServerApi {
 
   /** The bytes of the change feed. */
   async feed(parameters: FeedParameters): Promise<AsyncIterable<Uint8Array>> {
-    const query = new URLSearchParams(parameters.selectors.map((name) => ['selector', name]));
+    const query = selectorQuery(parameters.selectors);
     query.set('since', formatLsn(parameters.since));
     query.set('timeline', parameters.timeline);
     if (parameters.replica !== undefined) query.set('replica', parameters.replica);
@@ -59,7 +59,7 @@ export class ServerApi {
     readonly totalBytes: number | null;
     readonly body: AsyncIterable<Uint8Array>;
   }> {
-    const query = new URLSearchParams(parameters.selectors.map((name) => ['selector', name]));
+    const query = selectorQuery(parameters.selectors);
     if (parameters.replica !== undefined) query.set('replica', parameters.replica);
     const { signal } = parameters;
     const path = `/v1/snapshot?${query}`;
@@ -170,4 +170,10 @@ function positionOf(text: string): Ts {
     const message = `the snapshot's position is none: ${text}`;
     throw new TidelockError({ code: 'PROTOCOL', message, cause });
   }
+}
+
+function selectorQuery(selectors: readonly string[]): URLSearchParams {
+  const query = new URLSearchParams();
+  for (const selector of selectors) query.append('selector', selector);
+  return query;
 }

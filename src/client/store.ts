@@ -60,7 +60,9 @@ export type RowChange =
 /** Digests of what is held, by table and bucket (core `bucketOf` over the key): `bucketCount` entries each. */
 export type BucketDigests = {
   readonly bucketCount: number;
-  readonly tables: Readonly<Record<string, readonly { readonly digest: string; readonly rows: number }[]>>;
+  readonly tables: Readonly<
+    Record<string, readonly { readonly digest: string; readonly rows: number }[]>
+  >;
 };
 
 export interface ReplicaStore {

@@ -1,15 +1,21 @@
 /** Errors of the other side as errors of ours. */
-import { ERROR_CODES, type ErrorCode, TidelockError } from '../core/errors.ts';
+import { ERROR_CODES, type ErrorCode, messageOf, TidelockError } from '../core/errors.ts';
 
 const EXCERPT_CHARS = 200;
 
 /** The error object of an `error` line or of an answer's body. Unknown codes become `PROTOCOL`. */
 export function errorFromWire(value: unknown): TidelockError {
-  const wire = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>;
+  const wire = (typeof value === 'object' && value !== null ? value : {}) as Record<
+    string,
+    unknown
+  >;
   const message = typeof wire.message === 'string' ? wire.message : 'the server reported an error';
   const code = typeof wire.code === 'string' ? wire.code : '';
   if (!isErrorCode(code)) {
-    return new TidelockError({ code: 'PROTOCOL', message: `${code || 'an error without a code'}: ${message}` });
+    return new TidelockError({
+      code: 'PROTOCOL',
+      message: `${code || 'an error without a code'}: ${message}`,
+    });
   }
   const hint = typeof wire.hint === 'string' ? wire.hint : undefined;
   const details = wire.details as Readonly<Record<string, unknown>> | undefined;
@@ -33,19 +39,33 @@ export function errorFromAnswer(status: number, body: string): TidelockError {
 /** Everything that may come out of the network stack. */
 export function errorFromNetwork(cause: unknown, what: string): TidelockError {
   if (cause instanceof TidelockError) return cause;
-  const message = cause instanceof Error ? cause.message : String(cause);
   return new TidelockError({
     code: 'SERVER_UNREACHABLE',
-    message: `${what}: ${message}`,
+    message: `${what}: ${messageOf(cause)}`,
     hint: 'is the server running, and is its address right? the replica keeps trying',
     cause,
   });
 }
 
+export function streamEnded(): TidelockError {
+  return new TidelockError({ code: 'SERVER_UNREACHABLE', message: 'the server ended the stream' });
+}
+
+export function closedError(): TidelockError {
+  return new TidelockError({ code: 'NOT_READY', message: 'the replica is closed' });
+}
+
+/** A bug of ours, in the form in which everything else is told. */
+export function internalError(cause: unknown): TidelockError {
+  return new TidelockError({ code: 'INTERNAL', message: messageOf(cause), cause });
+}
+
 function parseErrorBody(body: string): unknown {
   try {
     const parsed: unknown = JSON.parse(body);
-    return typeof parsed === 'object' && parsed !== null && 'error' in parsed ? parsed.error : undefined;
+    return typeof parsed === 'object' && parsed !== null && 'error' in parsed
+      ? parsed.error
+      : undefined;
   } catch {
     return undefined;
   }

@@ -1,0 +1,385 @@
+/**
+ * Drives one replica: performs what machine.ts decides, with the storage, network, clock and chance it was
+ * given. One activity (first copy, feed, difference snapshot) runs at a time; the next one starts when the
+ * previous one has let go of the store.
+ *
+ * Order duty: the position is what the store committed. Nothing is announced (events, waits, leases) before
+ * the commit that it speaks of.
+ */
+import { assert } from '../core/assert.ts';
+import { messageOf, TidelockError } from '../core/errors.ts';
+import { formatLsn, LSN_ZERO, type Ts } from '../core/lsn.ts';
+import { FeedApplier, type FeedNews } from './applier.ts';
+import { bootstrap } from './bootstrap.ts';
+import type { CrashHook } from './crash-points.ts';
+import { DigestHistory, describeDifferences } from './digest-history.ts';
+import { closedError, internalError, streamEnded } from './errors.ts';
+import type { ReplicaEvent } from './events.ts';
+import { LeaseReporter } from './lease.ts';
+import { LineSplitter } from './lines.ts';
+import {
+  type Activity,
+  type FollowerEffect,
+  type FollowerEvent,
+  type FollowerState,
+  INITIAL,
+  isCaughtUp,
+  step,
+} from './machine.ts';
+import { Nudge } from './nudge.ts';
+import { resync } from './resync.ts';
+import type { ServerApi } from './server-api.ts';
+import { SilenceGuard } from './silence.ts';
+import type { ReplicaFiles, ReplicaIdentity, ReplicaStore } from './store.ts';
+import type { Clock } from './transport.ts';
+import { Waiters } from './waiters.ts';
+
+export const HEARTBEAT_S = 5;
+/** A connection that is silent for more heartbeats than this is dead. */
+const HEARTBEATS_MISSED_MAX = 3;
+const COPY_TICK_MS = 20_000;
+/** How long a server may prepare a snapshot before its first byte: 20 minutes. */
+const COPY_TICKS_FIRST_MAX = 60;
+const COPY_TICKS_MAX = 3;
+
+export type FollowerOptions = {
+  readonly api: ServerApi;
+  readonly files: ReplicaFiles;
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly newId: () => string;
+  /** The server's address as it is written into the file. */
+  readonly server: string;
+  readonly selectors: readonly string[];
+  readonly onEvent: (event: ReplicaEvent) => void;
+  readonly crashPoint?: CrashHook;
+  readonly heartbeatS?: number;
+};
+
+/** The reason of an abort that the machine ordered. */
+const ORDERED = Symbol('ordered');
+
+export class Follower {
+  readonly #options: FollowerOptions;
+  readonly #waiters: Waiters;
+  readonly #lease: LeaseReporter;
+  readonly #nudge: Nudge;
+  readonly #crashPoint: CrashHook;
+  /** The id of a replica whose file does not exist yet. */
+  readonly #newReplica: string;
+  #machine = INITIAL;
+  #store: ReplicaStore | null = null;
+  #applier: FeedApplier | null = null;
+  #controller: AbortController | null = null;
+  #running: Promise<void> = Promise.resolve();
+  #cancelWait: (() => void) | null = null;
+  #hasLock = false;
+  readonly #ready = Promise.withResolvers<void>();
+
+  constructor(options: FollowerOptions) {
+    this.#options = options;
+    this.#crashPoint = options.crashPoint ?? (() => {});
+    this.#newReplica = options.newId();
+    this.#waiters = new Waiters(options.clock, LSN_ZERO);
+    this.#lease = new LeaseReporter({
+      clock: options.clock,
+      position: () => this.position,
+      report: (position) => this.#reportLease(position),
+    });
+    this.#nudge = new Nudge({
+      api: options.api,
+      target: () => this.#waiters.target,
+      identity: () => (isCaughtUp(this.state) ? this.identity : null),
+      onMarker: (line) => this.#guarded(() => this.#applier?.take([line], 0)),
+    });
+    this.#ready.promise.catch(() => {}); // whoever waits gets it from `ready`
+  }
+
+  get state(): FollowerState {
+    return this.#machine.state;
+  }
+
+  /** What the file says, or null before the first copy. */
+  get identity(): ReplicaIdentity | null {
+    return this.#store?.identity ?? null;
+  }
+
+  get position(): Ts {
+    return this.identity?.position ?? LSN_ZERO;
+  }
+
+  /** Settles when the file can be read; rejects when the machine fails or is closed before. */
+  get ready(): Promise<void> {
+    return this.#ready.promise;
+  }
+
+  /** Takes the file's lock and starts. Throws `REPLICA_IN_USE`, `REPLICA_UNFIT`. */
+  start(): void {
+    const { files, selectors } = this.#options;
+    files.lock();
+    this.#hasLock = true;
+    this.#adopt(files.open());
+    const held = this.identity?.selectors ?? selectors;
+    this.#dispatch({
+      kind: 'start',
+      hasFile: this.#store !== null,
+      isSameSelectors: isSameSet(held, selectors),
+    });
+  }
+
+  /** Resolves when the position is at `ts` or past it. Rejects with `TIMEOUT`, or when closed or failed. */
+  waitFor(ts: Ts, timeoutMs: number): Promise<void> {
+    const { state } = this;
+    if (state.kind === 'failed') return Promise.reject(new TidelockError(state.trouble));
+    if (state.kind === 'closed') return Promise.reject(closedError());
+    const waiting = this.#waiters.wait(ts, timeoutMs);
+    this.#nudge.start();
+    return waiting;
+  }
+
+  /** Stops, finishes nothing that is not committed, releases the file. Calling it again is harmless. */
+  async close(): Promise<void> {
+    this.#dispatch({ kind: 'close' });
+    await this.#running;
+    this.#store?.close();
+    this.#store = null;
+    if (this.#hasLock) this.#options.files.close();
+    this.#hasLock = false;
+  }
+
+  #dispatch(event: FollowerEvent): void {
+    const before = this.#machine.state;
+    const { follower, effects } = step(this.#machine, event);
+    this.#machine = follower;
+    for (const effect of effects) this.#perform(effect);
+    if (follower.state !== before) this.#emit({ kind: 'state', state: follower.state });
+    if (event.kind === 'caughtUp') this.#nudge.start();
+  }
+
+  #perform(effect: FollowerEffect): void {
+    switch (effect.kind) {
+      case 'abort':
+        this.#controller?.abort(ORDERED);
+        this.#controller = null;
+        return;
+      case 'run':
+        this.#run(effect.activity, effect.reason);
+        return;
+      case 'wait':
+        this.#cancelWait = this.#options.clock.after(effect.delayMs, () =>
+          this.#dispatch({ kind: 'timer' }),
+        );
+        return;
+      case 'cancelWait':
+        this.#cancelWait?.();
+        return;
+      default:
+        this.#settle();
+    }
+  }
+
+  #settle(): void {
+    const { state } = this.#machine;
+    const error = state.kind === 'failed' ? new TidelockError(state.trouble) : closedError();
+    this.#nudge.stop();
+    this.#lease.stop();
+    this.#waiters.end(error);
+    this.#ready.reject(error);
+  }
+
+  #run(activity: Activity, reason: string): void {
+    const controller = new AbortController();
+    this.#controller = controller;
+    const previous = this.#running;
+    this.#running = previous.then(() => this.#attempt(activity, reason, controller));
+  }
+
+  /** Never rejects: what goes wrong is an event of the machine. */
+  async #attempt(activity: Activity, reason: string, controller: AbortController): Promise<void> {
+    const { signal } = controller;
+    if (signal.aborted) return;
+    try {
+      if (activity === 'bootstrap') await this.#bootstrap(controller);
+      else if (activity === 'resync') await this.#resync(reason, controller);
+      else await this.#follow(controller);
+    } catch (error) {
+      if (signal.reason !== ORDERED) this.#trouble(signal.aborted ? signal.reason : error);
+    }
+  }
+
+  async #bootstrap(controller: AbortController): Promise<void> {
+    const { api, files, server, selectors } = this.#options;
+    const guard = this.#guard(controller, COPY_TICK_MS, COPY_TICKS_FIRST_MAX);
+    try {
+      const store = await bootstrap({
+        ...{ api, files, server, selectors, signal: controller.signal },
+        replica: this.#newReplica,
+        onProgress: (receivedBytes, totalBytes) =>
+          this.#emit({ kind: 'progress', receivedBytes, totalBytes }),
+        onChunk: () => guard.heard(COPY_TICKS_MAX),
+        crashPoint: this.#crashPoint,
+      });
+      this.#adopt(store);
+    } finally {
+      guard.stop();
+    }
+    this.#dispatch({ kind: 'copied' });
+  }
+
+  async #resync(reason: string, controller: AbortController): Promise<void> {
+    const { api, server, selectors } = this.#options;
+    const store = this.#held();
+    const guard = this.#guard(controller, COPY_TICK_MS, COPY_TICKS_FIRST_MAX);
+    try {
+      store.setState('resyncing');
+      const counts = await resync({
+        ...{ api, store, server, selectors, signal: controller.signal },
+        replica: store.identity.replica,
+        onChunk: () => guard.heard(COPY_TICKS_MAX),
+        crashPoint: this.#crashPoint,
+      });
+      const { position, timeline } = store.identity;
+      this.#emit({ kind: 'resync', reason, ts: formatLsn(position), timeline, ...counts });
+    } finally {
+      guard.stop();
+    }
+    this.#waiters.moved(this.position);
+    this.#dispatch({ kind: 'resynced' });
+  }
+
+  async #follow(controller: AbortController): Promise<void> {
+    const store = this.#held();
+    const heartbeatS = this.#options.heartbeatS ?? HEARTBEAT_S;
+    const guard = this.#guard(controller, heartbeatS * 1000, HEARTBEATS_MISSED_MAX);
+    const applier = new FeedApplier({
+      store,
+      history: new DigestHistory(store.identity.position, store.digests()),
+      onNews: (news) => this.#news(news),
+      crashPoint: this.#crashPoint,
+    });
+    const { selectors, timeline, replica, position: since } = store.identity;
+    const { signal } = controller;
+    try {
+      const request = { selectors, since, timeline, replica, heartbeatS, signal };
+      const body = await this.#options.api.feed({ ...request, isFollowing: true });
+      store.setState('live');
+      this.#applier = applier;
+      const splitter = new LineSplitter();
+      for await (const chunk of body) {
+        if (signal.aborted) return;
+        guard.heard();
+        const lines = splitter.push(chunk);
+        this.#crashPoint('feed: after parse');
+        applier.take(lines, chunk.byteLength);
+      }
+    } finally {
+      this.#applier = null;
+      guard.stop();
+      applier.abandon();
+    }
+    if (!signal.aborted) throw streamEnded();
+  }
+
+  #guard(controller: AbortController, tickMs: number, ticksMax: number): SilenceGuard {
+    const onSilence = (error: TidelockError): void => controller.abort(error);
+    return new SilenceGuard({ clock: this.#options.clock, tickMs, ticksMax, onSilence });
+  }
+
+  #news(news: FeedNews): void {
+    switch (news.kind) {
+      case 'hello':
+        this.#dispatch({ kind: 'hello' });
+        return;
+      case 'applied': {
+        const appliedAtMs = this.#options.clock.now();
+        this.#emit({ ...news, ts: formatLsn(news.ts), appliedAtMs });
+        this.#moved();
+        return;
+      }
+      case 'marker':
+        this.#moved();
+        this.#dispatch({ kind: 'caughtUp' });
+        return;
+      case 'verified':
+        this.#emit({ kind: 'verified', ts: formatLsn(news.ts) });
+        this.#dispatch({ kind: 'verified' });
+        return;
+      case 'mismatch':
+        this.#emit({ ...news, ts: formatLsn(news.ts) });
+        this.#dispatch({ kind: 'resyncNeeded', reason: describeDifferences(news.differences) });
+        return;
+      case 'resync':
+        this.#dispatch({ kind: 'resyncNeeded', reason: `${news.table}: ${news.reason}` });
+        return;
+      default:
+        this.#emit({
+          kind: 'warning',
+          message: `the server sent a line of type ${news.type}, which this version does not know`,
+        });
+    }
+  }
+
+  #moved(): void {
+    this.#waiters.moved(this.position);
+    this.#lease.moved();
+    this.#dispatch({ kind: 'advanced' });
+    if (isCaughtUp(this.state)) this.#nudge.start();
+  }
+
+  #adopt(store: ReplicaStore | null): void {
+    this.#store = store;
+    if (store === null) return;
+    this.#waiters.moved(store.identity.position);
+    this.#ready.resolve();
+  }
+
+  async #reportLease(position: Ts): Promise<void> {
+    const { identity } = this;
+    if (identity === null) return;
+    this.#crashPoint('lease: before report');
+    const signal = AbortSignal.timeout(HEARTBEAT_S * 1000);
+    try {
+      await this.#options.api.lease(identity.replica, position, signal);
+    } catch (error) {
+      this.#emit({ kind: 'warning', message: `lease report failed: ${messageOf(error)}` });
+    }
+  }
+
+  /** Runs something that touches the store outside of an activity. */
+  #guarded(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.#trouble(error);
+    }
+  }
+
+  #trouble(cause: unknown): void {
+    const error = cause instanceof TidelockError ? cause : internalError(cause);
+    this.#emit({ kind: 'error', error });
+    const { code, message, hint } = error;
+    const jitter = this.#options.random();
+    this.#dispatch({ kind: 'trouble', trouble: { code, message, hint }, jitter });
+  }
+
+  /** A listener that throws is the owner's bug: it must surface, but not in the middle of our work. */
+  #emit(event: ReplicaEvent): void {
+    try {
+      this.#options.onEvent(event);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+  }
+
+  #held(): ReplicaStore {
+    assert(this.#store !== null, 'a feed or a resync runs only when there is a file');
+    return this.#store;
+  }
+}
+
+function isSameSet(a: readonly string[], b: readonly string[]): boolean {
+  return new Set(a).symmetricDifference(new Set(b)).size === 0;
+}
