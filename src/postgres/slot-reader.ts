@@ -22,12 +22,15 @@ import { Pacer } from './pacer.ts';
 import { parseServerError, type ServerError } from './pg-errors.ts';
 import { PgoutputDecoder } from './pgoutput.ts';
 import { PgSession } from './session.ts';
+import { holderName } from './slot.ts';
 import { standbyStatus, streamError } from './slot-wire.ts';
 import { realTimers, type TimerHandle, type Timers } from './timers.ts';
 
 export type SlotReaderOptions = {
   readonly url: string;
   readonly slot: string;
+  /** Tells this server from others of ours: only its own earlier connection may be ended at once. */
+  readonly instance: string;
   readonly publication: string;
   /** The end of the last transaction that is durable in the log; `LSN_ZERO` for the slot's own position. */
   readonly after: Ts;
@@ -136,7 +139,7 @@ export class SlotReader {
     this.#session = await PgSession.connect({
       url,
       isReplication: true,
-      applicationName: `tidelock:${slot}`,
+      applicationName: holderName(slot, this.#options.instance),
       onLost: (error) => this.#finish(error),
     });
     const { server_version_num: version } = await this.#session.queryOne('SHOW server_version_num');

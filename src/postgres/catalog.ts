@@ -1,0 +1,91 @@
+/** Asks Postgres' catalog which tables there are to replicate, and how they look. */
+import { parseSelectorRule, type SelectorRule } from '../core/selector.ts';
+import { quoteText } from '../core/table.ts';
+import { SELECTOR_COLUMN, splitTableName } from './names.ts';
+import type { PgSession } from './session.ts';
+import { parseTableFacts, type TableFacts, tableFactsSql, USER_TABLES } from './table-facts.ts';
+import { judgeTable, type TableDeclaration, type TableDescription } from './table-fitness.ts';
+
+/** Tables that are declared, or that have the selector column. */
+const HAS_SELECTOR_COLUMN = `EXISTS (SELECT FROM pg_catalog.pg_attribute s
+  WHERE s.attrelid = c.oid AND s.attname = '${SELECTOR_COLUMN}' AND NOT s.attisdropped)`;
+
+/** `server_version_num`, for example 180004. */
+export async function serverVersion(session: PgSession): Promise<number> {
+  const row = await session.queryOne('SHOW server_version_num');
+  return Number(row.server_version_num);
+}
+
+/**
+ * Every table that is declared or has the column `_change_selector`, partitions excepted, in the order of
+ * their names. A declared table that does not exist is `missing`.
+ */
+export async function describeTables(
+  session: PgSession,
+  declarations: readonly TableDeclaration[],
+): Promise<readonly TableDescription[]> {
+  const version = await serverVersion(session);
+  const rules = rulesOf(declarations);
+  const condition = `(${isNamed([...rules.keys()])})
+    OR (${USER_TABLES} AND NOT c.relispartition AND ${HAS_SELECTOR_COLUMN})`;
+  const rows = await session.query(tableFactsSql(condition));
+  const found = rows.map((row) => describeFacts(parseTableFacts(row.facts ?? ''), rules, version));
+  const names = new Set(found.map((description) => description.name));
+  const missing = [...rules.keys()]
+    .filter((name) => !names.has(name))
+    .map((name): TableDescription => ({ kind: 'missing', name }));
+  return [...found.filter((description) => description !== null), ...missing];
+}
+
+/** One table by name; `missing` also when it is neither declared nor has the selector column. */
+export async function describeTable(
+  session: PgSession,
+  name: string,
+  declarations: readonly TableDeclaration[],
+): Promise<TableDescription> {
+  const version = await serverVersion(session);
+  const [row] = await session.query(tableFactsSql(isNamed([normal(name)])));
+  if (row === undefined) return { kind: 'missing', name };
+  return describeFacts(parseTableFacts(row.facts ?? ''), rulesOf(declarations), version);
+}
+
+/** The same from facts that are already known: an event trigger's message carries them. */
+export function describeFacts(
+  facts: TableFacts,
+  rules: ReadonlyMap<string, SelectorRule>,
+  version: number,
+): TableDescription {
+  const name = `${facts.schema}.${facts.table}`;
+  const rule = rules.get(name) ?? defaultRule(facts);
+  if (rule === undefined) return { kind: 'missing', name };
+  return judgeTable(facts, rule, version);
+}
+
+/** Declarations by full name. A name without a schema means `public`. */
+export function rulesOf(
+  declarations: readonly TableDeclaration[],
+): ReadonlyMap<string, SelectorRule> {
+  return new Map(declarations.map(({ name, selector }) => [normal(name), selector]));
+}
+
+function defaultRule(facts: TableFacts): SelectorRule | undefined {
+  if (facts.isPartition) return undefined;
+  const hasColumn = facts.columns.some((column) => column.name === SELECTOR_COLUMN);
+  return hasColumn ? parseSelectorRule(SELECTOR_COLUMN) : undefined;
+}
+
+function normal(name: string): string {
+  const { schema, table } = splitTableName(name);
+  return `${schema}.${table}`;
+}
+
+function isNamed(names: readonly string[]): string {
+  const pairs = names.map((name) => {
+    const { schema, table } = splitTableName(name);
+    return `(${quoteText(schema)}, ${quoteText(table)})`;
+  });
+  const isRelation = `c.relkind NOT IN ('i', 'I', 't', 'S', 'c')`;
+  return pairs.length === 0
+    ? 'false'
+    : `${isRelation} AND (n.nspname, c.relname) IN (${pairs.join(', ')})`;
+}

@@ -1,0 +1,135 @@
+/** Keeps the publication equal to the wanted tables. Its name never changes. */
+import { TidelockError } from '../core/errors.ts';
+import { quoteName } from '../core/table.ts';
+import { serverVersion } from './catalog.ts';
+import { quoteTable } from './names.ts';
+import type { PgSession } from './session.ts';
+
+export type PublicationChange = {
+  /** Tables that were added: rows that are in them already come by a copy, not by the stream. */
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+};
+
+/** Generated columns can be published since this version. */
+const GENERATED_VERSION_MIN = 180_000;
+
+const PUBLICATION_SQL = `
+  SELECT p.oid, p.puballtables, p.pubviaroot,
+    p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate AS is_whole,
+    coalesce(pg_catalog.to_jsonb(p) ->> 'pubgencols', '') AS generated
+  FROM pg_catalog.pg_publication p WHERE p.pubname = $1`;
+
+/** Row filters and column lists are never ours: such a table is added anew. */
+const TABLES_SQL = `
+  SELECT n.nspname || '.' || c.relname AS name,
+    coalesce(pg_catalog.to_jsonb(r) ->> 'prqual', pg_catalog.to_jsonb(r) ->> 'prattrs') IS NULL AS is_plain
+  FROM pg_catalog.pg_publication_rel r
+  JOIN pg_catalog.pg_class c ON c.oid = r.prrelid
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  WHERE r.prpubid = $1::oid`;
+
+const SCHEMAS_SQL = `
+  SELECT n.nspname AS name FROM pg_catalog.pg_publication_namespace s
+  JOIN pg_catalog.pg_namespace n ON n.oid = s.pnnspid WHERE s.pnpubid = $1::oid`;
+
+/**
+ * Creates or alters the publication so that it has exactly `tables`. Throws `SOURCE_UNFIT` when a
+ * publication of this name exists that cannot be ours.
+ *
+ * A transaction that wrote to a table before the table was added and that is still open may never be
+ * sent: wait for it (`waitForOpenTransactions`) before the added tables are copied.
+ */
+export async function reconcilePublication(
+  session: PgSession,
+  publication: string,
+  tables: readonly string[],
+): Promise<PublicationChange> {
+  const version = await serverVersion(session);
+  const [row] = await session.query(PUBLICATION_SQL, [publication]);
+  if (row === undefined) {
+    await session.query(createSql(publication, tables, version));
+    return { added: tables, removed: [] };
+  }
+  if (row.puballtables === 't') throw allTables(publication);
+  const name = quoteName(publication);
+  const isRight = row.pubviaroot === 't' && row.is_whole === 't';
+  const wantsGenerated = version >= GENERATED_VERSION_MIN && row.generated !== 's';
+  if (!isRight || wantsGenerated) {
+    await session.query(`ALTER PUBLICATION ${name} SET (${optionsSql(version)})`);
+  }
+  if (version >= 150_000) {
+    for (const schema of await session.query(SCHEMAS_SQL, [row.oid ?? null])) {
+      await session.query(
+        `ALTER PUBLICATION ${name} DROP TABLES IN SCHEMA ${quoteName(schema.name ?? '')}`,
+      );
+    }
+  }
+  const present = await session.query(TABLES_SQL, [row.oid ?? null]);
+  const plain = present.filter((table) => table.is_plain === 't').map((table) => table.name ?? '');
+  const added = tables.filter((table) => !plain.includes(table));
+  const all = present.map((table) => table.name ?? '');
+  const dropped = all.filter((table) => !tables.includes(table) || !plain.includes(table));
+  if (dropped.length > 0) {
+    await session.query(`ALTER PUBLICATION ${name} DROP TABLE ${tablesSql(dropped)}`);
+  }
+  if (added.length > 0) {
+    await session.query(`ALTER PUBLICATION ${name} ADD TABLE ${tablesSql(added)}`);
+  }
+  return { added, removed: dropped.filter((table) => !tables.includes(table)) };
+}
+
+export async function dropPublication(session: PgSession, publication: string): Promise<void> {
+  await session.query(`DROP PUBLICATION IF EXISTS ${quoteName(publication)}`);
+}
+
+const OPEN_POLL_MS = 50;
+
+/**
+ * Resolves when every transaction that is open now, in any database, has ended. `signal` ends the wait
+ * with its reason.
+ */
+export async function waitForOpenTransactions(
+  session: PgSession,
+  signal: AbortSignal,
+): Promise<void> {
+  const next = await session.queryOne(
+    'SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot()) AS xmax',
+  );
+  const until = BigInt(next.xmax ?? '0');
+  while (!signal.aborted) {
+    const oldest = await session.queryOne(
+      'SELECT pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot()) AS xmin',
+    );
+    if (BigInt(oldest.xmin ?? '0') >= until) return;
+    await new Promise((resolve) => setTimeout(resolve, OPEN_POLL_MS));
+  }
+  throw signal.reason;
+}
+
+function createSql(publication: string, tables: readonly string[], version: number): string {
+  const list = tables.length === 0 ? '' : ` FOR TABLE ${tablesSql(tables)}`;
+  return `CREATE PUBLICATION ${quoteName(publication)}${list} WITH (${optionsSql(version)})`;
+}
+
+function optionsSql(version: number): string {
+  const options = [
+    "publish = 'insert, update, delete, truncate'",
+    'publish_via_partition_root = true',
+    ...(version >= GENERATED_VERSION_MIN ? ['publish_generated_columns = stored'] : []),
+  ];
+  return options.join(', ');
+}
+
+/** ONLY: inheritance children are tables of their own here; partitions come with their root anyway. */
+function tablesSql(tables: readonly string[]): string {
+  return tables.map((table) => `ONLY ${quoteTable(table)}`).join(', ');
+}
+
+function allTables(publication: string): TidelockError {
+  return new TidelockError({
+    code: 'SOURCE_UNFIT',
+    message: `publication ${publication} is FOR ALL TABLES; tables that cannot be replicated would fail on update`,
+    hint: `DROP PUBLICATION ${quoteName(publication)}; it is made again with the right tables`,
+  });
+}

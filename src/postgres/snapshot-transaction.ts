@@ -1,0 +1,87 @@
+/**
+ * An exact view of the database, and the arithmetic that tells which transactions of the stream it has.
+ *
+ * The tables are locked (ACCESS SHARE: writers go on, only changes of schema wait) before the snapshot is
+ * taken, because a table that is rewritten in between would look empty to an older snapshot.
+ */
+import { type Lsn, parseLsn } from '../core/lsn.ts';
+import { quoteTable } from './names.ts';
+import { PgSession } from './session.ts';
+
+/** 64-bit transaction ids (with epoch) as numbers; Postgres needs millennia to pass 2^53. */
+export type TransactionSnapshot = {
+  /** Every transaction below this has ended. */
+  readonly xmin: number;
+  /** No transaction at or above this had ended. */
+  readonly xmax: number;
+  /** Transactions between the two that were still open. */
+  readonly xip: ReadonlySet<number>;
+};
+
+export type SnapshotTransaction = {
+  readonly session: PgSession;
+  readonly snapshot: TransactionSnapshot;
+  /** Read after the snapshot: everything that the snapshot has ended at or before this. */
+  readonly insertLsn: Lsn;
+  /** Ends the transaction and the connection. */
+  close(): Promise<void>;
+};
+
+export type SnapshotOptions = {
+  readonly url: string;
+  /** Locked first, so that none of them changes its layout. Throws Postgres' error when one is gone. */
+  readonly tables: readonly string[];
+};
+
+/** Opens a REPEATABLE READ transaction on a connection of its own. */
+export async function openSnapshot(options: SnapshotOptions): Promise<SnapshotTransaction> {
+  const session = await PgSession.connect({ url: options.url });
+  try {
+    await session.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+    if (options.tables.length > 0) {
+      await session.query(
+        `LOCK TABLE ${options.tables.map(quoteTable).join(', ')} IN ACCESS SHARE MODE`,
+      );
+    }
+    const taken = await session.queryOne('SELECT pg_catalog.pg_current_snapshot() AS snapshot');
+    // Visible means: its commit record was inserted before. So the insert position read now is past it.
+    const position = await session.queryOne('SELECT pg_catalog.pg_current_wal_insert_lsn() AS lsn');
+    return {
+      session,
+      snapshot: parseSnapshot(taken.snapshot ?? ''),
+      insertLsn: parseLsn(position.lsn ?? '', 'the insert position'),
+      close: () => session.end(),
+    };
+  } catch (error) {
+    await session.end();
+    throw error;
+  }
+}
+
+/** Reads `xmin:xmax:xip,xip`. */
+export function parseSnapshot(text: string): TransactionSnapshot {
+  const [xmin = '', xmax = '', xip = ''] = text.split(':');
+  const open = xip === '' ? [] : xip.split(',').map(Number);
+  return { xmin: Number(xmin), xmax: Number(xmax), xip: new Set(open) };
+}
+
+/** True when the snapshot has this *committed* top-level transaction. */
+export function isVisible(snapshot: TransactionSnapshot, txid: number): boolean {
+  if (txid < snapshot.xmin) return true;
+  if (txid >= snapshot.xmax) return false;
+  return !snapshot.xip.has(txid);
+}
+
+const EPOCH = 0x1_0000_0000;
+
+/**
+ * The 64-bit id of a transaction of which the stream only sends the lower 32 bits: the one nearest to
+ * `reference`, a recent 64-bit id (for example a snapshot's xmax). Postgres never lets ids that are in use
+ * lie further than 2^31 apart.
+ */
+export function widenXid(xid: number, reference: number): number {
+  const base = Math.floor(reference / EPOCH) * EPOCH + xid;
+  if (base - reference > EPOCH / 2) return base - EPOCH;
+  if (reference - base > EPOCH / 2) return base + EPOCH;
+  return base;
+}

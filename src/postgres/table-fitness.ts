@@ -1,0 +1,228 @@
+/**
+ * Decides whether a table can be replicated as declared. A table that cannot is named with the reason and
+ * the exact statement that mends it; it stays out of the publication, so that the application's own
+ * updates never fail because of us.
+ */
+import { columnsOf, type SelectorRule } from '../core/selector.ts';
+import { type ColumnDef, quoteName, type TableDef } from '../core/table.ts';
+import { cellFromText, cellToJson, kindOfType } from '../core/value.ts';
+import { quoteTable } from './names.ts';
+import type { ColumnFacts, IndexFacts, TableFacts } from './table-facts.ts';
+
+export type TableDeclaration = { readonly name: string; readonly selector: SelectorRule };
+
+/** How rows older than a column were filled, per column: what a later comparison needs. */
+export type ColumnFill = 'null' | 'constant' | 'unknown';
+
+export type TableDescription =
+  | {
+      readonly kind: 'table';
+      readonly name: string;
+      readonly oid: number;
+      readonly table: TableDef;
+      readonly fills: Readonly<Record<string, ColumnFill>>;
+      /** Changes when the table is rewritten. */
+      readonly files: string;
+    }
+  | {
+      readonly kind: 'unfit';
+      readonly name: string;
+      readonly reason: string;
+      /** The exact statement, or what to change in the configuration. */
+      readonly remedy: string;
+    }
+  | { readonly kind: 'missing'; readonly name: string };
+
+/** Generated columns can be published since this version. */
+const GENERATED_VERSION_MIN = 180_000;
+
+type Verdict = { readonly reason: string; readonly remedy: string } | null;
+
+type Candidate = {
+  readonly facts: TableFacts;
+  readonly name: string;
+  readonly sql: string;
+  readonly rule: SelectorRule;
+  readonly columns: readonly ColumnFacts[];
+  readonly primary: IndexFacts | undefined;
+};
+
+/** The table as it is replicated, or why it cannot be. `version` is `server_version_num`. */
+export function judgeTable(
+  facts: TableFacts,
+  rule: SelectorRule,
+  version: number,
+): TableDescription {
+  const name = `${facts.schema}.${facts.table}`;
+  const candidate: Candidate = {
+    facts,
+    name,
+    sql: quoteTable(name),
+    rule,
+    columns: facts.columns.filter((column) => isPublished(column, version)),
+    primary: facts.indexes.find((index) => index.isPrimary),
+  };
+  for (const check of [checkTable, checkKey, checkSelector, checkIdentity]) {
+    const verdict = check(candidate);
+    if (verdict !== null) return { kind: 'unfit', name, ...verdict };
+  }
+  return {
+    kind: 'table',
+    name,
+    oid: facts.oid,
+    table: tableDef(candidate),
+    fills: Object.fromEntries(candidate.columns.map((column) => [column.name, fillOf(column)])),
+    files: facts.files,
+  };
+}
+
+function isPublished(column: ColumnFacts, version: number): boolean {
+  if (column.generated === '') return true;
+  return column.generated === 's' && version >= GENERATED_VERSION_MIN;
+}
+
+function checkTable({ facts, name, sql }: Candidate): Verdict {
+  if (facts.schema.includes('.')) {
+    return { reason: 'its schema has a dot in its name', remedy: `rename schema ${facts.schema}` };
+  }
+  if (facts.isPartition) {
+    return {
+      reason: `it is a partition of ${facts.root ?? 'another table'}`,
+      remedy: `declare ${facts.root ?? 'the partitioned table'} instead of ${name}`,
+    };
+  }
+  if (facts.kind !== 'r' && facts.kind !== 'p') {
+    return { reason: 'it is not a table', remedy: 'declare the tables behind it instead' };
+  }
+  if (facts.persistence !== 'p') {
+    return {
+      reason: 'it is unlogged: Postgres writes no log of its changes',
+      remedy: `ALTER TABLE ${sql} SET LOGGED`,
+    };
+  }
+  return null;
+}
+
+function checkKey({ primary, columns, sql }: Candidate): Verdict {
+  if (primary === undefined) {
+    return {
+      reason: 'it has no primary key',
+      remedy: `ALTER TABLE ${sql} ADD PRIMARY KEY (...)`,
+    };
+  }
+  if (!primary.isImmediate) {
+    return {
+      reason: 'its primary key is deferrable, so it does not identify rows at every moment',
+      remedy: `ALTER TABLE ${sql} DROP CONSTRAINT ${quoteName(primary.name)}, ADD PRIMARY KEY (${list(primary.columns)})`,
+    };
+  }
+  const hidden = primary.columns.find((key) => !columns.some((column) => column.name === key));
+  if (hidden === undefined) return null;
+  return {
+    reason: `its key column ${hidden} is generated, and this Postgres does not publish it`,
+    remedy: `ALTER TABLE ${sql} ALTER COLUMN ${quoteName(hidden)} DROP EXPRESSION`,
+  };
+}
+
+function checkSelector({ rule, columns, facts, sql, name }: Candidate): Verdict {
+  for (const used of columnsOf(rule)) {
+    const column = columns.find((known) => known.name === used);
+    if (column === undefined) {
+      const exists = facts.columns.some((known) => known.name === used);
+      return {
+        reason: `its selector uses column ${used}, which ${exists ? 'is generated and not published' : 'does not exist'}`,
+        remedy: `ALTER TABLE ${sql} ADD COLUMN ${quoteName(used)} text, or correct the selector of ${name} in the configuration`,
+      };
+    }
+    const kind = kindOfType(column.baseOid);
+    if (kind !== 'text' && kind !== 'int' && kind !== 'bigint') {
+      return {
+        reason: `its selector uses column ${used} of type ${column.type}, whose text differs between databases`,
+        remedy: `use a column of type text, integer or uuid as the selector of ${name}`,
+      };
+    }
+  }
+  return null;
+}
+
+/** The old row version must name the row, and tell whose it was. */
+function checkIdentity(candidate: Candidate): Verdict {
+  const { facts, primary, rule, columns, sql } = candidate;
+  if (facts.identity === 'f') return checkVirtual(candidate);
+  const remedy = `ALTER TABLE ${sql} REPLICA IDENTITY FULL`;
+  const identity = identityColumns(facts, primary);
+  if (identity === null) {
+    return {
+      reason: 'its replica identity is NOTHING: updates and deletes do not say which row they mean',
+      remedy: `ALTER TABLE ${sql} REPLICA IDENTITY DEFAULT`,
+    };
+  }
+  const key = primary?.columns ?? [];
+  const needed = [...key, ...columnsOf(rule)];
+  const lacking = needed.find((name) => !identity.includes(name));
+  if (lacking !== undefined) {
+    return {
+      reason: `its replica identity lacks column ${lacking}: a delete would not say whose row it was`,
+      remedy,
+    };
+  }
+  const isSelectorInKey = columnsOf(rule).every((name) => key.includes(name));
+  const large = columns.find((column) => column.storage !== 'p');
+  if (rule.kind === 'expression' && !isSelectorInKey && large !== undefined) {
+    return {
+      reason: `its column ${large.name} may be stored out of line: a row that moves to another selector would not be sent whole`,
+      remedy,
+    };
+  }
+  return null;
+}
+
+/** With FULL, Postgres refuses the application's updates when a column cannot be published. */
+function checkVirtual({ facts, sql }: Candidate): Verdict {
+  const virtual = facts.columns.find((column) => column.generated === 'v');
+  if (virtual === undefined) return null;
+  return {
+    reason: `its column ${virtual.name} is virtual: with replica identity FULL, updates of a published table fail`,
+    remedy: `ALTER TABLE ${sql} DROP COLUMN ${quoteName(virtual.name)}, or make it STORED`,
+  };
+}
+
+function identityColumns(
+  facts: TableFacts,
+  primary: IndexFacts | undefined,
+): readonly string[] | null {
+  if (facts.identity === 'd') return primary?.columns ?? null;
+  if (facts.identity === 'n') return null;
+  return facts.indexes.find((index) => index.isReplicaIdentity)?.columns ?? null;
+}
+
+function tableDef({ name, columns, primary, facts, rule }: Candidate): TableDef {
+  const published = new Set(columns.map((column) => column.name));
+  const indexes = facts.indexes.filter(
+    (index) =>
+      index.isPlain && !index.isPrimary && index.columns.every((column) => published.has(column)),
+  );
+  return {
+    name,
+    columns: columns.map(columnDef),
+    key: primary?.columns ?? [],
+    indexes: indexes.map((index) => ({ name: index.name, columns: index.columns })),
+    selector: rule,
+  };
+}
+
+function columnDef(column: ColumnFacts): ColumnDef {
+  const kind = kindOfType(column.baseOid);
+  const def = { name: column.name, type: column.type, kind };
+  if (!column.hasMissing || column.missing === null) return def;
+  return { ...def, missing: cellToJson(kind, cellFromText(kind, column.missing)) };
+}
+
+function fillOf(column: ColumnFacts): ColumnFill {
+  if (column.hasMissing) return 'constant';
+  return column.hasDefault || column.generated !== '' ? 'unknown' : 'null';
+}
+
+function list(names: readonly string[]): string {
+  return names.map(quoteName).join(', ');
+}
