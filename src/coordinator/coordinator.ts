@@ -12,15 +12,7 @@ import {
   retryAppend,
   upperNoted,
 } from './frontier.ts';
-import {
-  endLease,
-  expireLeases,
-  firstExpiry,
-  hearReplica,
-  holdsMoved,
-  releaseHold,
-  takeHold,
-} from './holds.ts';
+import { endLease, expireLeases, hearReplica, holdsMoved, releaseHold, takeHold } from './holds.ts';
 import { checkStep, frontiersOf } from './invariants.ts';
 import { purgeByAge, retentionDueAt } from './retention.ts';
 import { lowestKey } from './sorted.ts';
@@ -131,7 +123,7 @@ function handleReader(state: CoordinatorState, event: ReaderEvent, out: Coordina
       endLease(state, event.replica);
       break;
     case 'hold':
-      takeHold(state, event.hold, event.ts);
+      takeHold(state, event);
       break;
     case 'release':
       releaseHold(state, event.hold);
@@ -178,7 +170,7 @@ function armTimer(state: CoordinatorState, out: CoordinatorEffect[]): void {
     reconnectDueAt(state),
     state.log.retryAt,
     noteDueAt(state),
-    firstExpiry(state),
+    state.leaseDueAt,
     state.restartHold?.expiresAt ?? NEVER,
     lowestKey(state.waitsByDeadline),
     retentionDueAt(state),

@@ -83,9 +83,11 @@ export function upperNoted(state: CoordinatorState, lsn: Lsn, out: CoordinatorEf
   if (state.note.inFlight !== lsn) return;
   state.note.inFlight = null;
   logWorks(state, out);
-  if (lsn <= state.log.upper) return;
-  state.log.upper = lsn;
-  upperMoved(state, out);
+  if (lsn > state.log.upper) {
+    state.log.upper = lsn;
+    upperMoved(state, out);
+  }
+  noteWhenDue(state, out);
 }
 
 /**
@@ -136,9 +138,9 @@ function addGroup(
 ): void {
   const { log } = state;
   const { seq, lastTs, sizeBytes, selectors, isComplete } = group;
-  assert(lastTs > log.upper, `group ${seq} at ${lastTs} lies beyond the upper ${log.upper}`);
   const previous = log.groups.at(-1);
-  assert(previous === undefined || seq > previous.seq, `group ${seq} follows ${previous?.seq}`);
+  if (lastTs <= log.upper) assert(false, `group ${seq} at ${lastTs} is beyond ${log.upper}`);
+  if (previous && seq <= previous.seq) assert(false, `group ${seq} follows ${previous.seq}`);
   log.groups.push({ seq, lastTs, sizeBytes, at: state.now });
   log.sizeBytes += sizeBytes;
   if (!isComplete) {

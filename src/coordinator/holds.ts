@@ -3,7 +3,7 @@
  * see subscribers.ts; waiting ones need nothing that is already there.)
  */
 import type { Ts } from '../core/lsn.ts';
-import { type CoordinatorState, LEASES_MAX, type LeaseRecord } from './state.ts';
+import { type CoordinatorState, LEASES_MAX, NEVER } from './state.ts';
 import type { HoldId } from './types.ts';
 
 /** A hold moved or went: retention may have work again. */
@@ -16,33 +16,26 @@ export function holdsMoved(state: CoordinatorState): void {
  * its lease back. Nothing is promised before the first history.
  */
 export function hearReplica(state: CoordinatorState, replica: string, ts: Ts): void {
-  if (state.history.timeline === null) return;
-  const lease = state.leases.get(replica);
-  if (lease === undefined) addLease(state, newLease(state, replica, ts));
-  else {
-    lease.ts = lease.ts > ts ? lease.ts : ts;
-    renew(state, lease);
-  }
+  const known = state.leases.get(replica)?.ts ?? ts;
+  setLease(state, replica, known > ts ? known : ts);
 }
 
 /**
  * A replica starts to read after `ts`. That says exactly what it has, so here its lease may move back: the
  * replica was restored from an older state or switched to a snapshot that was made meanwhile.
  */
-export function leaseAtSubscribe(state: CoordinatorState, replica: string, ts: Ts): void {
-  const lease = state.leases.get(replica) ?? newLease(state, replica, ts);
-  lease.ts = ts;
-  lease.subscriberCount += 1;
-  if (state.leases.has(replica)) renew(state, lease);
-  else addLease(state, lease);
+export function connectReplica(state: CoordinatorState, replica: string, ts: Ts): void {
+  state.connectedReplicas.set(replica, (state.connectedReplicas.get(replica) ?? 0) + 1);
+  setLease(state, replica, ts);
 }
 
-/** A replica's connection ended; its lease runs from now. */
-export function leaseAtUnsubscribe(state: CoordinatorState, replica: string): void {
+/** One of a replica's connections ended; its lease, if it still has one, runs from now. */
+export function disconnectReplica(state: CoordinatorState, replica: string): void {
+  const count = state.connectedReplicas.get(replica) ?? 0;
+  if (count > 1) state.connectedReplicas.set(replica, count - 1);
+  else state.connectedReplicas.delete(replica);
   const lease = state.leases.get(replica);
-  if (lease === undefined) return;
-  lease.subscriberCount = Math.max(0, lease.subscriberCount - 1);
-  renew(state, lease);
+  if (lease !== undefined) setLease(state, replica, lease.ts);
 }
 
 /** Gives a replica up. */
@@ -52,23 +45,27 @@ export function endLease(state: CoordinatorState, replica: string): void {
 
 /** Ends the leases of replicas not heard of in time; connected ones count as heard of. */
 export function expireLeases(state: CoordinatorState): void {
-  for (const lease of state.leases.values()) {
-    if (lease.expiresAt > state.now) return;
-    if (lease.subscriberCount > 0) renew(state, lease);
-    else endLease(state, lease.replica);
+  for (const { expiresAt, replica, ts } of state.leases.values()) {
+    state.leaseDueAt = expiresAt;
+    if (expiresAt > state.now) return;
+    if (state.connectedReplicas.has(replica)) setLease(state, replica, ts);
+    else endLease(state, replica);
   }
+  state.leaseDueAt = NEVER;
 }
 
-/** When the first lease may expire. */
-export function firstExpiry(state: CoordinatorState): number {
-  for (const lease of state.leases.values()) return lease.expiresAt;
-  return Number.POSITIVE_INFINITY;
-}
-
-/** Keeps what commits after `ts`. A hold that comes too late is broken from the start. */
-export function takeHold(state: CoordinatorState, id: HoldId, ts: Ts): void {
+/**
+ * Keeps what commits after `ts`. A hold that comes too late is broken from the start. A replica that it is
+ * taken for starts anew at `ts`: its lease moves there, back too.
+ */
+export function takeHold(
+  state: CoordinatorState,
+  hold: { readonly hold: HoldId; readonly ts: Ts; readonly replica?: string | undefined },
+): void {
   if (state.history.timeline === null) return;
+  const { hold: id, ts, replica } = hold;
   state.holds.set(id, { id, ts, isBroken: ts < state.log.since });
+  if (replica !== undefined) setLease(state, replica, ts);
   holdsMoved(state);
 }
 
@@ -94,21 +91,16 @@ export function lowestHold(state: CoordinatorState): number {
   return lowest;
 }
 
-function newLease(state: CoordinatorState, replica: string, ts: Ts): LeaseRecord {
+/**
+ * Sets a lease and moves it to the end of the order of expiry. `leaseDueAt` is not moved back with it: it may
+ * be early, never late, and is set right when it comes due.
+ */
+function setLease(state: CoordinatorState, replica: string, ts: Ts): void {
+  if (state.history.timeline === null) return;
+  const isKnown = state.leases.delete(replica);
+  if (!isKnown && state.leases.size >= LEASES_MAX) return;
   const expiresAt = state.now + state.policy.leaseS * 1000;
-  return { replica, ts, expiresAt, subscriberCount: 0, isBroken: ts < state.log.since };
-}
-
-function addLease(state: CoordinatorState, lease: LeaseRecord): void {
-  if (state.leases.size >= LEASES_MAX) return;
-  state.leases.set(lease.replica, lease);
-}
-
-/** Moves a lease to the end of the order of expiry. */
-function renew(state: CoordinatorState, lease: LeaseRecord): void {
-  lease.expiresAt = state.now + state.policy.leaseS * 1000;
-  lease.isBroken = lease.ts < state.log.since;
-  state.leases.delete(lease.replica);
-  state.leases.set(lease.replica, lease);
+  state.leases.set(replica, { replica, ts, expiresAt, isBroken: ts < state.log.since });
+  if (expiresAt < state.leaseDueAt) state.leaseDueAt = expiresAt;
   holdsMoved(state);
 }

@@ -1,7 +1,7 @@
 /** A plain view of the coordinator for status pages and scripts. Looks at everything: not for hot paths. */
 import type { Lsn, Ts } from '../core/lsn.ts';
 import { policyHold } from './retention.ts';
-import type { CoordinatorState } from './state.ts';
+import type { CoordinatorState, SourceTrouble } from './state.ts';
 import type { SourcePhase } from './types.ts';
 
 /** Who keeps the log from being cut, and from where on. */
@@ -32,7 +32,7 @@ export type CoordinatorView = {
     /** `now` at which the phase began. */
     readonly since: number;
     readonly reason: string | undefined;
-    readonly isUnfit: boolean;
+    readonly trouble: SourceTrouble | undefined;
     readonly attempts: number;
     readonly confirmed: Lsn;
   };
@@ -63,7 +63,7 @@ export function inspect(state: CoordinatorState): CoordinatorView {
       phase: source.phase,
       since: source.phaseSince,
       reason: source.reason,
-      isUnfit: source.isUnfit,
+      trouble: source.trouble,
       attempts: source.attempts,
       confirmed: source.confirmed,
     },
@@ -88,7 +88,7 @@ function leaseViews(state: CoordinatorState): LeaseView[] {
     ts: lease.ts,
     state: stateOf(lease),
     expiresAt: lease.expiresAt,
-    isConnected: lease.subscriberCount > 0,
+    isConnected: state.connectedReplicas.has(lease.replica),
   }));
 }
 

@@ -22,13 +22,13 @@ export function purgeByAge(state: CoordinatorState, out: CoordinatorEffect[]): v
   state.retention.lastRun = state.now;
   const oldest = state.log.groups[state.log.head];
   if (oldest === undefined || !isOldEnough(state, oldest)) return;
-  const needed = Math.min(lowestHold(state), lowestReader(state), state.log.upper);
-  const seq = cut(state, (group) => group.lastTs <= needed && isOldEnough(state, group));
+  const held = Math.min(lowestHold(state), lowestReader(state));
+  const mayGo = Math.min(held, state.log.upper);
+  const seq = cut(state, (group) => group.lastTs <= mayGo && isOldEnough(state, group));
   if (seq !== undefined) out.push({ kind: 'purge', seq });
   // While a hold stands before the oldest group there is nothing to do until one moves.
   const next = state.log.groups[state.log.head];
-  state.retention.isBlocked =
-    next !== undefined && next.lastTs > needed && isOldEnough(state, next);
+  state.retention.isBlocked = next !== undefined && next.lastTs > held && isOldEnough(state, next);
 }
 
 /**

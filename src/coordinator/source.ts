@@ -2,7 +2,7 @@
 import type { Ts } from '../core/lsn.ts';
 import { confirm, forgetUnwritten, logWorks } from './frontier.ts';
 import { decideHistory, type HistoryDecision } from './history.ts';
-import { type CoordinatorState, NEVER } from './state.ts';
+import { type CoordinatorState, NEVER, type SourceTrouble } from './state.ts';
 import { endSubscribers } from './subscribers.ts';
 import type { CoordinatorEffect, SourceFacts, SourcePhase } from './types.ts';
 import { finishAll, finishReached } from './waits.ts';
@@ -35,10 +35,11 @@ export function sourceConnected(
   out: CoordinatorEffect[],
 ): void {
   if (state.source.phase !== 'connecting' || state.history.next !== null) return;
+  state.source.trouble = undefined;
   const decision = decide(state, facts);
   switch (decision.kind) {
     case 'busy':
-      waitForSource(state, { reason: decision.reason, isUnfit: false });
+      waitForSource(state, { reason: decision.reason, trouble: 'slotBusy' });
       return;
     case 'restart':
       startHistory(state, { facts, reason: decision.reason }, out);
@@ -90,7 +91,7 @@ export function streamWorks(state: CoordinatorState): void {
   source.attempts = 0;
   source.histories = 0;
   source.reason = undefined;
-  source.isUnfit = false;
+  source.trouble = undefined;
 }
 
 /** The connection is gone, or never came to be. */
@@ -99,7 +100,7 @@ export function sourceLost(
   lost: { readonly reason: string; readonly isUnfit: boolean },
 ): void {
   if (state.source.phase === 'idle' || state.source.phase === 'waiting') return;
-  waitForSource(state, lost);
+  waitForSource(state, { reason: lost.reason, trouble: lost.isUnfit ? 'unfit' : 'lost' });
 }
 
 function connect(state: CoordinatorState, out: CoordinatorEffect[]): void {
@@ -165,12 +166,12 @@ function adoptNext(state: CoordinatorState): void {
 
 function waitForSource(
   state: CoordinatorState,
-  lost: { readonly reason: string; readonly isUnfit: boolean },
+  lost: { readonly reason: string; readonly trouble: SourceTrouble },
 ): void {
   const { source } = state;
   source.attempts += 1;
   source.reason = lost.reason;
-  source.isUnfit = lost.isUnfit;
+  source.trouble = lost.trouble;
   source.isPaused = false;
   state.history.next = null;
   forgetUnwritten(state);
@@ -186,7 +187,7 @@ function waitUntilRetry(state: CoordinatorState): void {
 /** Doubles with every attempt; what only an operator can mend is tried rarely. */
 function backoffMs(state: CoordinatorState): number {
   const { reconnectMsMin, reconnectMsMax } = state.policy;
-  if (state.source.isUnfit) return reconnectMsMax;
+  if (state.source.trouble === 'unfit') return reconnectMsMax;
   return Math.min(reconnectMsMax, reconnectMsMin * 2 ** Math.max(0, state.source.attempts - 1));
 }
 

@@ -4,6 +4,7 @@
  * Items carry their frontiers as numbers and holds are entries with an owner, so that views and sinks can
  * later be further owners of the same kinds of entries.
  */
+import { assert } from '../core/assert.ts';
 import type { Lsn, Ts } from '../core/lsn.ts';
 import { LSN_ZERO } from '../core/lsn.ts';
 import type { SortedEntry } from './sorted.ts';
@@ -25,13 +26,16 @@ export const LEASES_MAX = 100_000;
 /** A wait beyond this number ends `busy`. */
 export const WAITS_MAX = 10_000;
 
+/** Why the source is waited for. `unfit`: only an operator can mend it. */
+export type SourceTrouble = 'lost' | 'unfit' | 'slotBusy';
+
 export type SourceRecord = {
   phase: SourcePhase;
   /** `now` at which the phase began. */
   phaseSince: number;
   /** Why the source was lost or the history restarted, while that matters. */
   reason: string | undefined;
-  isUnfit: boolean;
+  trouble: SourceTrouble | undefined;
   /** Failed attempts since a stream last delivered something. */
   attempts: number;
   /** New histories since then: the second one in a row waits before it connects. */
@@ -112,9 +116,8 @@ export type SelectorRecord = {
 
 export type LeaseRecord = {
   readonly replica: string;
-  ts: Ts;
-  expiresAt: number;
-  subscriberCount: number;
+  readonly ts: Ts;
+  readonly expiresAt: number;
   /** The log was cut beyond it: the replica must copy anew. */
   isBroken: boolean;
 };
@@ -136,6 +139,10 @@ export type CoordinatorState = {
   readonly selectors: Map<string, SelectorRecord>;
   /** In the order in which the replicas were last heard of, so the first expires first. */
   readonly leases: Map<string, LeaseRecord>;
+  /** No lease expires before this. */
+  leaseDueAt: number;
+  /** Number of subscribers by replica; connected replicas count as heard of. */
+  readonly connectedReplicas: Map<string, number>;
   readonly holds: Map<HoldId, HoldRecord>;
   /**
    * Leases are not stored: after a restart everything stays until each replica had its lease's time to
@@ -161,11 +168,12 @@ export type LogAtOpen = {
   readonly groups: readonly Omit<GroupRecord, 'at'>[];
 };
 
-/** The state before the first event. */
+/** The state before the first event. Throws when the policy makes no sense (it was validated as configuration). */
 export function createCoordinator(init: {
   readonly policy: Policy;
   readonly log: LogAtOpen;
 }): CoordinatorState {
+  checkPolicy(init.policy);
   return {
     policy: init.policy,
     now: 0,
@@ -186,6 +194,8 @@ export function createCoordinator(init: {
     waitingSubscribers: new Set(),
     selectors: new Map(),
     leases: new Map(),
+    leaseDueAt: NEVER,
+    connectedReplicas: new Map(),
     holds: new Map(),
     restartHold: null,
     retention: { lastRun: Number.NEGATIVE_INFINITY, isBlocked: false },
@@ -195,12 +205,20 @@ export function createCoordinator(init: {
   };
 }
 
+function checkPolicy(policy: Policy): void {
+  assert(policy.leaseS > 0, 'a lease lasts some time');
+  assert(policy.keepS >= 0, 'the age that is kept is not negative');
+  assert(policy.reconnectMsMin > 0, 'a reconnect waits some time');
+  assert(policy.reconnectMsMax >= policy.reconnectMsMin, 'the longest delay is not the shortest');
+  assert(policy.appendRetryMs > 0, 'an append is not retried at once');
+}
+
 function newSource(): SourceRecord {
   return {
     phase: 'idle',
     phaseSince: 0,
     reason: undefined,
-    isUnfit: false,
+    trouble: undefined,
     attempts: 0,
     histories: 0,
     retryAt: NEVER,

@@ -7,7 +7,7 @@
  */
 import { assert } from '../core/assert.ts';
 import type { Ts } from '../core/lsn.ts';
-import { holdsMoved, leaseAtSubscribe, leaseAtUnsubscribe } from './holds.ts';
+import { connectReplica, disconnectReplica, holdsMoved } from './holds.ts';
 import type { CoordinatorState, SelectorRecord, SubscriberRecord } from './state.ts';
 import type { CoordinatorEffect, CoordinatorEvent, SubscriberId } from './types.ts';
 
@@ -38,7 +38,7 @@ export function subscribe(
   const selectors = [...new Set(event.selectors)];
   state.subscribers.set(id, { id, selectors, replica, position: since, isWaiting: false });
   for (const selector of selectors) selectorOf(state, selector).subscriberCount += 1;
-  if (replica !== undefined) leaseAtSubscribe(state, replica, since);
+  if (replica !== undefined) connectReplica(state, replica, since);
   out.push({ kind: 'acceptSubscriber', id });
 }
 
@@ -79,7 +79,7 @@ export function unsubscribe(state: CoordinatorState, id: SubscriberId): void {
   stopWaiting(state, subscriber);
   state.subscribers.delete(id);
   for (const selector of subscriber.selectors) leaveSelector(state, selector);
-  if (subscriber.replica !== undefined) leaseAtUnsubscribe(state, subscriber.replica);
+  if (subscriber.replica !== undefined) disconnectReplica(state, subscriber.replica);
   holdsMoved(state);
 }
 
@@ -138,9 +138,9 @@ function rejection(state: CoordinatorState, event: Subscribe): RejectCode | unde
 }
 
 function moveTo(state: CoordinatorState, subscriber: SubscriberRecord, ts: Ts): void {
-  const limit = Math.max(state.log.upper, subscriber.position);
-  assert(ts <= limit, `subscriber ${subscriber.id} at ${ts} has read no further than ${limit}`);
-  if (ts > subscriber.position) subscriber.position = ts;
+  if (ts <= subscriber.position) return;
+  if (ts > state.log.upper) assert(false, `subscriber ${subscriber.id} cannot have read ${ts}`);
+  subscriber.position = ts;
   holdsMoved(state);
 }
 

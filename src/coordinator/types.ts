@@ -110,7 +110,14 @@ export type CoordinatorEvent =
   | { readonly kind: 'lease'; readonly now: number; readonly replica: string; readonly ts: Ts }
   | { readonly kind: 'endLease'; readonly now: number; readonly replica: string }
   /** A snapshot is being made or sent: what commits after `ts` must stay. */
-  | { readonly kind: 'hold'; readonly now: number; readonly hold: HoldId; readonly ts: Ts }
+  | {
+      readonly kind: 'hold';
+      readonly now: number;
+      readonly hold: HoldId;
+      readonly ts: Ts;
+      /** The replica that copies anew: its lease moves to `ts`, back too. */
+      readonly replica?: string | undefined;
+    }
   | { readonly kind: 'release'; readonly now: number; readonly hold: HoldId }
   /** Somebody waits until the log is past `ts`. */
   | {
