@@ -41,7 +41,7 @@ export function socketDirOf(dir: string): string {
 }
 
 /** Text of a file, or undefined when there is none. */
-export function readIfThere(file: string): string | undefined {
+function readIfThere(file: string): string | undefined {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {

@@ -21,6 +21,9 @@ export type Host = {
 
 const PLATFORMS = ['linux', 'darwin'];
 
+/** Complete: none of the caller's PG* variables or locale may change what a server here does. */
+const ENVIRONMENT = { PATH: '/usr/local/bin:/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' };
+
 /** The server stops (fast) when the process that started it is gone, however it went. */
 const DIE_WITH_PARENT = ['--pdeathsig', 'INT'];
 
@@ -64,8 +67,7 @@ export function launch(host: Host, program: string, request: LaunchRequest): Chi
     cwd: request.dir,
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
-    // Nothing of the caller's PG* variables or locale may change what a server here does.
-    env: { PATH: process.env.PATH, LC_ALL: 'C', TZ: 'UTC' },
+    env: ENVIRONMENT,
     ...(changesUser ? { uid: account.uid, gid: account.gid } : {}),
   });
 }
@@ -99,7 +101,11 @@ function findBinaries(): string {
 /** Returns the `setpriv` command with `options` when this machine has it and permits them. */
 function workingPrefix(options: readonly string[]): string[] {
   if (process.platform !== 'linux') return [];
-  const trial = spawnSync('setpriv', [...options, 'true'], { cwd: '/', stdio: 'ignore' });
+  const trial = spawnSync('setpriv', [...options, 'true'], {
+    cwd: '/',
+    stdio: 'ignore',
+    env: ENVIRONMENT,
+  });
   return trial.status === 0 ? ['setpriv', ...options] : [];
 }
 
