@@ -240,6 +240,15 @@ export class FeedApplier {
     crashPoint('apply: after commit');
     const { ts, micros, firstMicros, transactions, changes } = batch;
     onNews({ kind: 'applied', ts, micros, firstMicros, transactions, changes: changes.length });
+    if (changes.some((change) => change.type === 'table')) this.#checkTables();
+  }
+
+  /** A definition that the store cannot follow puts its table aside; the others went on. */
+  #checkTables(): void {
+    const stalled = stalledTables(this.#store);
+    if (stalled === null) return;
+    this.#isFinished = true;
+    this.#options.onNews({ kind: 'resync', ...stalled });
   }
 
   #write(changes: readonly RowChange[], ts: Ts): readonly DigestEntry[] {
@@ -310,6 +319,7 @@ export class FeedApplier {
     this.#pending = [];
     this.#pendingBytes = 0;
     this.#options.history.note(ts, ts, this.#write(tables, ts));
+    if (tables.length > 0) this.#checkTables();
   }
 
   #reach(until: Ts): void {
@@ -336,6 +346,18 @@ export class FeedApplier {
   #newDecoder(): ChangeDecoder {
     return new ChangeDecoder(this.#store.tables, this.#store.identity.selectors);
   }
+}
+
+/** The tables that stand still in a store, as the reason of a difference snapshot; null when all follow. */
+export function stalledTables(
+  store: ReplicaStore,
+): { readonly table: string; readonly reason: string } | null {
+  const names = store.storedTables
+    .filter((stored) => stored.state === 'resyncing')
+    .map((stored) => stored.table.name);
+  return names.length === 0
+    ? null
+    : { table: names.join(', '), reason: 'the new definition cannot be followed row by row' };
 }
 
 /** Throws `PROTOCOL` when the field is no position. */

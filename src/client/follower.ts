@@ -9,7 +9,7 @@
 import { assert } from '../core/assert.ts';
 import { messageOf, TidelockError } from '../core/errors.ts';
 import { formatLsn, LSN_ZERO, type Ts } from '../core/lsn.ts';
-import { FeedApplier, type FeedNews } from './applier.ts';
+import { FeedApplier, type FeedNews, stalledTables } from './applier.ts';
 import { bootstrap } from './bootstrap.ts';
 import type { CrashHook } from './crash-points.ts';
 import { DigestHistory, describeDifferences } from './digest-history.ts';
@@ -120,12 +120,9 @@ export class Follower {
     files.lock();
     this.#hasLock = true;
     this.#adopt(files.open());
-    const held = this.identity?.selectors ?? selectors;
-    this.#dispatch({
-      kind: 'start',
-      hasFile: this.#store !== null,
-      isSameSelectors: isSameSet(held, selectors),
-    });
+    const store = this.#store;
+    const stale = store === null ? null : staleness(store, selectors);
+    this.#dispatch({ kind: 'start', hasFile: store !== null, stale });
   }
 
   /** Resolves when the position is at `ts` or past it. Rejects with `TIMEOUT`, or when closed or failed. */
@@ -380,6 +377,12 @@ export class Follower {
   }
 }
 
-function isSameSet(a: readonly string[], b: readonly string[]): boolean {
-  return new Set(a).symmetricDifference(new Set(b)).size === 0;
+/** Why the file cannot go on from its position, or null. */
+function staleness(store: ReplicaStore, selectors: readonly string[]): string | null {
+  const held = new Set(store.identity.selectors);
+  if (held.symmetricDifference(new Set(selectors)).size > 0) {
+    return `the selectors changed from ${[...held].join(', ')} to ${selectors.join(', ')}`;
+  }
+  const stalled = stalledTables(store);
+  return stalled === null ? null : `${stalled.table}: ${stalled.reason}`;
 }

@@ -3,7 +3,7 @@
  *
  *   start, no file --> bootstrapping --copied--> connecting --hello--> live --behind, trouble--> ...
  *   start, file -----> connecting
- *   start, file with other selectors --> resyncing --resynced--> connecting
+ *   start, stale file (other selectors) --> resyncing --resynced--> connecting
  *
  *   connecting, live   --resyncNeeded, TOO_OLD, TIMELINE_CHANGED, PROTOCOL twice at one position--> resyncing
  *   any but closed     --trouble, ended--> waiting --timer--> what was interrupted
@@ -50,7 +50,8 @@ export type Follower = {
 };
 
 export type FollowerEvent =
-  | { readonly kind: 'start'; readonly hasFile: boolean; readonly isSameSelectors: boolean }
+  /** `stale`: why the file, if there is one, cannot simply go on; null when it can. */
+  | { readonly kind: 'start'; readonly hasFile: boolean; readonly stale: string | null }
   | { readonly kind: 'copied' }
   | { readonly kind: 'hello' }
   /** The position moved because the feed delivered something. */
@@ -146,8 +147,8 @@ export function backoffMs(attempts: number, jitter: number): number {
 
 function start(event: FollowerEvent & { kind: 'start' }): FollowerStep {
   if (!event.hasFile) return run(INITIAL, 'bootstrap', 'there is no replica file yet');
-  if (event.isSameSelectors) return run(INITIAL, 'feed', '');
-  return run({ ...INITIAL, resyncs: 1 }, 'resync', 'the set of selectors changed');
+  if (event.stale === null) return run(INITIAL, 'feed', '');
+  return run({ ...INITIAL, resyncs: 1 }, 'resync', event.stale);
 }
 
 function connect(follower: Follower): FollowerStep {

@@ -70,6 +70,11 @@ export interface ReplicaStore {
   readonly identity: ReplicaIdentity;
   /** Definitions as of `identity.position`. */
   readonly tables: readonly TableDef[];
+  /** `resyncing`: the table could not follow a new definition and stands still until a difference snapshot. */
+  readonly storedTables: readonly {
+    readonly table: { readonly name: string };
+    readonly state: 'live' | 'resyncing';
+  }[];
   /** The stored, incremental digests. */
   digests(): readonly DigestEntry[];
   /** The same by full scan; gives the event loop a turn between slices. */

@@ -35,9 +35,9 @@ const STATES: Record<string, FollowerState> = {
 };
 
 const EVENTS: Record<string, FollowerEvent> = {
-  startNoFile: { kind: 'start', hasFile: false, isSameSelectors: true },
-  startFile: { kind: 'start', hasFile: true, isSameSelectors: true },
-  startOtherSet: { kind: 'start', hasFile: true, isSameSelectors: false },
+  startNoFile: { kind: 'start', hasFile: false, stale: null },
+  startFile: { kind: 'start', hasFile: true, stale: null },
+  startOtherSet: { kind: 'start', hasFile: true, stale: 'selectors' },
   copied: { kind: 'copied' },
   hello: { kind: 'hello' },
   advanced: { kind: 'advanced' },
@@ -122,7 +122,7 @@ function walk(events: readonly FollowerEvent[], from: Follower = INITIAL): Follo
   return events.reduce((follower, event) => step(follower, event).follower, from);
 }
 
-const FILE: FollowerEvent = { kind: 'start', hasFile: true, isSameSelectors: true };
+const FILE: FollowerEvent = { kind: 'start', hasFile: true, stale: null };
 const HELLO: FollowerEvent = { kind: 'hello' };
 const TIMER: FollowerEvent = { kind: 'timer' };
 const NETWORK = trouble('SERVER_UNREACHABLE');

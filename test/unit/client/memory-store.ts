@@ -77,6 +77,10 @@ export class MemoryStore implements ReplicaStore {
     return [...this.content.tables.values()];
   }
 
+  get storedTables(): ReplicaStore['storedTables'] {
+    return this.tables.map((table) => ({ table, state: 'live' }));
+  }
+
   /** All rows of a table, sorted by key, as JSON. */
   dump(table: string = CITIES.name): string[] {
     const rows = [...(this.content.rows.get(table)?.values() ?? [])];

@@ -1,0 +1,184 @@
+/** The public replica: the follower, joined to Node's network, clock and disk. */
+import { randomUUID } from 'node:crypto';
+import { resolve } from 'node:path';
+import type { CrashHook } from './client/crash-points.ts';
+import type { ReplicaEvent, ReplicaEventOf } from './client/events.ts';
+import { Follower } from './client/follower.ts';
+import type { FollowerState } from './client/machine.ts';
+import { ServerApi } from './client/server-api.ts';
+import type { Clock } from './client/transport.ts';
+import { TidelockError } from './core/errors.ts';
+import { formatLsn, parseLsn } from './core/lsn.ts';
+import { parseSelector } from './core/selector.ts';
+import { HttpTransport, parseServerUrl, type TokenSource } from './http-transport.ts';
+import { ReplicaFiles } from './sqlite/replica-files.ts';
+
+const WAIT_MS = 30_000;
+
+export type OpenReplicaOptions = {
+  /** The server's address: `http://host:port`. */
+  readonly server: string;
+  /** The subsets to hold, at least one. May differ from those in the file: the difference is fetched. */
+  readonly selectors: readonly string[];
+  /** The SQLite file; made when it does not exist. Its folder must exist. */
+  readonly file: string;
+  /** A JWT, or a function that gets the present one. */
+  readonly token?: TokenSource | undefined;
+  /** Aborting closes the replica, and gives up an `openReplica` that still waits for its first copy. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called for everything that happens, from the start on; also while `openReplica` waits. */
+  readonly onEvent?: ((event: ReplicaEvent) => void) | undefined;
+};
+
+export type ReplicaStatus = {
+  readonly state: FollowerState;
+  /** Null before the first copy. */
+  readonly position: string | null;
+  readonly timeline: string | null;
+  readonly selectors: readonly string[];
+  readonly file: string;
+};
+
+export type WaitForOptions = {
+  /** Default 30,000. */
+  readonly timeoutMs?: number;
+};
+
+export interface Replica {
+  /** What the file holds: Postgres as of this position (the end of a commit), text like `0/16B3748`. */
+  readonly position: string;
+  readonly status: ReplicaStatus;
+  /**
+   * Resolves with the replica's position once it is at `position` or past it. To read your own write, take
+   * `pg_current_wal_insert_lsn()` after its commit. Rejects with `TIMEOUT` or `BAD_POSITION`.
+   */
+  waitFor(position: string, options?: WaitForOptions): Promise<string>;
+  /** Calls `listener` for every event of a kind from now on. The result takes it away. */
+  on<K extends ReplicaEvent['kind']>(
+    kind: K,
+    listener: (event: ReplicaEventOf<K>) => void,
+  ): () => void;
+  /** Stops following and releases the file. What is committed stays; calling it again is harmless. */
+  close(): Promise<void>;
+}
+
+/** Switches for tests and benchmarks; not part of the public API. */
+export type ReplicaHooks = { readonly crashPoint?: CrashHook; readonly heartbeatS?: number };
+
+/**
+ * Opens a replica and follows for ever. Resolves as soon as the file can be read: at once when it exists
+ * (also without a server), else after the first copy. Network trouble, restarts and expired tokens are
+ * waited out and shown as events; rejected is only what waiting cannot mend: `REPLICA_IN_USE`,
+ * `REPLICA_UNFIT`, `REPLICA_WRITE_FAILED`, `TOKEN_FORBIDS`, `BAD_SELECTOR`, `BAD_REQUEST`, or the signal.
+ */
+export function openReplica(options: OpenReplicaOptions): Promise<Replica> {
+  return openReplicaWith(options, {});
+}
+
+/** The same, with hooks. */
+export async function openReplicaWith(
+  options: OpenReplicaOptions,
+  hooks: ReplicaHooks,
+): Promise<Replica> {
+  options.signal?.throwIfAborted();
+  const replica = new DiskReplica(options, hooks);
+  await replica.start();
+  return replica;
+}
+
+const SYSTEM_CLOCK: Clock = {
+  now: () => Date.now(),
+  after: (delayMs, callback) => {
+    const timer = setTimeout(callback, delayMs);
+    return () => clearTimeout(timer);
+  },
+};
+
+type Listener = { readonly kind: string; readonly call: (event: ReplicaEvent) => void };
+
+class DiskReplica implements Replica {
+  readonly #follower: Follower;
+  readonly #options: OpenReplicaOptions;
+  readonly #listeners = new Set<Listener>();
+  readonly #onAbort = (): void => void this.close();
+  #closing: Promise<void> | null = null;
+
+  constructor(options: OpenReplicaOptions, hooks: ReplicaHooks) {
+    this.#options = options;
+    const server = parseServerUrl(options.server).href;
+    this.#follower = new Follower({
+      ...hooks,
+      api: new ServerApi(new HttpTransport(server, options.token)),
+      files: new ReplicaFiles({ file: resolve(options.file) }),
+      clock: SYSTEM_CLOCK,
+      random: Math.random,
+      newId: randomUUID,
+      server,
+      selectors: parseSelectors(options.selectors),
+      onEvent: (event) => this.#tell(event),
+    });
+  }
+
+  async start(): Promise<void> {
+    const { signal } = this.#options;
+    try {
+      this.#follower.start();
+      signal?.addEventListener('abort', this.#onAbort, { once: true });
+      await this.#follower.ready;
+    } catch (error) {
+      await this.close();
+      signal?.throwIfAborted();
+      throw error;
+    }
+  }
+
+  get position(): string {
+    return formatLsn(this.#follower.position);
+  }
+
+  get status(): ReplicaStatus {
+    const { identity, state } = this.#follower;
+    return {
+      state,
+      position: identity === null ? null : formatLsn(identity.position),
+      timeline: identity?.timeline ?? null,
+      selectors: this.#options.selectors,
+      file: this.#options.file,
+    };
+  }
+
+  async waitFor(position: string, options: WaitForOptions = {}): Promise<string> {
+    const ts = parseLsn(position, 'position');
+    await this.#follower.waitFor(ts, options.timeoutMs ?? WAIT_MS);
+    return this.position;
+  }
+
+  on<K extends ReplicaEvent['kind']>(
+    kind: K,
+    listener: (event: ReplicaEventOf<K>) => void,
+  ): () => void {
+    const entry: Listener = { kind, call: (event) => listener(event as ReplicaEventOf<K>) };
+    this.#listeners.add(entry);
+    return () => this.#listeners.delete(entry);
+  }
+
+  close(): Promise<void> {
+    this.#options.signal?.removeEventListener('abort', this.#onAbort);
+    this.#closing ??= this.#follower.close();
+    return this.#closing;
+  }
+
+  #tell(event: ReplicaEvent): void {
+    this.#options.onEvent?.(event);
+    for (const { kind, call } of this.#listeners) if (kind === event.kind) call(event);
+  }
+}
+
+function parseSelectors(selectors: readonly string[]): readonly string[] {
+  if (selectors.length > 0) return [...new Set(selectors.map(parseSelector))];
+  throw new TidelockError({
+    code: 'BAD_SELECTOR',
+    message: 'no selector is named',
+    hint: "name at least one subset, for example selectors: ['FR']",
+  });
+}
