@@ -62,12 +62,19 @@ export function writeFailureText(failure: SqlFailure | undefined): { cause: stri
   }
 }
 
-/** Opens a connection. `timeoutMs`: how long a statement waits for another process' lock. */
-export function openSql(
-  file: string,
-  options: { readonly timeoutMs: number; readonly isReadOnly?: boolean },
-): Sql {
-  const sql = new DatabaseSync(file, { readOnly: options.isReadOnly ?? false });
+export type OpenOptions = {
+  /** How long a statement waits for another process' lock. */
+  readonly timeoutMs: number;
+  readonly isReadOnly?: boolean;
+  /** Permits to do without a journal: for files that are thrown away when anything fails. */
+  readonly isUnsafe?: boolean;
+};
+
+export function openSql(file: string, options: OpenOptions): Sql {
+  const sql = new DatabaseSync(file, {
+    readOnly: options.isReadOnly ?? false,
+    defensive: !(options.isUnsafe ?? false),
+  });
   sql.exec(`PRAGMA busy_timeout = ${options.timeoutMs}`);
   return sql;
 }

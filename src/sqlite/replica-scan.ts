@@ -1,0 +1,91 @@
+/** Full scans of a replica: what it really holds, whatever the stored digests say. */
+import { setImmediate } from 'node:timers/promises';
+import { bucketOf } from '../core/bucket.ts';
+import { Digest, RowHasher } from '../core/digest.ts';
+import type { Cell } from '../core/value.ts';
+import type { ReplicaDigest } from './digest-book.ts';
+import type { ReplicaTable } from './replica-table.ts';
+import { prepareArrays, type Sql } from './sql.ts';
+
+/** Rows between two turns of the event loop: some 5 ms. */
+const SLICE_ROWS_MAX = 2000;
+
+/** Calls `use` with every row, in no promised order. */
+export function scanRows(sql: Sql, table: ReplicaTable, use: (row: Cell[]) => void): void {
+  for (const row of prepareArrays(sql, table.selectSql).iterate()) use(table.restore(row));
+}
+
+/** The same, giving the event loop a turn between slices. The connection must have an open transaction. */
+async function scanRowsSlowly(
+  sql: Sql,
+  table: ReplicaTable,
+  use: (row: Cell[]) => void,
+): Promise<void> {
+  let count = 0;
+  for (const row of prepareArrays(sql, table.selectSql).iterate()) {
+    use(table.restore(row));
+    count += 1;
+    if (count % SLICE_ROWS_MAX === 0) await setImmediate();
+  }
+}
+
+/** Digests per selector of all rows. */
+export async function scanDigests(
+  sql: Sql,
+  tables: readonly ReplicaTable[],
+): Promise<readonly ReplicaDigest[]> {
+  const result: ReplicaDigest[] = [];
+  for (const table of tables) {
+    const digests = new Map<string, Digest>();
+    const hasher = new RowHasher(table.definition);
+    await scanRowsSlowly(sql, table, (row) => {
+      const selector = table.selectorOf(row) ?? '';
+      const digest = digests.get(selector) ?? new Digest();
+      digest.add(hasher.hash(row));
+      digests.set(selector, digest);
+    });
+    for (const [selector, { hex, rows }] of digests) {
+      result.push({ table: table.name, selector, digest: hex, rows });
+    }
+  }
+  return result;
+}
+
+/** One digest per bucket of keys, over all rows. */
+export async function scanBuckets(
+  sql: Sql,
+  table: ReplicaTable,
+  bucketCount: number,
+): Promise<readonly { readonly digest: string; readonly rows: number }[]> {
+  const buckets = Array.from({ length: bucketCount }, () => new Digest());
+  const hasher = new RowHasher(table.definition);
+  await scanRowsSlowly(sql, table, (row) => {
+    buckets[bucketOf(table.keyCells(row), bucketCount)]?.add(hasher.hash(row));
+  });
+  return buckets.map(({ hex, rows }) => ({ digest: hex, rows }));
+}
+
+/** A row by its key and the 32 hexadecimal digits of its hash. */
+export type RowHash = {
+  readonly key: readonly Cell[];
+  readonly selector: string;
+  readonly hash: string;
+};
+
+/** Lists the rows of some buckets: how a difference between digests is traced to rows. */
+export function rowsOfBuckets(
+  sql: Sql,
+  table: ReplicaTable,
+  wanted: { readonly buckets: ReadonlySet<number>; readonly bucketCount: number },
+): readonly RowHash[] {
+  const hasher = new RowHasher(table.definition);
+  const result: RowHash[] = [];
+  scanRows(sql, table, (row) => {
+    const key = table.keyCells(row);
+    if (!wanted.buckets.has(bucketOf(key, wanted.bucketCount))) return;
+    const digest = new Digest();
+    digest.add(hasher.hash(row));
+    result.push({ key, selector: table.selectorOf(row) ?? '', hash: digest.hex });
+  });
+  return result;
+}
