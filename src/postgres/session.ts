@@ -43,6 +43,7 @@ const PINNED_SETTINGS: Readonly<Record<string, string>> = {
   client_encoding: 'UTF8',
   search_path: 'pg_catalog',
   quote_all_identifiers: 'off',
+  standard_conforming_strings: 'on',
   row_security: 'off',
   client_min_messages: 'warning',
   statement_timeout: '0',
@@ -50,6 +51,7 @@ const PINNED_SETTINGS: Readonly<Record<string, string>> = {
   idle_in_transaction_session_timeout: '0',
   wal_sender_timeout: '60s',
   jit: 'off',
+  max_parallel_workers_per_gather: '0',
 };
 
 /** Parameters of the URL that would break what this program relies on. */
