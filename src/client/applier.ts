@@ -8,13 +8,14 @@
  */
 import { TidelockError } from '../core/errors.ts';
 import { formatLsn, parseLsn, type Ts } from '../core/lsn.ts';
+import type { RowChange } from '../core/row-change.ts';
+import { ChangeDecoder, malformed } from '../protocol/change-decoder.ts';
 import { type DigestEntry, PROTOCOL_VERSION } from '../protocol/feed.ts';
+import type { RawLine } from '../protocol/lines.ts';
 import type { CrashHook } from './crash-points.ts';
-import { ChangeDecoder, malformed } from './decode.ts';
 import type { DigestDifference, DigestHistory } from './digest-history.ts';
 import { errorFromWire } from './errors.ts';
-import type { RawLine } from './lines.ts';
-import type { ReplicaStore, ReplicaTransaction, RowChange } from './store.ts';
+import type { ReplicaStore, ReplicaTransaction } from './store.ts';
 
 /** Bytes of one unfinished transaction that are kept in memory before it is streamed. */
 export const OPEN_BYTES_MAX = 1024 * 1024;

@@ -6,15 +6,16 @@
  */
 import { TidelockError } from '../core/errors.ts';
 import { formatLsn } from '../core/lsn.ts';
+import type { RowChange } from '../core/row-change.ts';
 import type { TableDef } from '../core/table.ts';
+import { ChangeDecoder, malformed, parseTable } from '../protocol/change-decoder.ts';
 import { type DigestEntry, PROTOCOL_VERSION } from '../protocol/feed.ts';
+import type { RawLine } from '../protocol/lines.ts';
 import { parsePosition } from './applier.ts';
 import type { CrashHook } from './crash-points.ts';
-import { ChangeDecoder, malformed, parseTable } from './decode.ts';
 import { differencesOf } from './digest-history.ts';
 import { errorFromWire } from './errors.ts';
-import type { RawLine } from './lines.ts';
-import type { ReplicaStore, ResyncCounts, ResyncTransaction, RowChange } from './store.ts';
+import type { ReplicaStore, ResyncCounts, ResyncTransaction } from './store.ts';
 
 export type DifferenceOptions = {
   readonly store: ReplicaStore;

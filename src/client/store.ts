@@ -6,8 +6,8 @@
  * whatever a crash leaves behind is a state that Postgres had at the stored position.
  */
 import type { Ts } from '../core/lsn.ts';
+import type { RowChange } from '../core/row-change.ts';
 import type { TableDef } from '../core/table.ts';
-import type { Cell } from '../core/value.ts';
 import type { DigestEntry } from '../protocol/feed.ts';
 
 export type ReplicaState = 'copying' | 'live' | 'resyncing';
@@ -24,38 +24,6 @@ export type ReplicaIdentity = {
   /** Number of table-definition changes so far. */
   readonly schemaVersion: number;
 };
-
-/**
- * A change as the feed has it, with cells instead of JSON values. The objects are the store's to keep.
- * Applying is idempotent: an insert of a present key replaces the row, an update of an absent row inserts it
- * (with `cols`: throws `PROTOCOL`), a delete of an absent row does nothing.
- */
-export type RowChange =
-  | {
-      readonly type: 'insert';
-      readonly table: string;
-      readonly selector: string;
-      readonly row: readonly Cell[];
-    }
-  | {
-      readonly type: 'update';
-      readonly table: string;
-      readonly selector: string;
-      /** The old key, when it changed. */
-      readonly key?: readonly Cell[];
-      /** Positions of the columns in `row`; absent = all. */
-      readonly cols?: readonly number[];
-      readonly row: readonly Cell[];
-    }
-  | {
-      readonly type: 'delete';
-      readonly table: string;
-      readonly selector: string;
-      readonly key: readonly Cell[];
-    }
-  | { readonly type: 'truncate'; readonly table: string }
-  /** The table's definition from here on: a new table, or columns and indexes added to a known one. */
-  | { readonly type: 'table'; readonly table: TableDef };
 
 /** Digests of what is held, by table and bucket (core `bucketOf` over the key): `bucketCount` entries each. */
 export type BucketDigests = {

@@ -2,17 +2,16 @@
  * The loop around the coordinator: takes an event, calls `step`, performs the effects in order.
  * Everything that decides is in coordinator/; everything here acts.
  */
-import {
-  type CoordinatorState,
-  createCoordinator,
-  inspect,
-  step,
-} from '../coordinator/coordinator.ts';
+
+import { step } from '../coordinator/coordinator.ts';
+import { inspect } from '../coordinator/inspect.ts';
+import { type CoordinatorState, createCoordinator } from '../coordinator/state.ts';
 import type { CoordinatorEffect, CoordinatorEvent, Policy } from '../coordinator/types.ts';
 import { unreachable } from '../core/assert.ts';
 import { hasCode, messageOf, TidelockError } from '../core/errors.ts';
 import { formatLsn, LSN_ZERO, type Lsn, type Ts } from '../core/lsn.ts';
-import type { LogStore } from '../log/port.ts';
+import type { TableDef } from '../core/table.ts';
+import type { LogIdentity, LogStore } from '../log/port.ts';
 import type { FeedRequest } from './api.ts';
 import type { Clock, TimerHandle } from './clock.ts';
 import type { LogTask } from './ingest.ts';
@@ -57,6 +56,7 @@ export class EngineCore {
   #nextId = 1;
   #deliveredUpTo: Lsn = LSN_ZERO;
   #toNote: Lsn | null = null;
+  #lastCommitLagS: number | null = null;
 
   constructor(options: CoreOptions) {
     const { log } = options;
@@ -83,8 +83,14 @@ export class EngineCore {
     this.dispatch({ kind: 'start', now: this.clock.now() });
   }
 
-  get feeds(): number {
-    return this.#feeds.size;
+  /** Transactions appended since the start. */
+  get transactions(): number {
+    return this.#writer.transactions;
+  }
+
+  /** Seconds from the last transaction's commit in Postgres to its append here; null before the first. */
+  get lastCommitLagS(): number | null {
+    return this.#lastCommitLagS;
   }
 
   inspect(): ReturnType<typeof inspect> {
@@ -109,6 +115,23 @@ export class EngineCore {
     this.#writer.add(tasks);
     this.#deliveredUpTo = deliveredUpTo;
     this.#writeLog();
+    const micros = lastCommitMicros(tasks);
+    if (micros !== null) this.#lastCommitLagS = (this.clock.wallMicros() - micros) / 1e6;
+  }
+
+  /** Starts a new, empty history: the slot of this identity has just been created. */
+  reset(identity: LogIdentity, tables: readonly TableDef[]): void {
+    this.#writer.clear();
+    this.#toNote = null;
+    this.#deliveredUpTo = identity.startTs;
+    this.tail.store.reset(identity, tables);
+    this.tail.rebuild();
+    this.dispatch({
+      kind: 'historyStarted',
+      now: this.clock.now(),
+      timeline: timelineOf(this.tail.store) ?? '',
+      startTs: identity.startTs,
+    });
   }
 
   /** The stream ended: transactions that were still open will be delivered again, from their start. */
@@ -339,6 +362,15 @@ type ReaderEffect = Exclude<
 /** `<system identifier>-<generation>`: which history of which cluster. */
 export function timelineOf(log: LogStore): string | null {
   return log.identity === null ? null : `${log.identity.systemId}-${log.identity.generation}`;
+}
+
+/** Commit time of the newest transaction among the tasks. */
+function lastCommitMicros(tasks: readonly LogTask[]): number | null {
+  for (const task of [...tasks].reverse()) {
+    if (task.kind === 'append') return task.group.content.transactions.at(-1) ?? null;
+    if (task.kind === 'seal') return task.commit.timeMicros;
+  }
+  return null;
 }
 
 function waitError(outcome: 'timeout' | 'ended' | 'busy', upper: Ts): TidelockError {

@@ -90,6 +90,13 @@ export class Ingest implements SourceHandler {
     return this.#changes;
   }
 
+  /** Transactions that have pieces in the staging area and no end yet. */
+  get openXids(): readonly number[] {
+    const open = [...this.#open.values()];
+    if (this.#spilled !== null && !this.#open.has(this.#spilled.xid)) open.push(this.#spilled);
+    return open.filter((transaction) => transaction.isStaged).map(({ xid }) => xid);
+  }
+
   begin(xid: number): void {
     this.#xid = xid;
     this.#out = this.#main;

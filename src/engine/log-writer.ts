@@ -16,13 +16,15 @@ export type WriteOutcome = {
 export class LogWriter {
   readonly #tail: LogTail;
   #tasks: LogTask[] = [];
+  #transactions = 0;
 
   constructor(tail: LogTail) {
     this.#tail = tail;
   }
 
-  get isIdle(): boolean {
-    return this.#tasks.length === 0;
+  /** Transactions written so far. */
+  get transactions(): number {
+    return this.#transactions;
   }
 
   add(tasks: readonly LogTask[]): void {
@@ -40,7 +42,10 @@ export class LogWriter {
     try {
       while (this.#tasks.length > 0) {
         const run = this.#nextRun();
-        for (const head of this.#perform(run)) appended.push(toAppended(head));
+        for (const head of this.#perform(run)) {
+          appended.push(toAppended(head));
+          this.#transactions += head.txCount;
+        }
         this.#tasks.splice(0, run.length);
       }
     } catch (error) {

@@ -12,40 +12,34 @@
  */
 import type { LogicalMessage, Relation } from '../core/source.ts';
 import type { TableDef } from '../core/table.ts';
+import { compareTables } from '../postgres/schema-change.ts';
+import type { TableDescription } from '../postgres/table-fitness.ts';
 import type { TableState } from './api.ts';
 import { TablePlan } from './table-plan.ts';
 
-export type Described =
-  | { readonly kind: 'table'; readonly table: TableDef }
-  | { readonly kind: 'unfit'; readonly name: string; readonly reason: string }
-  | { readonly kind: 'missing'; readonly name: string };
-
-export type Comparison =
-  | { readonly kind: 'same' }
-  /** `table` carries the values that existing rows got in added columns. */
-  | { readonly kind: 'additive'; readonly table: TableDef }
-  | { readonly kind: 'resync'; readonly reason: string };
-
-/** How the catalog is asked. Both may reject when Postgres is away: the stream then ends and is resumed. */
-export interface Catalog {
-  describe(name: string): Promise<Described>;
-  compare(before: TableDef, after: TableDef): Promise<Comparison>;
-}
-
-/** What a `tidelock.ddl` message says: these tables were created, altered or dropped by this transaction. */
+/** A table that a message of the stream concerns: created, altered, dropped or newly declared. */
 export type TableEvent = {
   readonly name: string;
-  /** Created in the same transaction and published from its first row on: nothing to copy. */
+  /** How the table looks from here on, when the message says so; otherwise the catalog is asked. */
+  readonly description: TableDescription | undefined;
+  /** Created in the same transaction and published from its first row on: there is nothing to copy. */
   readonly isNew: boolean;
+  /** Whether its rows were rewritten; undefined when nobody watched. */
+  readonly isRewritten: boolean | undefined;
 };
+
+/** Rejects when Postgres is away: the stream then ends and is resumed. */
+export interface Catalog {
+  describe(name: string): Promise<TableDescription>;
+  /** What a logical message says about tables; null for messages of others. */
+  parse(message: LogicalMessage): readonly TableEvent[] | null;
+}
 
 export type ReplicatedTablesOptions = {
   readonly catalog: Catalog;
   /** As of the log's upper. */
   readonly known: readonly TableDef[];
   readonly unfit: readonly TableState[];
-  /** Reads a `tidelock.ddl` message; null for messages of others. */
-  readonly parseEvent: (message: LogicalMessage) => readonly TableEvent[] | null;
 };
 
 /** Announced layouts kept before older ones of the same table are forgotten. */
@@ -111,7 +105,7 @@ export class ReplicatedTables {
   }
 
   message(message: LogicalMessage, write: WriteLine): Promise<void> | undefined {
-    const events = this.#options.parseEvent(message);
+    const events = this.#options.catalog.parse(message);
     if (events === null || events.length === 0) return undefined;
     return this.#handleEvents(events, write);
   }
@@ -125,7 +119,7 @@ export class ReplicatedTables {
   async settle(write: WriteLine): Promise<void> {
     const names = [...this.#unsettled];
     this.#unsettled.clear();
-    for (const name of names) await this.#refresh({ name, isNew: false }, write);
+    for (const name of names) await this.#refresh(seen(name), write);
   }
 
   /** The rows of this table can no longer be followed: everybody copies it again. */
@@ -138,7 +132,7 @@ export class ReplicatedTables {
   }
 
   async #ask(relation: Relation, write: WriteLine): Promise<void> {
-    await this.#refresh({ name: relation.name, isNew: false }, write);
+    await this.#refresh(seen(relation.name), write);
     const table = this.#known.get(relation.name);
     this.#setPlan(relation, table);
     if (table === undefined) return;
@@ -156,7 +150,7 @@ export class ReplicatedTables {
   }
 
   async #refresh(event: TableEvent, write: WriteLine): Promise<void> {
-    const described = await this.#options.catalog.describe(event.name);
+    const described = event.description ?? (await this.#options.catalog.describe(event.name));
     const before = this.#known.get(event.name);
     if (described.kind !== 'table') {
       this.#remove(described, before, write);
@@ -165,14 +159,14 @@ export class ReplicatedTables {
     this.#unfit.delete(event.name);
     if (before === undefined) {
       this.#define(described.table, write);
-      if (!event.isNew)
-        this.requireResync(event.name, 'the table is replicated from now on', write);
+      if (!event.isNew) this.requireResync(event.name, 'it is replicated from now on', write);
       return;
     }
-    const comparison = await this.#options.catalog.compare(before, described.table);
-    if (comparison.kind === 'same') return;
-    this.#define(comparison.kind === 'additive' ? comparison.table : described.table, write);
-    if (comparison.kind === 'resync') this.requireResync(event.name, comparison.reason, write);
+    const { table, fills } = described;
+    const change = compareTables(before, { table, fills, isRewritten: event.isRewritten });
+    if (change.kind === 'same') return;
+    this.#define(change.kind === 'additive' ? change.table : table, write);
+    if (change.kind === 'resync') this.requireResync(event.name, change.reason, write);
   }
 
   #define(table: TableDef, write: WriteLine): void {
@@ -184,13 +178,13 @@ export class ReplicatedTables {
   }
 
   #remove(
-    described: Exclude<Described, { kind: 'table' }>,
+    described: Exclude<TableDescription, { kind: 'table' }>,
     before: TableDef | undefined,
     write: WriteLine,
   ): void {
     if (described.kind === 'unfit') {
-      const { name, reason } = described;
-      this.#unfit.set(name, { name, state: 'unfit', reason });
+      const { name, reason, remedy } = described;
+      this.#unfit.set(name, { name, state: 'unfit', reason: `${reason}; ${remedy}` });
     } else {
       this.#unfit.delete(described.name);
     }
@@ -224,6 +218,11 @@ export class ReplicatedTables {
       if (latest.get(relation.oid) !== relation) this.#plans.delete(relation);
     }
   }
+}
+
+/** A table about which the stream said nothing but its name. */
+function seen(name: string): TableEvent {
+  return { name, description: undefined, isNew: false, isRewritten: undefined };
 }
 
 function layoutOf(relation: Relation): string {

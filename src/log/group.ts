@@ -39,7 +39,7 @@ export type GroupHead = {
 export type GroupContent = {
   /** Pairs: local selector id (or SEGMENT_*), end offset in `body`. A segment starts where the previous ends. */
   readonly segments: Uint32Array;
-  /** Triples per transaction: ts, txid, commit time in microseconds. Empty in `open` parts. */
+  /** Triples per transaction: ts, txid, commit time in microseconds. In `open` parts the one they belong to. */
   readonly transactions: Float64Array;
   readonly body: Uint8Array;
 };

@@ -4,6 +4,7 @@
  */
 import { RowHasher } from '../core/digest.ts';
 import { TidelockError } from '../core/errors.ts';
+import type { RowChange } from '../core/row-change.ts';
 import type { TableDef } from '../core/table.ts';
 import type { Cell } from '../core/value.ts';
 import type { DigestBook } from './digest-book.ts';
@@ -15,36 +16,6 @@ import { TableWriter } from './table-writer.ts';
 
 /** Tables that keep prepared statements; beyond it all of them start anew. */
 const WRITERS_MAX = 100;
-
-/** A change as the feed has it, with cells instead of JSON values. Idempotent: see `ReplicaTransaction`. */
-export type RowChange =
-  | {
-      readonly type: 'insert';
-      readonly table: string;
-      readonly selector: string;
-      readonly row: readonly Cell[];
-    }
-  | {
-      readonly type: 'update';
-      readonly table: string;
-      readonly selector: string;
-      /** The old key, when it changed. */
-      readonly key?: readonly Cell[] | undefined;
-      /** Positions of the columns in `row`; absent = all. */
-      readonly cols?: readonly number[] | undefined;
-      readonly row: readonly Cell[];
-    }
-  | {
-      readonly type: 'delete';
-      readonly table: string;
-      readonly selector: string;
-      readonly key: readonly Cell[];
-    }
-  | { readonly type: 'truncate'; readonly table: string }
-  /** The table's definition from here on. */
-  | { readonly type: 'table'; readonly table: TableDef }
-  /** The table can no longer be followed: it stands still until a difference snapshot replaces it. */
-  | { readonly type: 'resync'; readonly table: string };
 
 export class ChangeApplier {
   readonly #sql: Sql;

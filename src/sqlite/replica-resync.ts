@@ -8,9 +8,10 @@
 import { bucketOf } from '../core/bucket.ts';
 import { TidelockError } from '../core/errors.ts';
 import type { Ts } from '../core/lsn.ts';
+import type { RowChange } from '../core/row-change.ts';
 import type { TableDef } from '../core/table.ts';
 import type { Cell } from '../core/value.ts';
-import type { ChangeApplier, RowChange } from './change-applier.ts';
+import type { ChangeApplier } from './change-applier.ts';
 import type { DigestBook, ReplicaDigest } from './digest-book.ts';
 import { KeyList } from './key-list.ts';
 import type { ReplicaCatalog } from './replica-catalog.ts';

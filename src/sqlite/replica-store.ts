@@ -8,8 +8,9 @@
 import { statSync } from 'node:fs';
 import { assert } from '../core/assert.ts';
 import { formatLsn, type Ts } from '../core/lsn.ts';
+import type { RowChange } from '../core/row-change.ts';
 import type { TableDef } from '../core/table.ts';
-import { ChangeApplier, type RowChange } from './change-applier.ts';
+import { ChangeApplier } from './change-applier.ts';
 import { DigestBook, type ReplicaDigest, readDigests } from './digest-book.ts';
 import { ReplicaCatalog } from './replica-catalog.ts';
 import { replicaOpenFailure, replicaWriteFailure } from './replica-errors.ts';

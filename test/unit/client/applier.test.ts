@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { FeedApplier, type FeedNews } from '../../../src/client/applier.ts';
 import { DigestHistory } from '../../../src/client/digest-history.ts';
-import { LineSplitter, type RawLine } from '../../../src/client/lines.ts';
+import { LineSplitter, type RawLine } from '../../../src/protocol/lines.ts';
 import type { TableDef } from '../../../src/core/table.ts';
 import {
   bytesOf,

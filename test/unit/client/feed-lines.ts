@@ -1,6 +1,6 @@
 /** Writes feed lines for tests. Positions are small numbers. */
 
-import type { RawLine } from '../../../src/client/lines.ts';
+import type { RawLine } from '../../../src/protocol/lines.ts';
 import { formatLsn, toLsn } from '../../../src/core/lsn.ts';
 import { CITIES } from './memory-store.ts';
 

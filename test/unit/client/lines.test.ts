@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { LineSplitter } from '../../../src/client/lines.ts';
+import { LineSplitter } from '../../../src/protocol/lines.ts';
 import { hasCode } from '../../../src/core/errors.ts';
 
 const encoder = new TextEncoder();

@@ -3,11 +3,12 @@
  * follow it, whole and difference snapshots. Tests put faults between it and the client.
  */
 
-import type { RawLine } from '../../../src/client/lines.ts';
-import type { BucketDigests, RowChange } from '../../../src/client/store.ts';
+import type { BucketDigests } from '../../../src/client/store.ts';
 import type { HttpAnswer, HttpRequest, Transport } from '../../../src/client/transport.ts';
 import { bucketOf } from '../../../src/core/bucket.ts';
 import { formatLsn, parseLsn, type Ts } from '../../../src/core/lsn.ts';
+import type { RowChange } from '../../../src/core/row-change.ts';
+import type { RawLine } from '../../../src/protocol/lines.ts';
 import { bytesOf, commit, hello, progress, table } from './feed-lines.ts';
 import { applyChange, bucketsOf, CITIES, type Content, digestsOf, lsn } from './memory-store.ts';
 

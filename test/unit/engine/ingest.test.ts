@@ -59,10 +59,9 @@ async function newBench(limits: { groupBytesMax: number; partBytesMax: number })
   const tables = new ReplicatedTables({
     known: [cities],
     unfit: [],
-    parseEvent: () => null,
     catalog: {
-      describe: async () => ({ kind: 'table', table: cities }),
-      compare: async () => ({ kind: 'same' }),
+      describe: async (name) => ({ kind: 'table', name, oid: 1, table: cities, fills: {}, files: '' }),
+      parse: () => null,
     },
   });
   const ingest = new Ingest({

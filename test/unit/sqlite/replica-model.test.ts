@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { TableDef } from '../../../src/core/table.ts';
 import type { Cell } from '../../../src/core/value.ts';
-import type { RowChange } from '../../../src/sqlite/change-applier.ts';
+import type { RowChange } from '../../../src/core/row-change.ts';
 import { openReplicaStore } from '../../../src/sqlite/replica-store.ts';
 import { createSnapshotFile } from '../../../src/sqlite/snapshot-file.ts';
 import { emptyReplica, ReplicaModel, sorted, tableOf, temporaryFolder, ts } from './replicas.ts';

@@ -7,7 +7,7 @@ import { type Ts, toLsn } from '../../../src/core/lsn.ts';
 import { parseSelectorRule } from '../../../src/core/selector.ts';
 import { keyPositions, type TableDef } from '../../../src/core/table.ts';
 import type { Cell, ValueKind } from '../../../src/core/value.ts';
-import type { RowChange } from '../../../src/sqlite/change-applier.ts';
+import type { RowChange } from '../../../src/core/row-change.ts';
 import type { ReplicaDigest } from '../../../src/sqlite/digest-book.ts';
 import { openReplicaStore, type ReplicaStore } from '../../../src/sqlite/replica-store.ts';
 import { createSnapshotFile } from '../../../src/sqlite/snapshot-file.ts';

@@ -3,11 +3,11 @@
  * by the tables' definitions, and everything the store relies on is checked here, once.
  */
 import { TidelockError } from '../core/errors.ts';
+import type { RowChange } from '../core/row-change.ts';
 import { EVERYONE } from '../core/selector.ts';
 import { keyPositions, type TableDef } from '../core/table.ts';
 import { type Cell, cellFromJson, type JsonCell, type ValueKind } from '../core/value.ts';
 import type { RawLine } from './lines.ts';
-import type { RowChange } from './store.ts';
 
 type Layout = { readonly columns: readonly ValueKind[]; readonly key: readonly ValueKind[] };
 

@@ -1,0 +1,222 @@
+/** Puts the engine together: log, coordinator, source, feeds, snapshots, digests. */
+import { randomUUID } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Policy } from '../coordinator/types.ts';
+import { hasCode } from '../core/errors.ts';
+import { formatLsn, type Ts } from '../core/lsn.ts';
+import type { TableDef } from '../core/table.ts';
+import type { TableDeclaration } from '../postgres/table-fitness.ts';
+import { PROTOCOL_VERSION } from '../protocol/feed.ts';
+import { openLogStore } from '../sqlite/log-store.ts';
+import type {
+  DigestAnswer,
+  Engine,
+  EngineStatus,
+  Feed,
+  FeedRequest,
+  HeldDigests,
+  SnapshotFile,
+  SnapshotRequest,
+} from './api.ts';
+import { type Clock, systemClock, type TimerHandle } from './clock.ts';
+import { EngineCore, timelineOf } from './core.ts';
+import { scanDigests } from './digest-scan.ts';
+import { openExactSnapshot } from './exact-snapshot.ts';
+import type { IngestLimits } from './ingest.ts';
+import { Snapshots } from './snapshots.ts';
+import { SourceDriver } from './source-driver.ts';
+import { statusOf } from './status.ts';
+
+export type EngineOptions = {
+  /** `postgres://user:password@host:port/database` */
+  readonly url: string;
+  /** Folder of the log, of snapshots being made, and of this server's identity. */
+  readonly dir: string;
+  readonly slot?: string | undefined;
+  readonly publication?: string | undefined;
+  /** Tables besides those with a column `_change_selector`. */
+  readonly tables?: readonly TableDeclaration[] | undefined;
+  readonly policy?: Partial<Policy> | undefined;
+  readonly limits?: Partial<IngestLimits> | undefined;
+  /** Memory for lately appended or read groups. */
+  readonly tailBytesMax?: number | undefined;
+  /** Large open transactions are streamed in pieces; by default where the server can. */
+  readonly streaming?: boolean | undefined;
+  /** How long a snapshot waits for the log to catch up. */
+  readonly snapshotWaitMsMax?: number | undefined;
+  readonly clock?: Clock | undefined;
+  /** What an operator wants to know: waiting for old transactions, new histories, published tables. */
+  readonly onNotice?: ((notice: string) => void) | undefined;
+};
+
+export const DEFAULT_POLICY: Policy = {
+  keepS: 3600,
+  logBytesMax: 4 * 1024 ** 3,
+  leaseS: 7 * 24 * 3600,
+  reconnectMsMin: 100,
+  reconnectMsMax: 10_000,
+  appendRetryMs: 1000,
+  subscribersMax: 20_000,
+};
+
+const DEFAULT_LIMITS: IngestLimits = { groupBytesMax: 256 * 1024, partBytesMax: 1024 * 1024 };
+const TAIL_BYTES_MAX = 32 * 1024 * 1024;
+const SNAPSHOT_WAIT_MS_MAX = 60_000;
+const MEASURE_MS = 5000;
+
+export type RunningEngine = Engine & {
+  /** Ends feeds and waits, confirms what is durable, closes the log. */
+  close(): Promise<void>;
+};
+
+/**
+ * Opens the log and starts following Postgres in the background: it need not be up. Throws `LOG_IN_USE`,
+ * `LOG_CORRUPT`, `LOG_UNFIT`.
+ */
+export async function openEngine(options: EngineOptions): Promise<RunningEngine> {
+  mkdirSync(options.dir, { recursive: true });
+  const clock = options.clock ?? systemClock;
+  const log = openLogStore({ dir: join(options.dir, 'log') });
+  const core = new EngineCore({
+    log,
+    clock,
+    policy: { ...DEFAULT_POLICY, ...options.policy },
+    tailBytesMax: options.tailBytesMax ?? TAIL_BYTES_MAX,
+  });
+  const driver = new SourceDriver(core, {
+    url: options.url,
+    slot: options.slot ?? 'tidelock',
+    publication: options.publication ?? 'tidelock',
+    instance: instanceOf(options.dir),
+    declarations: options.tables ?? [],
+    limits: { ...DEFAULT_LIMITS, ...options.limits },
+    streaming: options.streaming,
+    onNotice: options.onNotice ?? (() => undefined),
+  });
+  const snapshots = await Snapshots.open({
+    core,
+    url: options.url,
+    tables: () => driver.tables,
+    waitMsMax: options.snapshotWaitMsMax ?? SNAPSHOT_WAIT_MS_MAX,
+    dir: join(options.dir, 'snapshots'),
+  });
+  core.start(driver);
+  return new LiveEngine({ core, driver, snapshots, options });
+}
+
+type Parts = {
+  readonly core: EngineCore;
+  readonly driver: SourceDriver;
+  readonly snapshots: Snapshots;
+  readonly options: EngineOptions;
+};
+
+class LiveEngine implements RunningEngine {
+  readonly #parts: Parts;
+  #measuring: TimerHandle;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#measuring = this.#measureLater();
+  }
+
+  get tables(): readonly TableDef[] {
+    return this.#parts.driver.tables;
+  }
+
+  get upper(): Ts {
+    return this.#parts.core.tail.store.upper;
+  }
+
+  status(): EngineStatus {
+    const { core, driver, snapshots, options } = this.#parts;
+    return statusOf({ core, driver, snapshots, slot: options.slot ?? 'tidelock' });
+  }
+
+  openFeed(request: FeedRequest): Feed {
+    const { core } = this.#parts;
+    const lines: object[] = [
+      {
+        type: 'hello',
+        protocol: PROTOCOL_VERSION,
+        timeline: timelineOf(core.tail.store),
+        selectors: request.selectors,
+        since: formatLsn(request.since),
+      },
+      ...this.tables.map((table) => ({ type: 'table', table })),
+    ];
+    const head = Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+    return core.openFeed(request, head);
+  }
+
+  snapshotFile(request: SnapshotRequest): Promise<SnapshotFile> {
+    return this.#parts.snapshots.file(request);
+  }
+
+  snapshotLines(request: SnapshotRequest, held?: HeldDigests): AsyncIterable<Uint8Array> {
+    return this.#parts.snapshots.lines(request, held);
+  }
+
+  async digest(request: Parameters<Engine['digest']>[0]): Promise<DigestAnswer> {
+    const { core, driver, options } = this.#parts;
+    const snapshot = await openExactSnapshot({
+      core,
+      url: options.url,
+      tables: () => driver.tables,
+      selectors: request.selectors,
+      waitMsMax: options.snapshotWaitMsMax ?? SNAPSHOT_WAIT_MS_MAX,
+      signal: request.signal,
+    });
+    try {
+      return await scanDigests(snapshot, request);
+    } finally {
+      await snapshot.close();
+    }
+  }
+
+  lease(replica: string, ts: Ts): void {
+    const { core } = this.#parts;
+    core.dispatch({ kind: 'lease', now: core.clock.now(), replica, ts });
+  }
+
+  endLease(replica: string): void {
+    const { core } = this.#parts;
+    core.dispatch({ kind: 'endLease', now: core.clock.now(), replica });
+  }
+
+  waitFor(ts: Ts, timeoutMs: number, signal: AbortSignal): Promise<Ts> {
+    return this.#parts.core.waitFor(ts, timeoutMs, signal);
+  }
+
+  async close(): Promise<void> {
+    const { core, driver } = this.#parts;
+    this.#measuring.cancel();
+    core.stop();
+    await driver.close();
+    core.tail.store.close();
+  }
+
+  /** Retained WAL is a question to Postgres: asked now and then, not by every visitor of the status page. */
+  #measureLater(): TimerHandle {
+    const { core, driver } = this.#parts;
+    return core.clock.after(MEASURE_MS, () => {
+      this.#measuring = this.#measureLater();
+      driver.measure().catch((error: unknown) => {
+        if (!hasCode(error, 'SOURCE_DOWN')) throw error;
+      });
+    });
+  }
+}
+
+/** A name for this server's connections that survives restarts. */
+function instanceOf(dir: string): string {
+  const file = join(dir, 'instance');
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch {
+    const instance = randomUUID().slice(0, 8);
+    writeFileSync(file, `${instance}\n`);
+    return instance;
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * Postgres at one exact position: the rows of a REPEATABLE READ transaction plus the log's transactions that
+ * it does not show.
+ *
+ *   lock tables, take the snapshot -> wait until the log has all that it shows -> position = the log's upper
+ *   -> rows by COPY -> late transactions on top
+ */
+import { TidelockError } from '../core/errors.ts';
+import type { Ts } from '../core/lsn.ts';
+import type { RowChange } from '../core/row-change.ts';
+import type { TableDef } from '../core/table.ts';
+import type { GroupHead } from '../log/group.ts';
+import type { PgSession } from '../postgres/session.ts';
+import {
+  isVisible,
+  openSnapshot,
+  type SnapshotTransaction,
+} from '../postgres/snapshot-transaction.ts';
+import { ChangeDecoder } from '../protocol/change-decoder.ts';
+import { LineSplitter } from '../protocol/lines.ts';
+import { type EngineCore, timelineOf } from './core.ts';
+import { lateGroups, lateLines, type Visibility } from './late-transactions.ts';
+
+export type ExactSnapshot = {
+  readonly ts: Ts;
+  readonly timeline: string;
+  /** As of `ts`, and as of the rows. */
+  readonly tables: readonly TableDef[];
+  readonly session: PgSession;
+  /** Late transactions as lines, whole and in order. */
+  lateLines(): Iterable<Uint8Array>;
+  /** The same, decoded; their commit lines left out. */
+  lateChanges(): Iterable<readonly RowChange[]>;
+  close(): Promise<void>;
+};
+
+export type ExactSnapshotOptions = {
+  readonly core: EngineCore;
+  readonly url: string;
+  readonly tables: () => readonly TableDef[];
+  readonly selectors: readonly string[];
+  readonly waitMsMax: number;
+  readonly signal: AbortSignal;
+};
+
+/** A schema change between the locks and the position makes the snapshot useless: try again. */
+const TRIES_MAX = 5;
+
+/** Throws `SOURCE_DOWN`, `TIMEOUT` (the log does not catch up), `NOT_READY`. */
+export async function openExactSnapshot(options: ExactSnapshotOptions): Promise<ExactSnapshot> {
+  for (let tries = 0; tries < TRIES_MAX; tries += 1) {
+    const snapshot = await tryOpen(options);
+    if (snapshot !== null) return snapshot;
+  }
+  throw new TidelockError({
+    code: 'BUSY',
+    message: `the schema changed during each of ${TRIES_MAX} snapshots`,
+    hint: 'try again when the schema rests',
+  });
+}
+
+async function tryOpen(options: ExactSnapshotOptions): Promise<ExactSnapshot | null> {
+  const { core, url, selectors, signal } = options;
+  const { store } = core.tail;
+  const before = options.tables();
+  const release = core.hold('snapshot', store.since);
+  let transaction: SnapshotTransaction | null = null;
+  try {
+    transaction = await openSnapshot({ url, tables: before.map(({ name }) => name) });
+    await core.waitFor(transaction.insertLsn, options.waitMsMax, signal);
+    const visibility = visibilityOf(transaction);
+    const groups = lateGroups(store.heads, visibility);
+    const timeline = timelineOf(store);
+    const isSettled = JSON.stringify(before) === JSON.stringify(options.tables());
+    if (!isSettled || timeline === null) {
+      await transaction.close();
+      release();
+      return null;
+    }
+    const late = { core, groups, selectors, visibility, tables: before };
+    return {
+      ts: store.upper,
+      timeline,
+      tables: before,
+      session: transaction.session,
+      lateLines: () => lateLines(core.tail, groups, { selectors, visibility }),
+      lateChanges: () => decodeLate(late),
+      close: async () => {
+        release();
+        await transaction?.close();
+      },
+    };
+  } catch (error) {
+    release();
+    await transaction?.close();
+    throw error;
+  }
+}
+
+function visibilityOf({ snapshot }: SnapshotTransaction): Visibility {
+  return { xmin: snapshot.xmin, isVisible: (txid) => isVisible(snapshot, txid) };
+}
+
+function* decodeLate(late: {
+  readonly core: EngineCore;
+  readonly groups: readonly GroupHead[];
+  readonly selectors: readonly string[];
+  readonly visibility: Visibility;
+  readonly tables: readonly TableDef[];
+}): Iterable<readonly RowChange[]> {
+  const decoder = new ChangeDecoder(late.tables, late.selectors);
+  for (const lines of lateLines(late.core.tail, late.groups, late)) {
+    const changes: RowChange[] = [];
+    for (const line of new LineSplitter().push(lines)) {
+      const change = decoder.decode(line);
+      if (change !== null) changes.push(change);
+    }
+    yield changes;
+  }
+}

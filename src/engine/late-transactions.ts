@@ -1,0 +1,46 @@
+/**
+ * What a snapshot does not show although the log has it: transactions at or before the snapshot's position
+ * that were still in progress, for everybody else, when Postgres took it. Applied on top, the snapshot
+ * equals Postgres at exactly that position. (Postgres makes commits visible in another order than it
+ * writes them, so a snapshot alone is not a prefix of the log.)
+ */
+import type { Ts } from '../core/lsn.ts';
+import type { GroupHead } from '../log/group.ts';
+import { gather, sliceGroup } from '../log/slices.ts';
+import type { LogTail } from './log-tail.ts';
+
+export type Visibility = {
+  /** Every transaction below this is visible, or was rolled back. */
+  readonly xmin: number;
+  isVisible(txid: number): boolean;
+};
+
+/** Groups up to now that may hold late transactions. Hold the log from `since` on while they are needed. */
+export function lateGroups(
+  heads: readonly GroupHead[],
+  visibility: Visibility,
+): readonly GroupHead[] {
+  return heads.filter((head) => head.maxTxid >= visibility.xmin);
+}
+
+/** The lines of the late transactions in `groups` for these selectors, in order, whole transactions. */
+export function* lateLines(
+  tail: LogTail,
+  groups: readonly GroupHead[],
+  request: { readonly selectors: readonly string[]; readonly visibility: Visibility },
+): Iterable<Uint8Array> {
+  const wanted = new Set(request.selectors);
+  for (const { seq } of groups) {
+    const { head, content } = tail.read(seq);
+    if (!head.hasAll && !head.selectors.some((selector) => wanted.has(selector))) continue;
+    const slices = sliceGroup({
+      content,
+      selectors: head.selectors,
+      wanted,
+      after: 0 as Ts,
+      isContinued: head.part === 'last',
+      accept: (txid) => !request.visibility.isVisible(txid),
+    });
+    if (slices.length > 0) yield gather(content.body, slices);
+  }
+}

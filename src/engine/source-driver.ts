@@ -1,0 +1,314 @@
+/**
+ * The real source: one connection for questions and set-up, one for the stream. Does what the coordinator
+ * asks and reports; every failure becomes `sourceLost`, and the coordinator decides when to try again.
+ */
+import { hasCode, messageOf, TidelockError } from '../core/errors.ts';
+import { type Lsn, parseLsn, type Ts } from '../core/lsn.ts';
+import type { TableDef } from '../core/table.ts';
+import { describeTables } from '../postgres/catalog.ts';
+import { BARRIER_SQL, installTriggers } from '../postgres/ddl.ts';
+import { requireFit } from '../postgres/fit.ts';
+import { reconcilePublication, waitForOpenTransactions } from '../postgres/publication.ts';
+import { PgSession } from '../postgres/session.ts';
+import { createSlot, dropSlot, type SlotWait, takeOverSlot } from '../postgres/slot.ts';
+import { SlotReader } from '../postgres/slot-reader.ts';
+import { readSlot, readSourceFacts, type SourceFacts } from '../postgres/source-facts.ts';
+import type { TableDeclaration, TableDescription } from '../postgres/table-fitness.ts';
+import type { TableState } from './api.ts';
+import type { EngineCore, SourcePort } from './core.ts';
+import { Ingest, type IngestLimits } from './ingest.ts';
+import { ReplicatedTables } from './replicated-tables.ts';
+import { SourceCatalog } from './source-catalog.ts';
+
+export type SourceOptions = {
+  readonly url: string;
+  readonly slot: string;
+  readonly publication: string;
+  /** Tells this server's connections from those of others. */
+  readonly instance: string;
+  readonly declarations: readonly TableDeclaration[];
+  readonly limits: IngestLimits;
+  readonly streaming: boolean | undefined;
+  readonly onNotice: (notice: string) => void;
+};
+
+type Connection = {
+  readonly session: PgSession;
+  readonly facts: SourceFacts;
+  readonly described: readonly TableDescription[];
+  readonly nextTxid: number;
+};
+
+export class SourceDriver implements SourcePort {
+  readonly #options: SourceOptions;
+  readonly #core: EngineCore;
+  #connection: Connection | null = null;
+  #reader: SlotReader | null = null;
+  #tables: ReplicatedTables | null = null;
+  #ingest: Ingest | null = null;
+  #isPaused = false;
+  #isClosed = false;
+  /** Raised with every connect: answers of older attempts are dropped. */
+  #attempt = 0;
+  #redelivered = 0;
+  #retainedWalBytes: number | null = null;
+  #lagBytes: number | null = null;
+  #changesBefore = 0;
+  /** Ends the wait of a table that is being added. */
+  #adding = new AbortController();
+
+  constructor(core: EngineCore, options: SourceOptions) {
+    this.#core = core;
+    this.#options = options;
+  }
+
+  get tables(): readonly TableDef[] {
+    return this.#tables?.tables ?? this.#core.tail.store.tables;
+  }
+
+  get tableStates(): readonly TableState[] {
+    return this.#tables?.states ?? [];
+  }
+
+  get counters(): { readonly changes: number; readonly redelivered: number } {
+    const changes = this.#changesBefore + (this.#ingest?.changes ?? 0);
+    return { changes, redelivered: this.#redelivered };
+  }
+
+  get retainedWalBytes(): number | null {
+    return this.#retainedWalBytes;
+  }
+
+  connect(): void {
+    this.#attempt += 1;
+    this.#supervise(this.#connect());
+  }
+
+  startHistory(generation: number, reason: string): void {
+    this.#supervise(this.#startHistory(generation, reason));
+  }
+
+  startStream(after: Ts): void {
+    this.#supervise(this.#startStream(after));
+  }
+
+  noteWalTimeline(walTimeline: number): void {
+    const { identity } = this.#core.tail.store;
+    if (identity !== null) this.#core.tail.store.noteIdentity({ ...identity, walTimeline });
+  }
+
+  confirm(lsn: Lsn): void {
+    this.#reader?.confirm(lsn);
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+    this.#reader?.pause();
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.#reader?.resume();
+  }
+
+  /** A tiny transaction of our own: when it arrives, everything that committed before it has arrived. */
+  nudge(): void {
+    this.#connection?.session.query(BARRIER_SQL).catch(() => undefined); // its loss is reported by `closed`
+  }
+
+  /** WAL that Postgres has written and the log does not have yet, as of the last `measure`. */
+  get lagBytes(): number | null {
+    return this.#lagBytes;
+  }
+
+  /** Asks Postgres how far it is and how much WAL the slot retains; null while it cannot be asked. */
+  async measure(): Promise<void> {
+    const session = this.#connection?.session;
+    this.#retainedWalBytes = null;
+    this.#lagBytes = null;
+    if (session === undefined || session.isLost) return;
+    const slot = await readSlot(session, this.#options.slot);
+    const row = await session.queryOne('SELECT pg_catalog.pg_current_wal_lsn() AS lsn');
+    const written = parseLsn(row.lsn ?? '', 'the current WAL position');
+    this.#retainedWalBytes = slot?.retainedBytes ?? null;
+    this.#lagBytes = Math.max(0, written - this.#core.tail.store.upper);
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#attempt += 1;
+    await this.#disconnect();
+  }
+
+  #supervise(work: Promise<void>): void {
+    const attempt = this.#attempt;
+    work.catch((error: unknown) => this.#lost(error, attempt));
+  }
+
+  #lost(error: unknown, attempt: number): void {
+    if (this.#isClosed || attempt !== this.#attempt) return;
+    this.#attempt += 1;
+    const isUnfit =
+      hasCode(error, 'SOURCE_UNFIT') ||
+      hasCode(error, 'BAD_CONFIG') ||
+      hasCode(error, 'TABLE_UNFIT');
+    const hint =
+      error instanceof TidelockError && error.hint !== undefined ? ` (${error.hint})` : '';
+    const reason = `${messageOf(error)}${hint}`;
+    this.#supervise(this.#disconnect());
+    this.#core.dispatch({ kind: 'sourceLost', now: this.#core.clock.now(), reason, isUnfit });
+  }
+
+  async #disconnect(): Promise<void> {
+    const reader = this.#reader;
+    const connection = this.#connection;
+    const ingest = this.#ingest;
+    this.#reader = null;
+    this.#connection = null;
+    this.#ingest = null;
+    this.#adding.abort();
+    if (ingest !== null) {
+      this.#changesBefore += ingest.changes;
+      this.#core.forgetOpen(ingest.openXids);
+    }
+    await reader?.close();
+    await connection?.session.end();
+  }
+
+  async #connect(): Promise<void> {
+    await this.#disconnect();
+    const { url, slot, publication, declarations, instance } = this.#options;
+    const attempt = this.#attempt;
+    const session = await PgSession.connect({
+      url,
+      isReplication: true,
+      applicationName: 'tidelock',
+      onLost: (error) => this.#lost(error, attempt),
+    });
+    try {
+      await requireFit(session);
+      await installTriggers(session, { publication, declarations });
+      const described = await describeTables(session, declarations);
+      const live = described.filter((table) => table.kind === 'table');
+      const change = await reconcilePublication(
+        session,
+        publication,
+        live.map(({ name }) => name),
+      );
+      if (change.added.length > 0) this.#options.onNotice(`published: ${change.added.join(', ')}`);
+      await takeOverSlot(session, slot, instance);
+      const facts = await readSourceFacts(session, slot);
+      this.#retainedWalBytes = facts.slot?.retainedBytes ?? 0;
+      const next = await session.queryOne(
+        'SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot()) AS xmax',
+      );
+      if (attempt !== this.#attempt) return void (await session.end());
+      this.#connection = { session, facts, described, nextTxid: Number(next.xmax) };
+    } catch (error) {
+      await session.end();
+      throw error;
+    }
+    const { facts } = this.#connection;
+    this.#core.dispatch({ kind: 'sourceConnected', now: this.#core.clock.now(), facts });
+  }
+
+  async #startHistory(generation: number, reason: string): Promise<void> {
+    const { session, facts, described } = this.#connected();
+    const { slot, instance, onNotice } = this.#options;
+    onNotice(`starting history ${generation}: ${reason}`);
+    await dropSlot(session, slot, instance);
+    const observer = await PgSession.connect({ url: this.#options.url });
+    let startTs: Lsn;
+    try {
+      const onWait = (waits: readonly SlotWait[]): void => onNotice(waitingFor(waits));
+      startTs = await createSlot({ session, slot, observer, onWait });
+    } finally {
+      await observer.end();
+    }
+    const tables = described.flatMap((one) => (one.kind === 'table' ? [one.table] : []));
+    const { systemId, walTimeline } = facts;
+    this.#core.reset({ systemId, walTimeline, generation, startTs }, tables);
+  }
+
+  async #startStream(after: Ts): Promise<void> {
+    const { session, described, nextTxid } = this.#connected();
+    const { url, slot, publication, instance, limits, streaming } = this.#options;
+    const { store } = this.#core.tail;
+    const catalog = new SourceCatalog(session, this.#options.declarations);
+    const tables = new ReplicatedTables({
+      catalog,
+      known: store.tables,
+      unfit: described.flatMap(toUnfit),
+    });
+    const ingest = new Ingest({
+      tables,
+      limits,
+      after,
+      nextTxid,
+      stage: (xid, part) => store.stage(xid, part),
+      onRead: (tasks, upTo) => this.#core.received(tasks, upTo),
+      onRedelivered: () => {
+        this.#redelivered += 1;
+      },
+    });
+    this.#tables = tables;
+    this.#ingest = ingest;
+    const attempt = this.#attempt;
+    const reader = await SlotReader.start({
+      ...{ url, slot, publication, instance, after, handler: ingest },
+      ...(streaming === undefined ? {} : { streaming }),
+    });
+    if (attempt !== this.#attempt) return reader.close();
+    this.#reader = reader;
+    if (this.#isPaused) reader.pause();
+    reader.closed.then(
+      (reason) => this.#lost(reason ?? new Error('the stream ended'), attempt),
+      (error: unknown) => this.#lost(error, attempt),
+    );
+    this.#core.dispatch({ kind: 'streamStarted', now: this.#core.clock.now() });
+    await this.#announceChanges(session, described);
+  }
+
+  /** Tables whose definition is not the log's (new ones too) are announced in the stream, to get a position. */
+  async #announceChanges(
+    session: PgSession,
+    described: readonly TableDescription[],
+  ): Promise<void> {
+    const known = new Map(this.#core.tail.store.tables.map((table) => [table.name, table]));
+    const changed = new Set<string>();
+    for (const one of described) {
+      const before = known.get(one.name);
+      known.delete(one.name);
+      const now = one.kind === 'table' ? one.table : undefined;
+      if (JSON.stringify(before) !== JSON.stringify(now)) changed.add(one.name);
+    }
+    for (const name of known.keys()) changed.add(name);
+    if (changed.size === 0) return;
+    this.#adding = new AbortController();
+    await waitForOpenTransactions(session, this.#adding.signal);
+    await session.query(SourceCatalog.announceSql, [JSON.stringify([...changed])]);
+  }
+
+  #connected(): Connection {
+    if (this.#connection === null) {
+      throw new TidelockError({
+        code: 'SOURCE_DOWN',
+        message: 'the connection to Postgres is gone',
+      });
+    }
+    return this.#connection;
+  }
+}
+
+function toUnfit(one: TableDescription): readonly TableState[] {
+  if (one.kind === 'table') return [];
+  const reason = one.kind === 'missing' ? 'there is no such table' : `${one.reason}; ${one.remedy}`;
+  return [{ name: one.name, state: 'unfit', reason }];
+}
+
+function waitingFor(waits: readonly SlotWait[]): string {
+  const who = waits.map(
+    ({ pid, applicationName, ageS }) => `process ${pid} (${applicationName}, open for ${ageS} s)`,
+  );
+  return `the slot waits for transactions that are still open: ${who.join(', ')}`;
+}
