@@ -78,7 +78,8 @@ export function breakHolds(state: CoordinatorState): void {
   const { since } = state.log;
   for (const lease of state.leases.values()) lease.isBroken = lease.ts < since;
   for (const hold of state.holds.values()) hold.isBroken ||= hold.ts < since;
-  if (state.restartHold !== null) state.restartHold.isBroken ||= state.restartHold.ts < since;
+  // It stands for leases that we do not know: those within what is left are still good.
+  if (state.restartHold !== null && state.restartHold.ts < since) state.restartHold.ts = since;
 }
 
 /** The lowest position that a lease or a hold needs kept. */
@@ -87,7 +88,7 @@ export function lowestHold(state: CoordinatorState): number {
   const { leases, holds, restartHold } = state;
   for (const lease of leases.values()) if (!lease.isBroken) lowest = Math.min(lowest, lease.ts);
   for (const hold of holds.values()) if (!hold.isBroken) lowest = Math.min(lowest, hold.ts);
-  if (restartHold !== null && !restartHold.isBroken) lowest = Math.min(lowest, restartHold.ts);
+  if (restartHold !== null) lowest = Math.min(lowest, restartHold.ts);
   return lowest;
 }
 

@@ -98,12 +98,7 @@ function holdViews(state: CoordinatorState): HoldView[] {
   ];
   const { restartHold } = state;
   if (restartHold !== null) {
-    views.push({
-      kind: 'restart',
-      owner: 'restart',
-      ts: restartHold.ts,
-      state: stateOf(restartHold),
-    });
+    views.push({ kind: 'restart', owner: 'restart', ts: restartHold.ts, state: 'held' });
   }
   for (const lease of state.leases.values()) {
     views.push({ kind: 'lease', owner: lease.replica, ts: lease.ts, state: stateOf(lease) });

@@ -2,6 +2,7 @@
 import type { Ts } from '../core/lsn.ts';
 import { confirm, forgetUnwritten, logWorks } from './frontier.ts';
 import { decideHistory, type HistoryDecision } from './history.ts';
+import { cutToBytes } from './retention.ts';
 import { type CoordinatorState, NEVER, type SourceTrouble } from './state.ts';
 import { endSubscribers } from './subscribers.ts';
 import type { CoordinatorEffect, SourceFacts, SourcePhase } from './types.ts';
@@ -13,8 +14,11 @@ export function start(state: CoordinatorState, out: CoordinatorEffect[]): void {
   for (const group of state.log.groups) group.at = state.now;
   if (state.history.timeline !== null) {
     const expiresAt = state.now + state.policy.leaseS * 1000;
-    state.restartHold = { ts: state.log.since, expiresAt, isBroken: false };
+    state.restartHold = { ts: state.log.since, expiresAt };
   }
+  // The limit may be lower than before, or the last append was never looked at.
+  const purgedSeq = cutToBytes(state, out);
+  if (purgedSeq !== undefined) out.push({ kind: 'purge', seq: purgedSeq });
   connect(state, out);
 }
 

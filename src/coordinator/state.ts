@@ -148,7 +148,7 @@ export type CoordinatorState = {
    * Leases are not stored: after a restart everything stays until each replica had its lease's time to
    * come back. Null when that time is over.
    */
-  restartHold: { ts: Ts; expiresAt: number; isBroken: boolean } | null;
+  restartHold: { ts: Ts; expiresAt: number } | null;
   /** `lastRun` of retention, and whether a hold kept it from purging (it waits for the holds to move then). */
   readonly retention: { lastRun: number; isBlocked: boolean };
   readonly waits: Map<WaitId, { readonly ts: Ts; readonly deadline: number }>;
