@@ -143,6 +143,7 @@ class LiveEngine implements RunningEngine {
         timeline: timelineOf(core.tail.store),
         selectors: request.selectors,
         since: formatLsn(request.since),
+        tables: this.tables.length,
       },
       ...this.tables.map((table) => ({ type: 'table', table })),
     ];

@@ -79,6 +79,7 @@ export class Snapshots {
         timeline: snapshot.timeline,
         selectors: request.selectors,
         since: formatLsn(snapshot.ts),
+        tables: snapshot.tables.length,
       });
       for (const table of snapshot.tables) yield lineOf({ type: 'table', table });
       const digests: DigestEntry[] = [];

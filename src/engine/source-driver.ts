@@ -177,7 +177,7 @@ export class SourceDriver implements SourcePort {
 
   async #connect(): Promise<void> {
     await this.#disconnect();
-    const { url, slot, publication, declarations, instance } = this.#options;
+    const { url, slot, publication, declarations, instance, onNotice } = this.#options;
     const attempt = this.#attempt;
     const session = await PgSession.connect({
       url,
@@ -187,7 +187,10 @@ export class SourceDriver implements SourcePort {
     });
     try {
       await requireFit(session);
-      await installTriggers(session, { publication, declarations });
+      const triggers = await installTriggers(session, { publication, declarations });
+      if (triggers.kind === 'skipped') {
+        onNotice(`schema changes are noticed late: event triggers were refused (${triggers.reason})`);
+      }
       const described = await describeTables(session, declarations);
       const live = described.filter((table) => table.kind === 'table');
       const change = await reconcilePublication(
@@ -195,8 +198,8 @@ export class SourceDriver implements SourcePort {
         publication,
         live.map(({ name }) => name),
       );
-      if (change.added.length > 0) this.#options.onNotice(`published: ${change.added.join(', ')}`);
-      await takeOverSlot(session, slot, instance);
+      if (change.added.length > 0) onNotice(`published: ${change.added.join(', ')}`);
+      await takeOverOurs(session, slot, instance);
       const facts = await readSourceFacts(session, slot);
       this.#retainedWalBytes = facts.slot?.retainedBytes ?? 0;
       const next = await session.queryOne(
@@ -297,6 +300,15 @@ export class SourceDriver implements SourcePort {
       });
     }
     return this.#connection;
+  }
+}
+
+/** A slot that somebody else holds is the coordinator's to judge: the facts show its holder. */
+async function takeOverOurs(session: PgSession, slot: string, instance: string): Promise<void> {
+  try {
+    await takeOverSlot(session, slot, instance);
+  } catch (error) {
+    if (!hasCode(error, 'SLOT_BUSY')) throw error;
   }
 }
 
