@@ -157,20 +157,26 @@ async function npmCi() {
   };
   child.stdout.on('data', collect);
   child.stderr.on('data', collect);
-  const stopBy = (signal) => child.kill(signal);
-  process.once('SIGINT', stopBy).once('SIGTERM', stopBy);
+  let stoppedBy;
+  for (const signal of ['SIGINT', 'SIGTERM']) {
+    process.once(signal, () => {
+      stoppedBy = signal;
+      child.kill(signal);
+    });
+  }
   return await new Promise((resolve) => {
-    child.on('error', (error) => resolve({ code: 1, output: error.message }));
-    child.on('close', (code, signal) =>
-      resolve({ code: signal ? 128 + constants.signals[signal] : code, output }),
-    );
+    child.on('error', (error) => resolve({ code: 1, output: error.message, stoppedBy }));
+    child.on('close', (code) => resolve({ code: code ?? 1, output, stoppedBy }));
   });
 }
 
 async function install() {
   say('installing dependencies (npm ci), about half a minute');
   rmSync(stampFile, { force: true });
-  const { code, output } = await npmCi();
+  const { code, output, stoppedBy } = await npmCi();
+  if (stoppedBy !== undefined) {
+    fail('interrupted', 'start it again when you like', 128 + constants.signals[stoppedBy]);
+  }
   if (code !== 0) {
     const lines = output.trimEnd().split('\n');
     process.stderr.write(`${lines.slice(0, FAILURE_LINES_MAX).join('\n')}\n`);

@@ -5,6 +5,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -82,7 +83,10 @@ function isReadableByAll(): boolean {
   return asOrdinaryUser(['--eval', script]).status === 0;
 }
 
+/** A dead process may stay in the table until its new parent asks for it: state Z. */
 function isAlive(pid: number): boolean {
+  const stat = `/proc/${pid}/stat`;
+  if (existsSync(stat) && / Z /.test(readFileSync(stat, 'utf8'))) return false;
   try {
     process.kill(pid, 0);
     return true;
