@@ -44,7 +44,7 @@ export async function describeTable(
   declarations: readonly TableDeclaration[],
 ): Promise<TableDescription> {
   const version = await serverVersion(session);
-  const [row] = await session.query(tableFactsSql(isNamed([normal(name)])));
+  const [row] = await session.query(tableFactsSql(isNamed([fullName(name)])));
   if (row === undefined) return { kind: 'missing', name };
   return describeFacts(parseTableFacts(row.facts ?? ''), rulesOf(declarations), version);
 }
@@ -65,7 +65,7 @@ export function describeFacts(
 export function rulesOf(
   declarations: readonly TableDeclaration[],
 ): ReadonlyMap<string, SelectorRule> {
-  return new Map(declarations.map(({ name, selector }) => [normal(name), selector]));
+  return new Map(declarations.map(({ name, selector }) => [fullName(name), selector]));
 }
 
 function defaultRule(facts: TableFacts): SelectorRule | undefined {
@@ -74,7 +74,8 @@ function defaultRule(facts: TableFacts): SelectorRule | undefined {
   return hasColumn ? parseSelectorRule(SELECTOR_COLUMN) : undefined;
 }
 
-function normal(name: string): string {
+/** The name with its schema. */
+export function fullName(name: string): string {
   const { schema, table } = splitTableName(name);
   return `${schema}.${table}`;
 }

@@ -2,8 +2,9 @@
 import { TidelockError } from '../core/errors.ts';
 import { quoteName } from '../core/table.ts';
 import { serverVersion } from './catalog.ts';
-import { quoteTable } from './names.ts';
-import type { PgSession } from './session.ts';
+import { REMEMBER_SQL } from './ddl-sql.ts';
+import { OWN_SCHEMA, quoteTable } from './names.ts';
+import type { PgRow, PgSession } from './session.ts';
 
 export type PublicationChange = {
   /** Tables that were added: rows that are in them already come by a copy, not by the stream. */
@@ -13,6 +14,8 @@ export type PublicationChange = {
 
 /** Generated columns can be published since this version. */
 const GENERATED_VERSION_MIN = 180_000;
+/** Whole schemas can be published since this version. */
+const SCHEMAS_VERSION_MIN = 150_000;
 
 const PUBLICATION_SQL = `
   SELECT p.oid, p.puballtables, p.pubviaroot,
@@ -33,6 +36,12 @@ const SCHEMAS_SQL = `
   SELECT n.nspname AS name FROM pg_catalog.pg_publication_namespace s
   JOIN pg_catalog.pg_namespace n ON n.oid = s.pnnspid WHERE s.pnpubid = $1::oid`;
 
+/** One row when the event triggers are installed and this role may tell them something. */
+const OWN_TABLE_SQL = `
+  SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  WHERE n.nspname = '${OWN_SCHEMA}' AND c.relname = 'seen'
+    AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'INSERT')`;
+
 /**
  * Creates or alters the publication so that it has exactly `tables`. Throws `SOURCE_UNFIT` when a
  * publication of this name exists that cannot be ours.
@@ -45,6 +54,24 @@ export async function reconcilePublication(
   publication: string,
   tables: readonly string[],
 ): Promise<PublicationChange> {
+  // Our event triggers keep still: what we change ourselves is announced by us, when it is complete.
+  await session.query("BEGIN; SET LOCAL tidelock.is_busy = 'on'");
+  try {
+    const change = await reconcile(session, publication, tables);
+    if ((await session.query(OWN_TABLE_SQL)).length > 0) await session.query(REMEMBER_SQL);
+    await session.query('COMMIT');
+    return change;
+  } catch (error) {
+    if (!session.isLost) await session.query('ROLLBACK');
+    throw error;
+  }
+}
+
+async function reconcile(
+  session: PgSession,
+  publication: string,
+  tables: readonly string[],
+): Promise<PublicationChange> {
   const version = await serverVersion(session);
   const [row] = await session.query(PUBLICATION_SQL, [publication]);
   if (row === undefined) {
@@ -52,23 +79,12 @@ export async function reconcilePublication(
     return { added: tables, removed: [] };
   }
   if (row.puballtables === 't') throw allTables(publication);
+  await reconcileOptions(session, publication, row, version);
   const name = quoteName(publication);
-  const isRight = row.pubviaroot === 't' && row.is_whole === 't';
-  const wantsGenerated = version >= GENERATED_VERSION_MIN && row.generated !== 's';
-  if (!isRight || wantsGenerated) {
-    await session.query(`ALTER PUBLICATION ${name} SET (${optionsSql(version)})`);
-  }
-  if (version >= 150_000) {
-    for (const schema of await session.query(SCHEMAS_SQL, [row.oid ?? null])) {
-      await session.query(
-        `ALTER PUBLICATION ${name} DROP TABLES IN SCHEMA ${quoteName(schema.name ?? '')}`,
-      );
-    }
-  }
   const present = await session.query(TABLES_SQL, [row.oid ?? null]);
+  const all = present.map((table) => table.name ?? '');
   const plain = present.filter((table) => table.is_plain === 't').map((table) => table.name ?? '');
   const added = tables.filter((table) => !plain.includes(table));
-  const all = present.map((table) => table.name ?? '');
   const dropped = all.filter((table) => !tables.includes(table) || !plain.includes(table));
   if (dropped.length > 0) {
     await session.query(`ALTER PUBLICATION ${name} DROP TABLE ${tablesSql(dropped)}`);
@@ -79,8 +95,24 @@ export async function reconcilePublication(
   return { added, removed: dropped.filter((table) => !tables.includes(table)) };
 }
 
-export async function dropPublication(session: PgSession, publication: string): Promise<void> {
-  await session.query(`DROP PUBLICATION IF EXISTS ${quoteName(publication)}`);
+async function reconcileOptions(
+  session: PgSession,
+  publication: string,
+  row: PgRow,
+  version: number,
+): Promise<void> {
+  const name = quoteName(publication);
+  const isRight = row.pubviaroot === 't' && row.is_whole === 't';
+  const wantsGenerated = version >= GENERATED_VERSION_MIN && row.generated !== 's';
+  if (!isRight || wantsGenerated) {
+    await session.query(`ALTER PUBLICATION ${name} SET (${optionsSql(version)})`);
+  }
+  if (version < SCHEMAS_VERSION_MIN) return;
+  for (const schema of await session.query(SCHEMAS_SQL, [row.oid ?? null])) {
+    await session.query(
+      `ALTER PUBLICATION ${name} DROP TABLES IN SCHEMA ${quoteName(schema.name ?? '')}`,
+    );
+  }
 }
 
 const OPEN_POLL_MS = 50;

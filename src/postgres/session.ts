@@ -6,6 +6,7 @@
 import type { Duplex } from 'node:stream';
 import pg from 'pg';
 import { TidelockError } from '../core/errors.ts';
+import { quoteText } from '../core/table.ts';
 import { translateError } from './pg-errors.ts';
 
 /** Rows by column name; every value as Postgres prints it. */
@@ -70,13 +71,15 @@ export class PgSession {
   readonly where: string;
   readonly #client: pg.Client;
   readonly #onLost: ((error: TidelockError) => void) | undefined;
+  readonly #isReplication: boolean;
   #isEnding = false;
   #lost: TidelockError | null = null;
 
-  constructor(client: pg.Client, where: string, onLost: SessionOptions['onLost']) {
+  private constructor(client: pg.Client, where: string, options: SessionOptions) {
     this.#client = client;
     this.where = where;
-    this.#onLost = onLost;
+    this.#onLost = options.onLost;
+    this.#isReplication = options.isReplication === true;
     client.on('error', (cause) => this.#noteLoss(cause));
   }
 
@@ -84,7 +87,7 @@ export class PgSession {
   static async connect(options: SessionOptions): Promise<PgSession> {
     const client = newClient(options);
     const where = `${client.host}:${client.port}/${client.database ?? ''}`;
-    const session = new PgSession(client, where, options.onLost);
+    const session = new PgSession(client, where, options);
     try {
       await client.connect();
     } catch (cause) {
@@ -107,10 +110,10 @@ export class PgSession {
   async query(sql: string, params: readonly (string | null)[] = []): Promise<readonly PgRow[]> {
     if (this.#lost !== null) throw this.#lost;
     try {
-      const values = params.length === 0 ? {} : { values: [...params] };
+      const isPlain = params.length === 0 || this.#isReplication;
       const result = await this.#client.query<Record<string, string | null>>({
-        text: sql,
-        ...values,
+        text: this.#isReplication ? withLiterals(sql, params) : sql,
+        ...(isPlain ? {} : { values: [...params] }),
         types: AS_TEXT,
       });
       // Several statements give several results: the last one counts.
@@ -170,6 +173,15 @@ export class PgSession {
 }
 
 const AS_TEXT = { getTypeParser: () => (text: string) => text } as pg.CustomTypesConfig;
+
+/** Replication connections know no parameters: the values go into the text as literals. */
+function withLiterals(sql: string, params: readonly (string | null)[]): string {
+  if (params.length === 0) return sql;
+  return sql.replace(/\$(\d+)/g, (_, position: string) => {
+    const value = params[Number(position) - 1] ?? null;
+    return value === null ? 'NULL' : quoteText(value);
+  });
+}
 
 function newClient(options: SessionOptions): pg.Client {
   const { base, extraOptions } = withoutOwnParameters(options.url);
