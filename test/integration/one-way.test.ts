@@ -1,0 +1,304 @@
+import { DatabaseSync } from 'node:sqlite';
+import { afterEach, expect, inject, test } from 'vitest';
+import { Stack, type StackOptions, until } from '../support/stack.ts';
+
+const SCHEMA = `
+  CREATE TABLE city (id int PRIMARY KEY, name text, country text, people bigint);
+  ALTER TABLE city REPLICA IDENTITY FULL;
+  CREATE TABLE account (id int PRIMARY KEY, country text, balance int NOT NULL);
+  ALTER TABLE account REPLICA IDENTITY FULL;
+  CREATE TABLE kind (code text PRIMARY KEY, label text);
+  INSERT INTO city SELECT g, 'city ' || g, (ARRAY['FR', 'DE', 'IT'])[1 + g % 3], g FROM generate_series(1, 300) g;
+  INSERT INTO account SELECT g, 'FR', 100 FROM generate_series(1, 10) g;
+  INSERT INTO kind VALUES ('a', 'first'), ('b', NULL);
+`;
+const TABLES = { 'public.city': 'country', 'public.account': 'country', 'public.kind': '*' };
+
+const open: Stack[] = [];
+
+async function newStack(options: Partial<StackOptions> = {}): Promise<Stack> {
+  const stack = await Stack.open({
+    postgresUrl: inject('postgresUrl'),
+    schema: SCHEMA,
+    tables: TABLES,
+    ...options,
+  });
+  open.push(stack);
+  return stack;
+}
+
+afterEach(async () => {
+  for (const stack of open.splice(0)) await stack.close();
+});
+
+async function expectEqual(stack: Stack, name: string, countries: string[]): Promise<void> {
+  const where = `country IN (${countries.map((country) => `'${country}'`).join(', ')})`;
+  const file = stack.file(name);
+  expect(await stack.differences(file, 'public.city', where)).toEqual([]);
+  expect(await stack.differences(file, 'public.account', where)).toEqual([]);
+  expect(await stack.differences(file, 'public.kind', 'true')).toEqual([]);
+}
+
+test('P1: inserts, updates, deletes, key changes and truncates reach the replicas that want them', async () => {
+  const stack = await newStack();
+  const fr = await stack.replica('fr', ['FR']);
+  const both = await stack.replica('both', ['DE', 'IT']);
+  await stack.sql.query(
+    `INSERT INTO city VALUES (1001, 'Nantes', 'FR', 9223372036854775807), (1002, NULL, 'DE', NULL)`,
+  );
+  await stack.sql.query(`UPDATE city SET people = people + 1 WHERE id <= 100 AND country <> 'FR'`);
+  await stack.sql.query(`DELETE FROM city WHERE id BETWEEN 50 AND 80`);
+  await stack.sql.query(`UPDATE city SET id = id + 5000 WHERE id <= 20`);
+  await stack.sql.query(
+    `INSERT INTO city VALUES (150, 'x', 'FR', 1) ON CONFLICT (id) DO UPDATE SET name = excluded.name`,
+  );
+  await stack.sql.query(
+    `UPDATE kind SET label = 'second' WHERE code = 'b'; DELETE FROM kind WHERE code = 'a'`,
+  );
+  await stack.settle(fr, both);
+  await expectEqual(stack, 'fr', ['FR']);
+  await expectEqual(stack, 'both', ['DE', 'IT']);
+  await stack.sql.query('TRUNCATE city, kind');
+  await stack.sql.query(`INSERT INTO city VALUES (1, 'again', 'FR', 1)`);
+  await stack.settle(fr, both);
+  await expectEqual(stack, 'fr', ['FR']);
+  await expectEqual(stack, 'both', ['DE', 'IT']);
+});
+
+test('P17: a row that moves between selectors leaves one replica and enters the other', async () => {
+  const stack = await newStack();
+  const fr = await stack.replica('fr', ['FR']);
+  const de = await stack.replica('de', ['DE']);
+  const union = await stack.replica('union', ['DE', 'FR']);
+  await stack.sql.query(`UPDATE city SET country = 'DE' WHERE country = 'FR' AND id < 100`);
+  await stack.sql.query(
+    `UPDATE city SET country = NULL WHERE id = 200; UPDATE city SET country = 'FR' WHERE id = 201`,
+  );
+  await stack.settle(fr, de, union);
+  await expectEqual(stack, 'fr', ['FR']);
+  await expectEqual(stack, 'de', ['DE']);
+  await expectEqual(stack, 'union', ['DE', 'FR']);
+});
+
+test('P3: rolled back transactions and savepoints never appear', async () => {
+  const stack = await newStack();
+  const fr = await stack.replica('fr', ['FR']);
+  await stack.sql.query(`BEGIN; INSERT INTO city VALUES (2001, 'no', 'FR', 1); ROLLBACK`);
+  await stack.sql.query(
+    `BEGIN; INSERT INTO city VALUES (2002, 'yes', 'FR', 1); SAVEPOINT s; INSERT INTO city VALUES (2003, 'no', 'FR', 1); ROLLBACK TO s; COMMIT`,
+  );
+  await stack.settle(fr);
+  await expectEqual(stack, 'fr', ['FR']);
+});
+
+test('P4: interleaved transactions arrive in commit order, the lower transaction id last', async () => {
+  const stack = await newStack();
+  const first = await stack.client();
+  const second = await stack.client();
+  const feed = stack.engine.openFeed({
+    selectors: ['FR'],
+    since: stack.engine.upper,
+    timeline: undefined,
+    replica: undefined,
+    wantsDigests: false,
+  });
+  await first.query(`BEGIN; INSERT INTO city VALUES (3001, 'early', 'FR', 1)`);
+  await second.query(`INSERT INTO city VALUES (3002, 'late', 'FR', 1)`);
+  await first.query('COMMIT');
+  const seen: string[] = [];
+  await until('both commits are in the feed', () => {
+    const frame = feed.read();
+    if (frame !== null) seen.push(...Buffer.from(frame).toString().trim().split('\n'));
+    return seen.filter((line) => line.includes('"commit"')).length === 2;
+  });
+  const commits = seen.map((line) => JSON.parse(line)).filter(({ type }) => type === 'commit');
+  expect(Number(commits[0].txid)).toBeGreaterThan(Number(commits[1].txid));
+  expect(seen.findIndex((line) => line.includes('late'))).toBeLessThan(
+    seen.findIndex((line) => line.includes('early')),
+  );
+});
+
+test('P5: another reader of the file only ever sees whole transactions', async () => {
+  const stack = await newStack();
+  const fr = await stack.replica('fr', ['FR']);
+  const reader = new DatabaseSync(stack.file('fr'), { readOnly: true });
+  const sum = reader.prepare('SELECT sum(balance) AS sum, count(*) AS n FROM account');
+  let reads = 0;
+  const watching = until('the writer has finished', () => {
+    expect(sum.get()).toEqual({ sum: 1000, n: 10 });
+    reads += 1;
+    return isDone;
+  });
+  let isDone = false;
+  for (let turn = 0; turn < 200; turn += 1) {
+    const [from, to] = [1 + (turn % 10), 1 + ((turn * 7 + 3) % 10)];
+    await stack.sql.query(
+      `BEGIN; UPDATE account SET balance = balance - 5 WHERE id = ${from}; UPDATE account SET balance = balance + 5 WHERE id = ${to}; COMMIT`,
+    );
+  }
+  await stack.settle(fr);
+  isDone = true;
+  await watching;
+  reader.close();
+  expect(reads).toBeGreaterThan(5);
+  await expectEqual(stack, 'fr', ['FR']);
+});
+
+test('P7: a snapshot and its stream meet exactly around transactions that are in flight', async () => {
+  const stack = await newStack();
+  const commits = await stack.client();
+  const aborts = await stack.client();
+  const nested = await stack.client();
+  await commits.query(
+    `BEGIN; INSERT INTO city VALUES (4001, 'in flight', 'FR', 1); DELETE FROM city WHERE id = 3; UPDATE city SET name = 'changed' WHERE id = 6`,
+  );
+  await aborts.query(
+    `BEGIN; INSERT INTO city VALUES (4002, 'never', 'FR', 1); DELETE FROM city WHERE id = 9`,
+  );
+  await nested.query(
+    `BEGIN; SAVEPOINT a; INSERT INTO city VALUES (4003, 'sub', 'FR', 1); RELEASE a; SAVEPOINT b; INSERT INTO city VALUES (4004, 'gone', 'FR', 1); ROLLBACK TO b`,
+  );
+  const early = await stack.replica('early', ['FR']);
+  await stack.sql.query(
+    `UPDATE city SET people = 77 WHERE id = 12; INSERT INTO city VALUES (4005, 'between', 'FR', 1)`,
+  );
+  const middle = await stack.replica('middle', ['FR']);
+  await commits.query('COMMIT');
+  await aborts.query('ROLLBACK');
+  await nested.query('COMMIT');
+  const late = await stack.replica('late', ['FR']);
+  await stack.settle(early, middle, late);
+  for (const name of ['early', 'middle', 'late']) await expectEqual(stack, name, ['FR']);
+});
+
+test('P7: replicas that start under load are equal from their first position on', async () => {
+  const stack = await newStack();
+  const writers = await Promise.all([stack.client(), stack.client(), stack.client()]);
+  let isDone = false;
+  const writing = writers.map(async (client, writer) => {
+    for (let turn = 0; !isDone; turn += 1) {
+      const id = 10_000 + writer * 10_000 + turn;
+      await client.query(
+        `BEGIN; INSERT INTO city VALUES (${id}, 'w', 'FR', ${turn}); UPDATE city SET people = people + 1 WHERE id = ${1 + ((turn * 13) % 300)}; DELETE FROM city WHERE id = ${id - 3}; ${turn % 5 === 0 ? 'ROLLBACK' : 'COMMIT'}`,
+      );
+    }
+  });
+  for (let round = 0; round < 5; round += 1) {
+    const file = await stack.engine.snapshotFile({
+      selectors: ['FR', 'DE', 'IT'],
+      replica: undefined,
+      signal: AbortSignal.timeout(20_000),
+    });
+    const digest = await stack.replica(`r${round}`, ['FR', 'DE', 'IT']);
+    expect(file.sizeBytes).toBeGreaterThan(0);
+    await file.release();
+    expect(digest.position).not.toBe('0/0');
+  }
+  isDone = true;
+  await Promise.all(writing);
+  for (let round = 0; round < 5; round += 1) {
+    await until(`replica ${round} is equal`, async () => {
+      const position = await stack.position();
+      const status = new DatabaseSync(stack.file(`r${round}`), { readOnly: true });
+      const row = status.prepare('SELECT position FROM tidelock_replica').get() as {
+        position: string;
+      };
+      status.close();
+      return lsn(row.position) >= lsn(position);
+    });
+    await expectEqual(stack, `r${round}`, ['FR', 'DE', 'IT']);
+  }
+});
+
+test('P26: a transaction much larger than a group arrives whole', async () => {
+  const stack = await newStack({
+    engine: { limits: { partBytesMax: 32 * 1024, groupBytesMax: 32 * 1024 } },
+  });
+  const fr = await stack.replica('fr', ['FR']);
+  await stack.sql.query(`SET logical_decoding_work_mem = '64kB'`);
+  await stack.sql.query(
+    `BEGIN; INSERT INTO city SELECT g, repeat('x', 50), 'FR', g FROM generate_series(20000, 40000) g; SAVEPOINT s; INSERT INTO city SELECT g, 'no', 'FR', g FROM generate_series(50000, 51000) g; ROLLBACK TO s; UPDATE city SET people = 0 WHERE id BETWEEN 20000 AND 21000; COMMIT`,
+  );
+  await stack.settle(fr);
+  await expectEqual(stack, 'fr', ['FR']);
+});
+
+test('P21: added columns and new tables flow without a new copy', async () => {
+  const stack = await newStack();
+  const fr = await stack.replica('fr', ['FR']);
+  const resyncs: string[] = [];
+  fr.on('resync', ({ reason }) => resyncs.push(reason));
+  await stack.sql.query(`ALTER TABLE city ADD COLUMN mayor text`);
+  await stack.sql.query(`ALTER TABLE city ADD COLUMN rank int DEFAULT 7`);
+  await stack.sql.query(`UPDATE city SET mayor = 'm' WHERE id < 30`);
+  await stack.sql.query(
+    `CREATE TABLE note (id int PRIMARY KEY, _change_selector text, body text); ALTER TABLE note REPLICA IDENTITY FULL; INSERT INTO note VALUES (1, 'FR', 'first'), (2, 'DE', 'second')`,
+  );
+  await stack.sql.query(`INSERT INTO note VALUES (3, 'FR', 'third')`);
+  await stack.settle(fr);
+  await expectEqual(stack, 'fr', ['FR']);
+  expect(
+    await stack.differences(stack.file('fr'), 'public.note', `_change_selector = 'FR'`),
+  ).toEqual([]);
+  expect(resyncs).toEqual([]);
+});
+
+test('P21: a dropped column re-synchronises that table by difference', async () => {
+  const stack = await newStack();
+  const fr = await stack.replica('fr', ['FR']);
+  const reasons: string[] = [];
+  fr.on('resync', ({ reason }) => reasons.push(reason));
+  await stack.sql.query(
+    `ALTER TABLE city DROP COLUMN people; INSERT INTO city VALUES (6001, 'new', 'FR')`,
+  );
+  await stack.settle(fr);
+  await until('the table was copied again', () => reasons.length > 0);
+  await stack.sql.query(`INSERT INTO city VALUES (6002, 'newer', 'FR')`);
+  await stack.settle(fr);
+  await expectEqual(stack, 'fr', ['FR']);
+});
+
+test('P20: a lost slot becomes a new timeline, and replicas follow it by difference', async () => {
+  const stack = await newStack();
+  const fr = await stack.replica('fr', ['FR']);
+  const before = fr.status.timeline;
+  const resyncs: number[] = [];
+  fr.on('resync', ({ inserted, updated, deleted }) => resyncs.push(inserted + updated + deleted));
+  await stack.stop();
+  await stack.sql.query(`SELECT pg_drop_replication_slot('${stack.name}')`);
+  await stack.sql.query(
+    `INSERT INTO city VALUES (7001, 'missed', 'FR', 1); DELETE FROM city WHERE id = 3`,
+  );
+  await stack.start();
+  await until('the replica was re-synchronised', () => resyncs.length > 0);
+  await stack.settle(fr);
+  expect(fr.status.timeline).not.toBe(before);
+  await expectEqual(stack, 'fr', ['FR']);
+  expect(resyncs[0]).toBeLessThan(20);
+});
+
+test('P24: the position of an idle replica moves with traffic that is not its own', async () => {
+  const stack = await newStack();
+  const it = await stack.replica('it', ['IT']);
+  for (let turn = 0; turn < 20; turn += 1) {
+    await stack.sql.query(`INSERT INTO city VALUES (${8000 + turn}, 'x', 'FR', 1)`);
+  }
+  await stack.settle(it);
+  await stack.sql.query(
+    'CREATE TABLE unpublished (id int); INSERT INTO unpublished SELECT generate_series(1, 1000)',
+  );
+  await stack.settle(it);
+  await until('the slot is confirmed past it', async () => {
+    const position = await stack.position();
+    const { rows } = await stack.sql.query<{ lag: string }>(
+      `SELECT $2::pg_lsn - confirmed_flush_lsn AS lag FROM pg_replication_slots WHERE slot_name = $1`,
+      [stack.name, position],
+    );
+    return Number(rows[0]?.lag) < 10_000;
+  });
+});
+
+function lsn(text: string): number {
+  const [high = '', low = ''] = text.split('/');
+  return Number.parseInt(high, 16) * 2 ** 32 + Number.parseInt(low, 16);
+}
