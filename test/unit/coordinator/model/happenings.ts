@@ -245,7 +245,8 @@ function report(world: World, { connection }: Replica): void {
 }
 
 function lease(world: World, one: Replica, behind: number): void {
-  if (world.isBroken || one.timeline !== world.log.identity?.timeline) return;
+  if (!one.hasLease || world.isBroken) return;
+  if (one.timeline !== world.log.identity?.timeline) return;
   const ts = Math.max(0, one.position - behind);
   if (ts >= world.log.since) world.holds.hear(one.name, ts, world.now);
   world.dispatch({ kind: 'lease', replica: one.name, ts: lsn(ts) });

@@ -10,6 +10,8 @@ import type { Commit } from './source.ts';
 export type Replica = {
   readonly name: string;
   readonly selectors: readonly string[];
+  /** Without a lease, only its connection holds the log. */
+  readonly hasLease: boolean;
   timeline: string | undefined;
   base: number;
   position: number;

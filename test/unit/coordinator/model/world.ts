@@ -64,12 +64,13 @@ export class World {
   readonly #step: Step;
   readonly #queue: CoordinatorEvent[] = [];
   #isStepping = false;
+  #cause: CoordinatorEvent['kind'] = 'start';
   #nextId = 1;
   #answer: 'acceptSubscriber' | string | undefined;
 
   constructor(selectors: readonly (readonly string[])[], step: Step = realStep) {
     this.#step = step;
-    this.replicas = selectors.map((one, at) => newReplica(`r${at}`, one));
+    this.replicas = selectors.map((one, at) => newReplica(at, one));
     this.#state = this.#boot();
     this.dispatch({ kind: 'start' });
   }
@@ -94,6 +95,7 @@ export class World {
       assert(turn < EVENTS_MAX, 'events come to an end');
       const next = this.#queue.shift();
       if (next === undefined) break;
+      this.#cause = next.kind;
       for (const effect of this.#step(this.#state, next)) {
         this.note(caseOf(next, effect));
         this.#perform(effect);
@@ -109,6 +111,7 @@ export class World {
     this.now += milliseconds;
     if (this.#timerAt > this.now) return;
     this.#timerAt = Number.POSITIVE_INFINITY;
+    this.holds.expire(this);
     this.dispatch({ kind: 'tick' });
   }
 
@@ -147,12 +150,13 @@ export class World {
   connect(replica: Replica): void {
     if (replica.connection !== null || this.isBroken) return;
     const id = this.nextId();
-    const { selectors, position, timeline, name } = replica;
+    const { selectors, position, timeline, name, hasLease } = replica;
     const expected = this.#expectedAnswer(replica);
     replica.connection = { id, isWaiting: false, unreported: null, wakesForNothing: 0 };
-    if (expected === 'acceptSubscriber') this.holds.set(name, position, this.now);
+    if (expected === 'acceptSubscriber' && hasLease) this.holds.set(name, position, this.now);
     const since = lsn(position);
-    this.dispatch({ kind: 'subscribe', id, selectors, since, timeline, replica: name });
+    const leased = hasLease ? name : undefined;
+    this.dispatch({ kind: 'subscribe', id, selectors, since, timeline, replica: leased });
     assert(this.#answer === expected, `${name} is answered ${this.#answer}, not ${expected}`);
     if (expected === 'acceptSubscriber') return;
     replica.connection = null;
@@ -314,7 +318,9 @@ export class World {
   }
 
   #purge(seq: number): void {
-    this.holds.checkPurge(this.log, seq, this);
+    const isCut = this.#cause !== 'tick';
+    if (isCut) this.holds.checkCut(this.log, seq, this.policy.logBytesMax);
+    else this.holds.checkPurge(this.log, seq, this);
     const gone = this.log.groups.filter((group) => group.seq <= seq);
     this.log.groups = this.log.groups.slice(gone.length);
     this.log.since = gone.at(-1)?.lastTs ?? this.log.since;
@@ -366,7 +372,8 @@ function caseOf(event: CoordinatorEvent, effect: CoordinatorEffect): string {
   }
 }
 
-function newReplica(name: string, selectors: readonly string[]): Replica {
+/** Every second replica goes without a lease. */
+function newReplica(at: number, selectors: readonly string[]): Replica {
   const nothing = { timeline: undefined, base: 0, position: 0, seen: [], connection: null };
-  return { name, selectors, ...nothing };
+  return { name: `r${at}`, selectors, hasLease: at % 2 === 0, ...nothing };
 }

@@ -1,0 +1,301 @@
+/** Planted bugs: the model must catch each of them, by the rule that it breaks. */
+import * as fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { step } from '../../../src/coordinator/coordinator.ts';
+import type {
+  AppendedGroup,
+  CoordinatorEffect,
+  CoordinatorEvent,
+} from '../../../src/coordinator/types.ts';
+import { type Lsn, toLsn } from '../../../src/core/lsn.ts';
+import { story } from './model/actions.ts';
+import { play } from './model/play.ts';
+import type { Step } from './model/world.ts';
+
+type Mutant = {
+  readonly name: string;
+  readonly step: Step;
+  /** The rule that must catch it. */
+  readonly caughtBy: RegExp;
+};
+
+/** A coordinator that is told something else. */
+function told(change: (event: CoordinatorEvent) => CoordinatorEvent): Step {
+  return (state, event) => step(state, change(event));
+}
+
+/** A coordinator that says something else. */
+function says(
+  change: (
+    effects: readonly CoordinatorEffect[],
+    event: CoordinatorEvent,
+  ) => readonly CoordinatorEffect[],
+): Step {
+  return (state, event) => change(step(state, event), event);
+}
+
+function without(kind: CoordinatorEffect['kind'], after: CoordinatorEvent['kind'] | 'any'): Step {
+  return says((effects, event) =>
+    after === 'any' || event.kind === after ? effects.filter((one) => one.kind !== kind) : effects,
+  );
+}
+
+function twice(kind: CoordinatorEffect['kind']): Step {
+  return says((effects) =>
+    effects.flatMap<CoordinatorEffect>((one) => (one.kind === kind ? [one, one] : [one])),
+  );
+}
+
+function withoutOpenParts(group: AppendedGroup): AppendedGroup {
+  return group.isComplete ? group : { ...group, selectors: [], hasAll: false };
+}
+
+function later(lsn: Lsn, bytes: number): Lsn {
+  return toLsn(Math.max(0, lsn + bytes));
+}
+
+const MUTANTS: readonly Mutant[] = [
+  {
+    name: 'a keepalive is confirmed before it is durable',
+    step: says((effects, event) =>
+      event.kind === 'keepalive' ? [{ kind: 'confirmSlot', lsn: event.lsn }, ...effects] : effects,
+    ),
+    caughtBy: /confirmed \d+, durable \d+/,
+  },
+  {
+    name: 'a keepalive moves the upper past what was not delivered',
+    step: told((event) =>
+      event.kind === 'keepalive' ? { ...event, lsn: later(event.lsn, 10) } : event,
+    ),
+    caughtBy: /group \d+ at \d+ is beyond|P1/,
+  },
+  {
+    name: 'an append confirms more than it made durable',
+    step: says((effects) =>
+      effects.map((one) => (one.kind === 'confirmSlot' ? { ...one, lsn: later(one.lsn, 1) } : one)),
+    ),
+    caughtBy: /confirmed \d+, durable \d+/,
+  },
+  {
+    name: 'what comes between a last read and its report wakes nobody',
+    step: without('wake', 'caughtUp'),
+    caughtBy: /waits at \d+, \d+ is there/,
+  },
+  {
+    name: 'a wake is forgotten when somebody is ended in the same step',
+    step: says((effects) =>
+      effects.some(({ kind }) => kind === 'endSubscribers')
+        ? effects.filter(({ kind }) => kind !== 'wake')
+        : effects,
+    ),
+    caughtBy: /waits at \d+, \d+ is there/,
+  },
+  {
+    name: 'subscribers are woken twice',
+    step: twice('wake'),
+    caughtBy: /is woken only while it waits/,
+  },
+  {
+    name: 'everybody is woken by everything',
+    step: says((effects, event) =>
+      event.kind === 'caughtUp' && effects.length === 0
+        ? [{ kind: 'wake', ids: [event.id], after: event.ts }]
+        : effects,
+    ),
+    caughtBy: /is woken for nothing once at most/,
+  },
+  {
+    name: 'a wake claims that the new transaction is already read',
+    step: (state, event) =>
+      step(state, event).map((one) =>
+        one.kind === 'wake' ? { ...one, after: state.log.upper } : one,
+      ),
+    caughtBy: /would skip \d+/,
+  },
+  {
+    name: 'rows for everybody wake nobody',
+    step: told((event) =>
+      event.kind === 'appended'
+        ? { ...event, groups: event.groups.map((group) => ({ ...group, hasAll: false })) }
+        : event,
+    ),
+    caughtBy: /waits at \d+, \d+ is there/,
+  },
+  {
+    name: 'only the last part of a large transaction counts',
+    step: told((event) =>
+      event.kind === 'appended' ? { ...event, groups: event.groups.map(withoutOpenParts) } : event,
+    ),
+    caughtBy: /waits at \d+, \d+ is there/,
+  },
+  {
+    name: 'each part of a large transaction counts as complete',
+    step: told((event) =>
+      event.kind === 'appended'
+        ? { ...event, groups: event.groups.map((group) => ({ ...group, isComplete: true })) }
+        : event,
+    ),
+    caughtBy: /group \d+ at \d+ is beyond/,
+  },
+  {
+    name: 'purging ignores the leases',
+    step: (state, event) => {
+      if (event.kind !== 'tick') return step(state, event);
+      const leases = [...state.leases];
+      state.leases.clear();
+      const effects = step(state, event);
+      for (const [replica, lease] of leases) state.leases.set(replica, lease);
+      return effects;
+    },
+    caughtBy: /leases from|C7/,
+  },
+  {
+    name: 'a connected replica that is silent loses its lease',
+    step: (state, event) => {
+      if (event.kind === 'tick') state.connectedReplicas.clear();
+      return step(state, event);
+    },
+    caughtBy: /leases from/,
+  },
+  {
+    name: 'purging ignores the snapshots',
+    step: (state, event) => {
+      if (event.kind === 'hold') return [];
+      return step(state, event);
+    },
+    caughtBy: /snapshot-\d holds from/,
+  },
+  {
+    name: 'purging ignores who reads',
+    step: (state, event) => {
+      if (event.kind !== 'tick') return step(state, event);
+      const readers = [...state.subscribers.values()].map((one) => ({ one, at: one.position }));
+      for (const { one } of readers) one.position = state.log.upper;
+      const effects = step(state, event);
+      for (const { one, at } of readers) one.position = at;
+      return effects;
+    },
+    caughtBy: /purge up to \d+: r\d reads/,
+  },
+  {
+    name: 'leases of before a restart are forgotten',
+    step: (state, event) => {
+      const effects = step(state, event);
+      state.restartHold = null;
+      return effects;
+    },
+    caughtBy: /leases from/,
+  },
+  {
+    name: 'nothing is ever purged',
+    step: without('purge', 'any'),
+    caughtBy: /nothing is kept for nobody/,
+  },
+  {
+    name: 'one who is too old is let in',
+    step: (state, event) => {
+      if (event.kind !== 'subscribe') return step(state, event);
+      return step(state, { ...event, since: toLsn(Math.max(event.since, state.log.since)) });
+    },
+    caughtBy: /is answered acceptSubscriber, not TOO_OLD/,
+  },
+  {
+    name: 'a position of another history is taken for one of ours',
+    step: told((event) => (event.kind === 'subscribe' ? { ...event, timeline: undefined } : event)),
+    caughtBy: /is answered \w+, not TIMELINE_CHANGED/,
+  },
+  {
+    name: 'a moved slot is not noticed',
+    step: (state, event) => {
+      if (event.kind !== 'sourceConnected' || event.facts.slot === null) return step(state, event);
+      const confirmed = toLsn(Math.min(event.facts.slot.confirmed, state.log.upper));
+      const slot = { ...event.facts.slot, confirmed };
+      return step(state, { ...event, facts: { ...event.facts, slot } });
+    },
+    caughtBy: /P1, P2/,
+  },
+  {
+    name: 'a promotion that lost transactions is followed',
+    step: told((event) =>
+      event.kind === 'sourceConnected'
+        ? { ...event, facts: { ...event.facts, switchedAt: event.facts.flushed } }
+        : event,
+    ),
+    caughtBy: /P1, P2/,
+  },
+  {
+    name: 'another cluster is taken for ours',
+    step: (state, event) => {
+      if (event.kind !== 'sourceConnected' || state.history.systemId === null) {
+        return step(state, event);
+      }
+      const { systemId } = state.history;
+      return step(state, { ...event, facts: { ...event.facts, systemId } });
+    },
+    caughtBy: /P1, P2/,
+  },
+  {
+    name: 'redelivered transactions are taken again',
+    step: says((effects) =>
+      effects.map((one) =>
+        one.kind === 'startStream' ? { ...one, after: later(one.after, -20) } : one,
+      ),
+    ),
+    caughtBy: /group \d+ at \d+ is beyond|P1, P2/,
+  },
+  {
+    name: 'the source is not paused while the log is failed',
+    step: without('pauseSource', 'any'),
+    caughtBy: /reading goes on only when everything is written/,
+  },
+  {
+    name: 'a failed append is not tried again',
+    step: without('retryAppend', 'any'),
+    caughtBy: /everything arrives when everything is mended/,
+  },
+  {
+    name: 'a slot that went back is not confirmed again',
+    step: without('confirmSlot', 'streamStarted'),
+    caughtBy: /everything arrives when everything is mended/,
+  },
+  {
+    name: 'an idle source is not noted later',
+    step: without('noteUpper', 'tick'),
+    caughtBy: /everything arrives when everything is mended/,
+  },
+  {
+    name: 'a wait is ended twice',
+    step: twice('finishWait'),
+    caughtBy: /wait \d+ ends once/,
+  },
+  {
+    name: 'a wait is never ended in time',
+    step: told((event) =>
+      event.kind === 'wait'
+        ? { ...event, deadline: Number.MAX_SAFE_INTEGER, ts: later(event.ts, 10_000) }
+        : event,
+    ),
+    caughtBy: /everything arrives when everything is mended/,
+  },
+  {
+    name: 'a wait ends before the log is there',
+    step: told((event) => (event.kind === 'wait' ? { ...event, ts: later(event.ts, -10) } : event)),
+    caughtBy: /wait \d+ is reached/,
+  },
+];
+
+const TIMEOUT_MS = 60_000;
+/** Stories that a mutant may survive before it counts as not caught. */
+const STORIES_MAX = 6000;
+
+test.each(MUTANTS)(
+  'P31: the model catches it when $name',
+  ({ step: mutant, caughtBy }) => {
+    const property = fc.property(story(300), (one) => {
+      play(one, mutant);
+    });
+    const outcome = fc.check(property, { seed: 1, numRuns: STORIES_MAX, endOnFailure: true });
+    expect(String(outcome.errorInstance)).toMatch(caughtBy);
+  },
+  TIMEOUT_MS,
+);
