@@ -20,8 +20,8 @@ export type SessionOptions = {
   /** True for the walsender: `IDENTIFY_SYSTEM`, slots, `START_REPLICATION`. Plain SQL works too. */
   readonly isReplication?: boolean | undefined;
   readonly connectTimeoutMs?: number | undefined;
-  /** Further settings of this session, on top of the pinned ones. */
-  readonly settings?: Readonly<Record<string, string>> | undefined;
+  /** Further settings of this session, on top of the pinned ones; null leaves one to the server. */
+  readonly settings?: Readonly<Record<string, string | null>> | undefined;
   /** Called once when the connection is lost while nobody waits for an answer. */
   readonly onLost?: ((error: TidelockError) => void) | undefined;
 };
@@ -186,7 +186,9 @@ function withLiterals(sql: string, params: readonly (string | null)[]): string {
 function newClient(options: SessionOptions): pg.Client {
   const { base, extraOptions } = withoutOwnParameters(options.url);
   const settings = Object.entries({ ...PINNED_SETTINGS, ...options.settings });
-  const flags = settings.map(([name, value]) => `-c ${name}=${value.replace(/[\\ ]/g, '\\$&')}`);
+  const flags = settings
+    .filter((setting): setting is [string, string] => setting[1] !== null)
+    .map(([name, value]) => `-c ${name}=${value.replace(/[\\ ]/g, '\\$&')}`);
   const config: pg.ClientConfig & { replication?: 'database' } = {
     connectionString: base,
     application_name: options.applicationName ?? APPLICATION_NAME,
