@@ -22,6 +22,8 @@ import { endsTransaction } from './framing.ts';
 const PIECE_BYTES = 64 * 1024;
 /** What one stream may write before the others have their turn. */
 const TURN_BYTES = 512 * 1024;
+/** A frame above this is written alone; smaller ones are looked at in twos, to make one write of several. */
+const LOOK_AHEAD_BYTES = 16 * 1024;
 const PROGRESS_MS_MIN = 1000;
 
 export type StreamMode = {
@@ -148,36 +150,45 @@ export class FeedStream {
   }
 
   #pull(): boolean {
-    let frame = this.#feed.read();
-    if (frame === null) return this.#caughtUp();
-    this.#isIdle = false;
-    this.#hasDelivered = true;
-    let budget = TURN_BYTES - frame.byteLength;
-    let isRoom = this.#deliver(frame);
-    if (!isRoom || this.isClosed) return false;
-    frame = this.#feed.read();
-    if (frame === null) return this.#caughtUp();
-    // One write per turn for everything that is left; the first frame went out alone to keep latency low.
+    const first = this.#read();
+    if (first === null) return this.#caughtUp();
+    // When ending, nothing may be read that is not written: the last progress line covers what was read.
+    if (this.#isEnding || first.byteLength > LOOK_AHEAD_BYTES) return this.#deliver(first);
+    const second = this.#read();
+    if (second === null) return this.#deliver(first) && this.#caughtUp();
     this.socket.cork();
     try {
-      while (frame !== null) {
-        budget -= frame.byteLength;
-        isRoom = this.#deliver(frame);
-        if (!isRoom || this.isClosed) return false;
-        if (budget <= 0) return true;
-        frame = this.#feed.read();
-      }
+      this.#deliver(first);
+      return this.#deliverRun(second);
     } finally {
       this.socket.uncork();
+    }
+  }
+
+  /** Small frames that came together: one write for all of them. */
+  #deliverRun(start: Uint8Array): boolean {
+    let budget = TURN_BYTES;
+    for (let frame: Uint8Array | null = start; frame !== null; frame = this.#read()) {
+      if (!this.#deliver(frame)) return false;
+      budget -= frame.byteLength;
+      if (budget <= 0) return true;
     }
     return this.#caughtUp();
   }
 
-  /** Writes a frame; false when the socket has enough. */
+  #read(): Uint8Array | null {
+    const frame = this.#feed.read();
+    if (frame === null) return null;
+    this.#isIdle = false;
+    this.#hasDelivered = true;
+    return frame;
+  }
+
+  /** Writes a frame. True: the socket takes more and the stream goes on. */
   #deliver(frame: Uint8Array): boolean {
     const isRoom = this.#write(frame);
     if (isRoom && this.#isEnding && endsTransaction(frame)) this.#finish('drained');
-    return isRoom;
+    return isRoom && !this.isClosed;
   }
 
   #caughtUp(): false {
