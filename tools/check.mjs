@@ -13,6 +13,8 @@ import { parseArgs } from 'node:util';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const bin = join(root, 'node_modules', '.bin');
 const reports = mkdtempSync(join(tmpdir(), 'tidelock-check-'));
+process.on('exit', () => rmSync(reports, { recursive: true, force: true }));
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
 
 const STEPS = [
   { name: 'typecheck', command: ['tsc', '--pretty', 'false'] },
@@ -102,14 +104,10 @@ async function runStep(step) {
 }
 
 const total = { passed: 0, failed: 0 };
-try {
-  for (const step of chosenSteps()) {
-    const count = await runStep(step);
-    total.passed += count.passed;
-    total.failed += count.failed;
-  }
-} finally {
-  rmSync(reports, { recursive: true, force: true });
+for (const step of chosenSteps()) {
+  const count = await runStep(step);
+  total.passed += count.passed;
+  total.failed += count.failed;
 }
 process.stdout.write(`${total.passed} passed, ${total.failed} failed\n`);
 process.exitCode = total.failed === 0 ? 0 : 1;

@@ -17,11 +17,16 @@ declare module 'vitest' {
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const dir = mkdtempSync(join(tmpdir(), 'tidelock-test-'));
+  const clean = (): void => rmSync(dir, { recursive: true, force: true });
   // Nothing here outlives the run, so the disk need not be waited for.
-  const postgres = await EmbeddedPostgres.start({ dir, settings: { fsync: 'off' } });
+  const starting = EmbeddedPostgres.start({ dir, settings: { fsync: 'off' } });
+  const postgres = await starting.catch((error) => {
+    clean();
+    throw error;
+  });
   project.provide('postgresUrl', postgres.url);
   return async () => {
     await postgres.stop();
-    rmSync(dir, { recursive: true, force: true });
+    clean();
   };
 }
