@@ -1,0 +1,12 @@
+/** Medians and ranges for the programs beside this file. */
+
+export function median(numbers: readonly number[]): number {
+  const ordered = numbers.toSorted((a, b) => a - b);
+  return ordered[Math.floor(ordered.length / 2)] ?? Number.NaN;
+}
+
+/** `0.97 (0.93-1.01)`: median and range. */
+export function spread(numbers: readonly number[]): string {
+  const text = (value: number) => value.toFixed(2);
+  return `${text(median(numbers))} (${text(Math.min(...numbers))}-${text(Math.max(...numbers))})`;
+}
