@@ -15,7 +15,7 @@
  *   C10 leases stand in the order in which they expire              (model.test.ts)
  *   C11 each wait stands in both orders                             (model.test.ts)
  *   C12 only a stream is paused or has a write to retry              (frontier.test.ts, model.test.ts)
- *   C13 no history, no subscribers, leases or holds                 (history.test.ts, model.test.ts)
+ *   C13 no history, no subscribers, leases or holds                 (source.test.ts, model.test.ts)
  */
 import { assert } from '../core/assert.ts';
 import {

@@ -15,7 +15,7 @@ import type {
 } from '../../../src/coordinator/types.ts';
 import { type Lsn, toLsn } from '../../../src/core/lsn.ts';
 
-export const POLICY: Policy = {
+const POLICY: Policy = {
   keepS: 10,
   logBytesMax: 10_000,
   leaseS: 60,

@@ -1,7 +1,7 @@
 /** What can happen in the simulated world: one record per happening, so that a failing run can be shrunk and read. */
 import * as fc from 'fast-check';
 
-export const SELECTORS = ['DE', 'FR', 'IT'] as const;
+const SELECTORS = ['DE', 'FR', 'IT'] as const;
 
 export type Action =
   | {

@@ -28,7 +28,7 @@ type Connection = {
   wakesForNothing: number;
 };
 
-export function concerns(commit: Commit, replica: Replica): boolean {
+function concerns(commit: Commit, replica: Replica): boolean {
   return commit.hasAll || commit.selectors.some((one) => replica.selectors.includes(one));
 }
 
