@@ -19,6 +19,8 @@ export type ServerLimits = {
   readonly bodyBytesMax: number;
   /** Body of a difference snapshot: digests of every bucket of every table. */
   readonly digestBodyBytesMax: number;
+  /** In which a request must have arrived, with its body. */
+  readonly requestS: number;
   readonly connectionsMax: number;
   readonly streamsMax: number;
   /** A reader whose socket takes nothing for so long is dropped; it resumes by `since`. */
@@ -55,6 +57,7 @@ export const DEFAULT_LIMITS: ServerLimits = {
   urlBytesMax: 64 * KIB,
   bodyBytesMax: MIB,
   digestBodyBytesMax: 8 * MIB,
+  requestS: 30,
   connectionsMax: 12_000,
   streamsMax: 10_000,
   stallS: 30,

@@ -7,7 +7,7 @@ import type { EndReason } from './feed-stream.ts';
 import type { Pump } from './pump.ts';
 
 const SOURCE_STATES = ['starting', 'streaming', 'down', 'slot_busy', 'unfit', 'resyncing'] as const;
-const DELAY_RESOLUTION_MS = 20;
+const DELAY_RESOLUTION_MS = 10;
 const NANOSECONDS_PER_SECOND = 1e9;
 
 type Reading = {
@@ -171,7 +171,7 @@ export class Metrics {
     this.#gauge(
       'tidelock_event_loop_delay_p99_seconds',
       'Event loop delay since the last scrape',
-      () => this.#delay.percentile(99) / NANOSECONDS_PER_SECOND,
+      () => this.#delayS(),
     );
     this.#gauge('tidelock_rss_bytes', 'Resident memory of the server', () =>
       process.memoryUsage.rss(),
@@ -222,6 +222,12 @@ export class Metrics {
         this.inc(read());
       },
     });
+  }
+
+  /** The histogram counts the sampling interval itself as delay. */
+  #delayS(): number {
+    const seconds = this.#delay.percentile(99) / NANOSECONDS_PER_SECOND;
+    return Math.max(0, seconds - DELAY_RESOLUTION_MS / 1000);
   }
 
   #refresh(): void {

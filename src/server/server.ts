@@ -31,8 +31,8 @@ import { tablesRoute } from './routes/tables.ts';
 import { waitRoute } from './routes/wait.ts';
 import { createTokenVerifier } from './tokens.ts';
 
-const HEADERS_MS_MAX = 15_000;
-const REQUEST_MS_MAX = 60_000;
+/** How often node looks for requests that take too long to arrive. */
+const CHECK_MS_MAX = 5000;
 const KEEP_ALIVE_MS = 30_000;
 /** Request headers besides the URL. */
 const HEADER_BYTES = 16 * 1024;
@@ -126,10 +126,15 @@ function assemble({ engine, config, clock, log }: ServerOptions): Parts {
 function createApp(context: ServerContext, log: Log): FastifyInstance {
   const { config, pump, clock } = context;
   const { limits } = config;
+  const requestMs = limits.requestS * 1000;
   const app = Fastify({
-    ...{ bodyLimit: limits.bodyBytesMax, requestTimeout: REQUEST_MS_MAX },
+    ...{ bodyLimit: limits.bodyBytesMax, requestTimeout: requestMs },
     ...{ keepAliveTimeout: KEEP_ALIVE_MS, connectionTimeout: IDLE_MS_MAX },
-    http: { maxHeaderSize: limits.urlBytesMax + HEADER_BYTES, headersTimeout: HEADERS_MS_MAX },
+    http: {
+      maxHeaderSize: limits.urlBytesMax + HEADER_BYTES,
+      headersTimeout: requestMs,
+      connectionsCheckingInterval: Math.min(CHECK_MS_MAX, requestMs),
+    },
     routerOptions: { querystringParser: parseQuery, maxParamLength: PARAMETER_LENGTH_MAX },
     ajv: { customOptions: { removeAdditional: false, coerceTypes: 'array', allErrors: false } },
     frameworkErrors: (error, _request, reply) => sendError(error, reply, log),

@@ -1,0 +1,61 @@
+/** The settings as the parts of the server want them. */
+import { join, resolve } from 'node:path';
+import { parseSelectorRule } from '../core/selector.ts';
+import type { EngineOptions } from '../engine/engine.ts';
+import type { TableDeclaration } from '../postgres/table-fitness.ts';
+import type { ServerConfig } from '../server/config.ts';
+import type { Settings } from './config.ts';
+
+export function serverConfigOf(settings: Settings): ServerConfig {
+  const { host, port, heartbeatS } = settings;
+  return {
+    ...{ host, port, heartbeatS },
+    tokens: {
+      secrets: settings.tokenSecrets,
+      jwksFile: settings.tokenJwksFile,
+      jwksUrl: settings.tokenJwksUrl,
+      issuer: settings.tokenIssuer,
+      audience: settings.tokenAudience,
+      clockToleranceS: settings.tokenClockToleranceS,
+    },
+    limits: {
+      selectorsMax: settings.selectorsMax,
+      urlBytesMax: settings.urlBytesMax,
+      bodyBytesMax: settings.bodyBytesMax,
+      digestBodyBytesMax: settings.digestBodyBytesMax,
+      requestS: settings.requestS,
+      connectionsMax: settings.connectionsMax,
+      streamsMax: settings.streamsMax,
+      stallS: settings.stallS,
+      stalledBytesMax: settings.stalledBytesMax,
+      snapshotsMax: settings.snapshotsMax,
+      digestsMax: settings.digestsMax,
+      queueMax: settings.queueMax,
+      queueS: settings.queueS,
+      waitsMax: settings.waitsMax,
+      drainS: settings.drainS,
+    },
+  };
+}
+
+/** `url` is that of the source, embedded or not. */
+export function engineOptionsOf(settings: Settings, url: string): EngineOptions {
+  const { slot, publication, keepS, logBytesMax, leaseS, tailBytesMax, streamsMax } = settings;
+  return {
+    ...{ url, slot, publication, tailBytesMax },
+    dir: dataDirOf(settings),
+    tables: declarationsOf(settings),
+    policy: { keepS, logBytesMax, leaseS, subscribersMax: streamsMax },
+    snapshotWaitMsMax: settings.snapshotWaitS * 1000,
+  };
+}
+
+export function declarationsOf({ tables }: Settings): readonly TableDeclaration[] {
+  return tables.map(({ name, selector }) => ({ name, selector: parseSelectorRule(selector) }));
+}
+
+/** Where the log lives: as set, or in the embedded folder, or in ./tidelock-data. */
+export function dataDirOf({ data, embedded }: Settings): string {
+  if (data !== undefined) return resolve(data);
+  return embedded === undefined ? resolve('tidelock-data') : join(resolve(embedded), 'tidelock');
+}
