@@ -69,8 +69,8 @@ export interface SourceHandler {
   truncate(relations: readonly Relation[], change: ChangeInfo): void;
   /** A logical message (`pg_logical_emit_message`). A returned promise stops the stream until it settles. */
   message(message: LogicalMessage): Promise<void> | undefined;
-  /** The transaction is committed, streamed or not. A returned promise stops the stream until it settles. */
-  commit(commit: CommitInfo): Promise<void> | undefined;
+  /** The transaction is committed, streamed or not. */
+  commit(commit: CommitInfo): void;
   /** A piece of a transaction that is still open starts; its changes follow until `streamStop`. */
   streamStart(xid: number, isFirst: boolean): void;
   streamStop(): void;

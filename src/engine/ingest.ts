@@ -8,6 +8,7 @@
  * Everything that is complete at the end of a socket read is queued for the log as one append.
  */
 import { assert } from '../core/assert.ts';
+import { TidelockError } from '../core/errors.ts';
 import { formatLsn, LSN_ZERO, type Lsn, type Ts } from '../core/lsn.ts';
 import type {
   ChangeInfo,
@@ -78,6 +79,7 @@ export class Ingest implements SourceHandler {
   #deliveredUpTo: Lsn = LSN_ZERO;
   #reportedUpTo: Lsn = LSN_ZERO;
   #changes = 0;
+  #isInPiece = false;
 
   constructor(options: IngestOptions) {
     this.#options = options;
@@ -105,6 +107,7 @@ export class Ingest implements SourceHandler {
   }
 
   streamStart(xid: number, _isFirst: boolean): void {
+    this.#isInPiece = true;
     this.#xid = xid;
     let open = this.#open.get(xid);
     if (open === undefined) {
@@ -116,6 +119,7 @@ export class Ingest implements SourceHandler {
   }
 
   streamStop(): void {
+    this.#isInPiece = false;
     this.#spill();
     this.#spilled = null;
     this.#out = this.#main;
@@ -133,12 +137,18 @@ export class Ingest implements SourceHandler {
   }
 
   relation(relation: Relation, xid: number): Promise<void> | undefined {
-    return this.#options.tables.announce(relation, this.#writer(xid));
+    const { tables } = this.#options;
+    if (this.#isInPiece && !tables.fits(relation)) throw changesSchema(relation.name);
+    return tables.announce(relation, this.#writer(xid));
   }
 
   message(message: LogicalMessage): Promise<void> | undefined {
     if (!message.isTransactional) return undefined;
-    return this.#options.tables.message(message, this.#writer(message.subxid));
+    const events = this.#options.tables.events(message);
+    const [first] = events;
+    if (first === undefined) return undefined;
+    if (this.#isInPiece) throw changesSchema(first.name);
+    return this.#options.tables.handle(events, this.#writer(message.subxid));
   }
 
   insert(relation: Relation, row: RawTuple, change: ChangeInfo): void {
@@ -174,18 +184,7 @@ export class Ingest implements SourceHandler {
     this.#afterChange();
   }
 
-  commit(commit: CommitInfo): Promise<void> | undefined {
-    const { tables } = this.#options;
-    if (!tables.isUnsettled || commit.ts <= this.#options.after) {
-      this.#commit(commit);
-      return undefined;
-    }
-    const out = (this.#spilled ?? this.#open.get(commit.xid))?.buffer ?? this.#out;
-    const write = (line: object): void => writeForAll(out, commit.xid, line);
-    return tables.settle(write).then(() => this.#commit(commit));
-  }
-
-  #commit(commit: CommitInfo): void {
+  commit(commit: CommitInfo): void {
     const txid = this.#widen(commit.xid);
     const isKnown = commit.ts <= this.#options.after;
     const open = this.#spilled ?? this.#open.get(commit.xid);
@@ -309,6 +308,16 @@ export class Ingest implements SourceHandler {
     if (wide > this.#lastTxid) this.#lastTxid = wide;
     return wide;
   }
+}
+
+/** What the catalog says of an open transaction's tables cannot be asked, and it may still be rolled back. */
+function changesSchema(table: string): TidelockError {
+  return new TidelockError({
+    code: 'SOURCE_DOWN',
+    message: `a large transaction that is still open changes table ${table}`,
+    hint: 'it is read again as a whole once it has committed',
+    details: { needsWholeTransactions: true },
+  });
 }
 
 /** Appends the line that closes a transaction and files it. */

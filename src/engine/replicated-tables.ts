@@ -40,6 +40,8 @@ export type ReplicatedTablesOptions = {
   /** As of the log's upper. */
   readonly known: readonly TableDef[];
   readonly unfit: readonly TableState[];
+  /** Event triggers put every change of schema into the stream: a layout that fits needs no question. */
+  readonly hasTriggers: boolean;
 };
 
 /** Announced layouts kept before older ones of the same table are forgotten. */
@@ -54,7 +56,6 @@ export class ReplicatedTables {
   readonly #plans = new Map<Relation, TablePlan | null>();
   /** Layouts already compared with the catalog, by relation oid. */
   readonly #layouts = new Map<number, string>();
-  readonly #unsettled = new Set<string>();
   #lastRelation: Relation | null = null;
   #lastPlan: TablePlan | null = null;
   #isChanged = false;
@@ -97,38 +98,39 @@ export class ReplicatedTables {
 
   announce(relation: Relation, write: WriteLine): Promise<void> | undefined {
     const known = this.#known.get(relation.name);
-    if (this.#layouts.get(relation.oid) === layoutOf(relation)) {
+    const layout = layoutOf(relation);
+    if (this.#layouts.get(relation.oid) === layout) {
       this.#setPlan(relation, known);
+      return undefined;
+    }
+    if (this.#options.hasTriggers && this.#setPlan(relation, known)) {
+      this.#layouts.set(relation.oid, layout);
       return undefined;
     }
     return this.#ask(relation, write);
   }
 
-  message(message: LogicalMessage, write: WriteLine): Promise<void> | undefined {
-    const events = this.#options.catalog.parse(message);
-    if (events === null || events.length === 0) return undefined;
-    return this.#handleEvents(events, write);
+  /** True when rows of this layout can be written as the table is known now. */
+  fits(relation: Relation): boolean {
+    const known = this.#known.get(relation.name);
+    return known !== undefined && new TablePlan(known).fits(relation);
   }
 
-  /** True when a layout did not fit the catalog; a commit may have brought the catalog up to it. */
-  get isUnsettled(): boolean {
-    return this.#unsettled.size > 0;
+  /** What a message of the stream says about tables of ours. */
+  events(message: LogicalMessage): readonly TableEvent[] {
+    const events = this.#options.catalog.parse(message) ?? [];
+    return events.filter(({ name, description }) => {
+      return description?.kind !== 'missing' || this.#known.has(name) || this.#unfit.has(name);
+    });
   }
 
-  /** Asks the catalog again for the tables whose layout did not fit. */
-  async settle(write: WriteLine): Promise<void> {
-    const names = [...this.#unsettled];
-    this.#unsettled.clear();
-    for (const name of names) await this.#refresh(seen(name), write);
+  async handle(events: readonly TableEvent[], write: WriteLine): Promise<void> {
+    for (const event of events) await this.#refresh(event, write);
   }
 
   /** The rows of this table can no longer be followed: everybody copies it again. */
   requireResync(name: string, reason: string, write: WriteLine): void {
     write({ type: 'resync', table: name, reason });
-  }
-
-  async #handleEvents(events: readonly TableEvent[], write: WriteLine): Promise<void> {
-    for (const event of events) await this.#refresh(event, write);
   }
 
   async #ask(relation: Relation, write: WriteLine): Promise<void> {
@@ -137,8 +139,8 @@ export class ReplicatedTables {
     this.#setPlan(relation, table);
     if (table === undefined) return;
     if (this.plan(relation) === null) {
-      // The catalog is ahead of the stream, or behind it inside a transaction that is still open.
-      this.#unsettled.add(relation.name);
+      // The catalog is ahead: these rows are older than a change of schema that the stream has yet to bring.
+      // Whoever copies the table now gets a position behind that change, so leaving them out loses nothing.
       this.requireResync(
         table.name,
         'its layout in the stream is not the one in the catalog',
@@ -204,11 +206,14 @@ export class ReplicatedTables {
     }
   }
 
-  #setPlan(relation: Relation, table: TableDef | undefined): void {
+  /** False when the layout does not fit the definition; rows of it are then left out. */
+  #setPlan(relation: Relation, table: TableDef | undefined): boolean {
     const plan = table === undefined ? null : new TablePlan(table);
-    this.#plans.set(relation, plan?.fits(relation) === true ? plan : null);
+    const isFit = plan?.fits(relation) === true;
+    this.#plans.set(relation, isFit ? plan : null);
     this.#lastRelation = null;
     if (this.#plans.size > RELATIONS_MAX) this.#dropOlderRelations();
+    return isFit;
   }
 
   /** Every announcement is an object of its own; only the latest of each table is still in use. */

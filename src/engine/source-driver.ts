@@ -37,6 +37,7 @@ type Connection = {
   readonly facts: SourceFacts;
   readonly described: readonly TableDescription[];
   readonly nextTxid: number;
+  readonly hasTriggers: boolean;
 };
 
 export class SourceDriver implements SourcePort {
@@ -50,6 +51,8 @@ export class SourceDriver implements SourcePort {
   #isClosed = false;
   /** Raised with every connect: answers of older attempts are dropped. */
   #attempt = 0;
+  /** The next connection asks for whole transactions, once. */
+  #needsWholeTransactions = false;
   #redelivered = 0;
   #retainedWalBytes: number | null = null;
   #lagBytes: number | null = null;
@@ -148,6 +151,9 @@ export class SourceDriver implements SourcePort {
   #lost(error: unknown, attempt: number): void {
     if (this.#isClosed || attempt !== this.#attempt) return;
     this.#attempt += 1;
+    if (error instanceof TidelockError && error.details?.needsWholeTransactions === true) {
+      this.#needsWholeTransactions = true;
+    }
     const isUnfit =
       hasCode(error, 'SOURCE_UNFIT') ||
       hasCode(error, 'BAD_CONFIG') ||
@@ -189,7 +195,9 @@ export class SourceDriver implements SourcePort {
       await requireFit(session);
       const triggers = await installTriggers(session, { publication, declarations });
       if (triggers.kind === 'skipped') {
-        onNotice(`schema changes are noticed late: event triggers were refused (${triggers.reason})`);
+        onNotice(
+          `schema changes are noticed late: event triggers were refused (${triggers.reason})`,
+        );
       }
       const described = await describeTables(session, declarations);
       const live = described.filter((table) => table.kind === 'table');
@@ -206,7 +214,8 @@ export class SourceDriver implements SourcePort {
         'SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot()) AS xmax',
       );
       if (attempt !== this.#attempt) return void (await session.end());
-      this.#connection = { session, facts, described, nextTxid: Number(next.xmax) };
+      const hasTriggers = triggers.kind === 'installed';
+      this.#connection = { session, facts, described, nextTxid: Number(next.xmax), hasTriggers };
     } catch (error) {
       await session.end();
       throw error;
@@ -234,7 +243,7 @@ export class SourceDriver implements SourcePort {
   }
 
   async #startStream(after: Ts): Promise<void> {
-    const { session, described, nextTxid } = this.#connected();
+    const { session, described, nextTxid, hasTriggers } = this.#connected();
     const { url, slot, publication, instance, limits, streaming } = this.#options;
     const { store } = this.#core.tail;
     const catalog = new SourceCatalog(session, this.#options.declarations);
@@ -242,6 +251,7 @@ export class SourceDriver implements SourcePort {
       catalog,
       known: store.tables,
       unfit: described.flatMap(toUnfit),
+      hasTriggers,
     });
     const ingest = new Ingest({
       tables,
@@ -259,8 +269,9 @@ export class SourceDriver implements SourcePort {
     const attempt = this.#attempt;
     const reader = await SlotReader.start({
       ...{ url, slot, publication, instance, after, handler: ingest },
-      ...(streaming === undefined ? {} : { streaming }),
+      ...(this.#needsWholeTransactions ? { streaming: false } : { streaming }),
     });
+    this.#needsWholeTransactions = false;
     if (attempt !== this.#attempt) return reader.close();
     this.#reader = reader;
     if (this.#isPaused) reader.pause();

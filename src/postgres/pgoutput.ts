@@ -77,8 +77,7 @@ export class PgoutputDecoder {
         this.#begin(b, start, end);
         return undefined;
       case 67: // C
-        this.#commit(b, start, end);
-        return undefined;
+        return this.#commit(b, start, end);
       default:
         return this.#rare(b, start, end);
     }
@@ -211,11 +210,11 @@ export class PgoutputDecoder {
     this.#handler.begin(this.#xid);
   }
 
-  #commit(b: Buffer, start: number, end: number): void {
+  #commit(b: Buffer, start: number, end: number): Promise<void> | undefined {
     expectLength(start + 26, end, 'commit');
     if (!this.#isInTransaction) throw notPgoutput('a commit without a begin');
     this.#isInTransaction = false;
-    this.#handler.commit({
+    return this.#handler.commit({
       xid: this.#xid,
       commitLsn: readLsn(b, start + 2),
       ts: readLsn(b, start + 10),
@@ -270,19 +269,18 @@ export class PgoutputDecoder {
     return undefined;
   }
 
-  #streamCommit(b: Buffer, start: number, end: number): undefined {
+  #streamCommit(b: Buffer, start: number, end: number): Promise<void> | undefined {
     expectLength(start + 30, end, 'stream commit');
     const xid = b.readUInt32BE(start + 1);
     const announced = this.#openRelations.get(xid) ?? new Map<number, Relation>();
     for (const [oid, relation] of announced) this.#relations.set(oid, relation);
     this.#openRelations.delete(xid);
-    this.#handler.commit({
+    return this.#handler.commit({
       xid,
       commitLsn: readLsn(b, start + 6),
       ts: readLsn(b, start + 14),
       timeMicros: readMicros(b, start + 22),
     });
-    return undefined;
   }
 
   #streamAbort(b: Buffer, start: number, end: number): undefined {

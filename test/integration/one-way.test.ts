@@ -12,6 +12,8 @@ const SCHEMA = `
   INSERT INTO account SELECT g, 'FR', 100 FROM generate_series(1, 10) g;
   INSERT INTO kind VALUES ('a', 'first'), ('b', NULL);
 `;
+/** Transactions above 64 kB are streamed while they are open. */
+const STREAMED = `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET logical_decoding_work_mem = ''64kB''', current_database()); END $$;`;
 const TABLES = { 'public.city': 'country', 'public.account': 'country', 'public.kind': '*' };
 
 const open: Stack[] = [];
@@ -124,12 +126,12 @@ test('P5: another reader of the file only ever sees whole transactions', async (
   const reader = new DatabaseSync(stack.file('fr'), { readOnly: true });
   const sum = reader.prepare('SELECT sum(balance) AS sum, count(*) AS n FROM account');
   let reads = 0;
+  let isDone = false;
   const watching = until('the writer has finished', () => {
     expect(sum.get()).toEqual({ sum: 1000, n: 10 });
     reads += 1;
     return isDone;
   });
-  let isDone = false;
   for (let turn = 0; turn < 200; turn += 1) {
     const [from, to] = [1 + (turn % 10), 1 + ((turn * 7 + 3) % 10)];
     await stack.sql.query(
@@ -212,15 +214,16 @@ test('P7: replicas that start under load are equal from their first position on'
 
 test('P26: a transaction much larger than a group arrives whole', async () => {
   const stack = await newStack({
+    schema: SCHEMA + STREAMED,
     engine: { limits: { partBytesMax: 32 * 1024, groupBytesMax: 32 * 1024 } },
   });
   const fr = await stack.replica('fr', ['FR']);
-  await stack.sql.query(`SET logical_decoding_work_mem = '64kB'`);
   await stack.sql.query(
     `BEGIN; INSERT INTO city SELECT g, repeat('x', 50), 'FR', g FROM generate_series(20000, 40000) g; SAVEPOINT s; INSERT INTO city SELECT g, 'no', 'FR', g FROM generate_series(50000, 51000) g; ROLLBACK TO s; UPDATE city SET people = 0 WHERE id BETWEEN 20000 AND 21000; COMMIT`,
   );
   await stack.settle(fr);
   await expectEqual(stack, 'fr', ['FR']);
+  await expectStreamed(stack);
 });
 
 test('P21: added columns and new tables flow without a new copy', async () => {
@@ -256,6 +259,66 @@ test('P21: a dropped column re-synchronises that table by difference', async () 
   await stack.sql.query(`INSERT INTO city VALUES (6002, 'newer', 'FR')`);
   await stack.settle(fr);
   await expectEqual(stack, 'fr', ['FR']);
+});
+
+test('P21: a schema change inside a large transaction counts only when it commits', async () => {
+  const stack = await newStack({ schema: SCHEMA + STREAMED });
+  const fr = await stack.replica('fr', ['FR']);
+  for (const end of ['ROLLBACK', 'COMMIT']) {
+    await stack.sql.query(
+      `BEGIN; INSERT INTO city SELECT g, repeat('x', 100), 'FR', g FROM generate_series(100000, 110000) g; ALTER TABLE city ADD COLUMN ${end} text DEFAULT 'd'; UPDATE city SET people = 5 WHERE id < 20; ${end}`,
+    );
+    await stack.sql.query(
+      `INSERT INTO city (id, country) VALUES (${end.length}, 'FR') ON CONFLICT (id) DO UPDATE SET people = 6`,
+    );
+    await stack.settle(fr);
+    await expectEqual(stack, 'fr', ['FR']);
+  }
+  await expectStreamed(stack);
+});
+
+test('P21: without the right to install event triggers, schema changes are found in the stream', async () => {
+  const role = `r_${Math.random().toString(36).slice(2, 10)}`;
+  const admin = await Stack.open({
+    postgresUrl: inject('postgresUrl'),
+    schema: SCHEMA,
+    tables: TABLES,
+  });
+  open.push(admin);
+  await admin.stop();
+  await admin.sql.query(
+    `CREATE ROLE ${role} LOGIN REPLICATION PASSWORD 'x'; GRANT CREATE, CONNECT ON DATABASE ${admin.name} TO ${role}; ALTER TABLE city OWNER TO ${role}; ALTER TABLE account OWNER TO ${role}; ALTER TABLE kind OWNER TO ${role}; ALTER PUBLICATION ${admin.name} OWNER TO ${role}; DROP EVENT TRIGGER tidelock_ddl; DROP EVENT TRIGGER tidelock_drop; DROP EVENT TRIGGER tidelock_rewrite; DROP SCHEMA tidelock CASCADE`,
+  );
+  const url = new URL(admin.url);
+  url.username = role;
+  url.password = 'x';
+  admin.useUrl(url.href);
+  await admin.start();
+  expect(admin.notices.join()).toContain('event triggers were refused');
+  const fr = await admin.replica('fr', ['FR']);
+  await admin.sql.query(
+    `ALTER TABLE city ADD COLUMN a text; ALTER TABLE city ADD COLUMN b int DEFAULT 3; INSERT INTO city VALUES (9001, 'n', 'FR', 1, 'a', 2)`,
+  );
+  await admin.settle(fr);
+  await expectEqual(admin, 'fr', ['FR']);
+  await admin.sql.query(
+    `ALTER TABLE city DROP COLUMN people; UPDATE city SET name = 'z' WHERE id = 9001`,
+  );
+  await admin.settle(fr);
+  await until('the replica has the new layout', async () => {
+    return (
+      (
+        await admin
+          .differences(admin.file('fr'), 'public.city', `country = 'FR'`)
+          .catch(() => [null])
+      ).length === 0
+    );
+  });
+  await expectEqual(admin, 'fr', ['FR']);
+  await admin.stop();
+  await admin.sql.query(
+    `DROP PUBLICATION ${admin.name}; REASSIGN OWNED BY ${role} TO postgres; DROP OWNED BY ${role}; DROP ROLE ${role}`,
+  );
 });
 
 test('P20: a lost slot becomes a new timeline, and replicas follow it by difference', async () => {
@@ -297,6 +360,17 @@ test('P24: the position of an idle replica moves with traffic that is not its ow
     return Number(rows[0]?.lag) < 10_000;
   });
 });
+
+/** The case really happened: Postgres sent pieces of a transaction before its end. */
+async function expectStreamed(stack: Stack): Promise<void> {
+  await until('Postgres has streamed an open transaction', async () => {
+    const { rows } = await stack.sql.query<{ n: string }>(
+      'SELECT coalesce(sum(stream_txns), 0) AS n FROM pg_stat_replication_slots WHERE slot_name = $1',
+      [stack.name],
+    );
+    return Number(rows[0]?.n) > 0;
+  });
+}
 
 function lsn(text: string): number {
   const [high = '', low = ''] = text.split('/');

@@ -43,10 +43,12 @@ export class Stack {
   #server: TidelockServer | null = null;
   #address = '';
   #port = 0;
+  #engineUrl: string;
 
   private constructor(options: StackOptions, url: string, name: string, sql: pg.Client) {
     this.#options = options;
     this.url = url;
+    this.#engineUrl = url;
     this.name = name;
     this.sql = sql;
     this.dir = mkdtempSync(join(tmpdir(), 'tidelock-stack-'));
@@ -78,9 +80,14 @@ export class Stack {
     return this.#address;
   }
 
+  /** The engine connects with this from its next start on. */
+  useUrl(url: string): void {
+    this.#engineUrl = url;
+  }
+
   async start(): Promise<void> {
     this.#engine = await openEngine({
-      url: this.url,
+      url: this.#engineUrl,
       dir: join(this.dir, 'server'),
       slot: this.name,
       publication: this.name,

@@ -59,6 +59,7 @@ async function newBench(limits: { groupBytesMax: number; partBytesMax: number })
   const tables = new ReplicatedTables({
     known: [cities],
     unfit: [],
+    hasTriggers: false,
     catalog: {
       describe: async (name) => ({ kind: 'table', name, oid: 1, table: cities, fills: {}, files: '' }),
       parse: () => null,
