@@ -4,7 +4,8 @@ import { assert } from '../../../../src/core/assert.ts';
 import { GROUP_BYTES, type SimLog } from './log.ts';
 import { lacking, type Replica } from './readers.ts';
 
-type SimLease = { ts: number; heardAt: number };
+/** `isReported`: since the last restart; before that, the coordinator does not know of it. */
+type SimLease = { ts: number; heardAt: number; isReported: boolean };
 
 type Rules = {
   readonly policy: Policy;
@@ -17,12 +18,13 @@ export class SimHolds {
   readonly snapshots = new Map<string, number>();
 
   hear(replica: string, ts: number, now: number): void {
-    const known = this.leases.get(replica)?.ts ?? ts;
-    this.leases.set(replica, { ts: Math.max(known, ts), heardAt: now });
+    const known = this.leases.get(replica);
+    const before = known?.isReported === true ? known.ts : ts;
+    this.set(replica, Math.max(before, ts), now);
   }
 
   set(replica: string, ts: number, now: number): void {
-    this.leases.set(replica, { ts, heardAt: now });
+    this.leases.set(replica, { ts, heardAt: now, isReported: true });
   }
 
   /** After its time nothing is promised to a replica, also if a late report of it comes in. */
@@ -30,6 +32,12 @@ export class SimHolds {
     for (const [name, lease] of this.leases) {
       if (!isValid(name, lease, world)) this.leases.delete(name);
     }
+  }
+
+  /** Our process died: leases are still promised, but only by what the restart holds. */
+  restart(): void {
+    this.snapshots.clear();
+    for (const lease of this.leases.values()) lease.isReported = false;
   }
 
   clear(): void {

@@ -125,7 +125,7 @@ export class World {
     this.unwritten = [];
     this.#toNote = null;
     this.waits.clear();
-    this.holds.snapshots.clear();
+    this.holds.restart();
     this.#queue.length = 0;
     this.#isStepping = false;
     this.#timerAt = Number.POSITIVE_INFINITY;
