@@ -10,13 +10,16 @@ const PARTS: readonly GroupPart[] = ['whole', 'open', 'last'];
 /** Sharing is given up and begun anew beyond this many names, so that names long gone do not stay for ever. */
 const SHARED_NAMES_MAX = 200_000;
 
+/** A list of selectors and the CRC-32 of its JSON text. */
+export type PooledSelectors = { readonly list: readonly string[]; readonly crc: number };
+
 /** Gives equal selectors, and equal lists of selectors, one place in memory. */
 export class SelectorPool {
   readonly #names = new Map<string, string>();
-  readonly #lists = new Map<string, readonly string[]>();
+  readonly #lists = new Map<string, PooledSelectors>();
 
   /** `json` is the list's JSON text. */
-  share(json: string): readonly string[] {
+  share(json: string): PooledSelectors {
     const known = this.#lists.get(json);
     if (known !== undefined) return known;
     if (this.#lists.size + this.#names.size > SHARED_NAMES_MAX) {
@@ -26,8 +29,9 @@ export class SelectorPool {
     const parsed: unknown = JSON.parse(json);
     if (!Array.isArray(parsed)) throw corruptLog('a list of selectors is not a list');
     const list = parsed.map((name) => this.#shareName(String(name)));
-    this.#lists.set(json, list);
-    return list;
+    const pooled = { list, crc: crc32(json) };
+    this.#lists.set(json, pooled);
+    return pooled;
   }
 
   #shareName(name: string): string {
@@ -41,46 +45,60 @@ export class SelectorPool {
 export const HEAD_COLUMNS =
   'seq, first_ts, last_ts, part, tx_count, min_txid, max_txid, has_all, size_bytes, selectors, head_crc';
 
-/** The values of `HEAD_COLUMNS`. */
-export function rowOfHead(head: GroupHead, selectors: string): (number | string)[] {
-  const numbers = [
-    head.seq,
-    head.firstTs,
-    head.lastTs,
-    PARTS.indexOf(head.part),
-    head.txCount,
-    head.minTxid,
-    head.maxTxid,
-    head.hasAll ? 1 : 0,
-    head.sizeBytes,
-  ];
-  return [...numbers, selectors, headCrc(numbers, selectors)];
-}
+/** Reads and writes rows of `HEAD_COLUMNS`: opening a log reads every head there is. */
+export class HeadCodec {
+  readonly #pool: SelectorPool;
+  readonly #numbers = new Float64Array(9);
+  readonly #bytes = new Uint8Array(this.#numbers.buffer);
 
-/** Reads a row of `HEAD_COLUMNS`, as an array. Throws `LOG_CORRUPT`. */
-export function headOfRow(row: readonly unknown[], pool: SelectorPool): GroupHead {
-  const numbers = row.slice(0, 9).map(asNumber);
-  const selectors = asText(row[9]);
-  const [seq = 0, firstTs = 0, lastTs = 0, part = 0, txCount = 0, minTxid = 0, maxTxid = 0] =
-    numbers;
-  const partName = PARTS[part];
-  if (partName === undefined || headCrc(numbers, selectors) !== row[10]) {
-    throw corruptLog(`the head of group ${seq} fails its checksum`);
+  constructor(pool: SelectorPool) {
+    this.#pool = pool;
   }
-  return {
-    seq,
-    firstTs: toLsn(firstTs),
-    lastTs: toLsn(lastTs),
-    part: partName,
-    txCount,
-    maxTxid,
-    minTxid,
-    selectors: pool.share(selectors),
-    hasAll: numbers[7] === 1,
-    sizeBytes: numbers[8] ?? 0,
-  };
-}
 
-function headCrc(numbers: readonly number[], selectors: string): number {
-  return crc32(selectors, crc32(numbers.join()));
+  /** The values of `HEAD_COLUMNS`. `json` is the JSON text of the selectors. */
+  rowOf(head: GroupHead, json: string): (number | string)[] {
+    const numbers = [
+      head.seq,
+      head.firstTs,
+      head.lastTs,
+      PARTS.indexOf(head.part),
+      head.txCount,
+      head.minTxid,
+      head.maxTxid,
+      head.hasAll ? 1 : 0,
+      head.sizeBytes,
+    ];
+    return [...numbers, json, this.#crc(numbers, this.#pool.share(json))];
+  }
+
+  /** Reads a row, as an array. Throws `LOG_CORRUPT`. */
+  headOf(row: readonly unknown[]): GroupHead {
+    const selectors = this.#pool.share(asText(row[9]));
+    const isIntact = this.#crc(row, selectors) === row[10];
+    const [seq = 0, firstTs = 0, lastTs = 0, part = 0, txCount = 0, minTxid = 0, maxTxid = 0] =
+      this.#numbers;
+    const partName = PARTS[part];
+    if (partName === undefined || !isIntact) {
+      throw corruptLog(`the head of group ${seq} fails its checksum`);
+    }
+    return {
+      seq,
+      firstTs: toLsn(firstTs),
+      lastTs: toLsn(lastTs),
+      part: partName,
+      txCount,
+      maxTxid,
+      minTxid,
+      selectors: selectors.list,
+      hasAll: this.#numbers[7] === 1,
+      sizeBytes: this.#numbers[8] ?? 0,
+    };
+  }
+
+  #crc(numbers: readonly unknown[], selectors: PooledSelectors): number {
+    for (let index = 0; index < this.#numbers.length; index += 1) {
+      this.#numbers[index] = asNumber(numbers[index]);
+    }
+    return crc32(this.#bytes, selectors.crc);
+  }
 }

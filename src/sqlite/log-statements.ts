@@ -1,7 +1,11 @@
 /** The prepared statements of the log, and what takes several of them. */
+import { crc32 } from 'node:zlib';
+import type { GroupContent } from '../log/group.ts';
+import { doubles, indexCrc, words } from './log-content.ts';
+import { corruptLog } from './log-errors.ts';
 import { HEAD_COLUMNS } from './log-heads.ts';
 import { writeState } from './log-schema.ts';
-import { asNumber, prepareArrays, type Sql, type SqlStatement } from './sql.ts';
+import { asBytes, asNumber, prepareArrays, type Sql, type SqlStatement } from './sql.ts';
 
 /** Groups looked at in one go while sweeping. */
 const SWEEP_ROWS_MAX = 256;
@@ -11,7 +15,6 @@ export class LogStatements {
   readonly insertGroup: SqlStatement;
   readonly insertStage: SqlStatement;
   readonly readHeads: SqlStatement;
-  readonly readGroup: SqlStatement;
   readonly stagedIndex: SqlStatement;
   readonly stagedOwner: SqlStatement;
   readonly stagedBytes: SqlStatement;
@@ -19,6 +22,7 @@ export class LogStatements {
   readonly disownStages: SqlStatement;
   readonly disownAllStages: SqlStatement;
   readonly #sql: Sql;
+  readonly #readGroup: SqlStatement;
   readonly #deadGroups: SqlStatement;
   readonly #deadStages: SqlStatement;
   readonly #deleteGroup: SqlStatement;
@@ -39,7 +43,7 @@ export class LogStatements {
       sql,
       `SELECT ${HEAD_COLUMNS} FROM log_group WHERE seq >= ? ORDER BY seq`,
     );
-    this.readGroup = sql.prepare(
+    this.#readGroup = sql.prepare(
       `SELECT segments, transactions, index_crc, body_crc, body
        FROM log_group JOIN log_body ON id = body_id WHERE seq = ?`,
     );
@@ -59,6 +63,19 @@ export class LogStatements {
     this.#deadStages = sql.prepare('SELECT id, size_bytes FROM log_stage WHERE xid = ? LIMIT ?');
     this.#deleteGroup = sql.prepare('DELETE FROM log_group WHERE seq = ?');
     this.#deleteBody = sql.prepare('DELETE FROM log_body WHERE id = ?');
+  }
+
+  /** The content of a group that should be there. Throws `LOG_CORRUPT`. */
+  readContent(seq: number): GroupContent {
+    const row = this.#readGroup.get(seq);
+    if (row === undefined) throw corruptLog(`group ${seq} is missing`);
+    const segments = asBytes(row.segments);
+    const transactions = asBytes(row.transactions);
+    const body = asBytes(row.body);
+    if (indexCrc(segments, transactions) !== row.index_crc || crc32(body) !== row.body_crc) {
+      throw corruptLog(`group ${seq} fails its checksum`);
+    }
+    return { segments: words(segments), transactions: doubles(transactions), body };
   }
 
   lastBodyId(): number {

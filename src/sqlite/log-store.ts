@@ -21,9 +21,9 @@ import type {
   StagedPart,
   StagedRef,
 } from '../log/port.ts';
-import { bytesOf, doubles, indexCrc, words } from './log-content.ts';
+import { bytesOf, indexCrc, words } from './log-content.ts';
 import { corruptLog, openFailure, writeFailure } from './log-errors.ts';
-import { headOfRow, rowOfHead, SelectorPool } from './log-heads.ts';
+import { HeadCodec, SelectorPool } from './log-heads.ts';
 import { prepareLogFile, readState, writeState } from './log-schema.ts';
 import { LogStatements } from './log-statements.ts';
 import {
@@ -77,6 +77,7 @@ class SqliteLogStore implements LogStore {
   readonly #sql: Sql;
   readonly #statements: LogStatements;
   readonly #pool = new SelectorPool();
+  readonly #codec = new HeadCodec(this.#pool);
   readonly #heads: GroupHead[] = [];
   #identity: LogIdentity | null;
   #tables: readonly TableDef[];
@@ -194,7 +195,7 @@ class SqliteLogStore implements LogStore {
     return {
       segments: words(asBytes(row.segments)),
       subxids: words(asBytes(row.subxids)),
-      selectors: this.#pool.share(asText(row.selectors)),
+      selectors: this.#pool.share(asText(row.selectors)).list,
     };
   }
 
@@ -250,18 +251,7 @@ class SqliteLogStore implements LogStore {
     }
     const head = this.#heads[seq - first];
     assert(head !== undefined, `group ${seq} exists (${this.#heads.length} from ${first})`);
-    const row = this.#read(() => this.#statements.readGroup.get(seq));
-    if (row === undefined) throw corruptLog(`group ${seq} is missing`);
-    const segments = asBytes(row.segments);
-    const transactions = asBytes(row.transactions);
-    const body = asBytes(row.body);
-    if (indexCrc(segments, transactions) !== row.index_crc || crc32(body) !== row.body_crc) {
-      throw corruptLog(`group ${seq} fails its checksum`);
-    }
-    return {
-      head,
-      content: { segments: words(segments), transactions: doubles(transactions), body },
-    };
+    return { head, content: this.#read(() => this.#statements.readContent(seq)) };
   }
 
   purge(seq: number): void {
@@ -294,7 +284,7 @@ class SqliteLogStore implements LogStore {
     const rows = this.#statements.readHeads.iterate(this.#frontier.firstSeq);
     for (const row of rows) {
       assert(Array.isArray(row), 'rows of heads are arrays');
-      const head = headOfRow(row, this.#pool);
+      const head = this.#codec.headOf(row);
       if (head.seq !== this.#nextSeq()) throw corruptLog(`group ${this.#nextSeq()} is missing`);
       this.#heads.push(head);
       this.#groupBytes += head.sizeBytes;
@@ -330,11 +320,11 @@ class SqliteLogStore implements LogStore {
     );
     const json = JSON.stringify(newHead.selectors);
     const seq = this.#nextSeq() + heads.length;
-    const head = { ...newHead, seq, selectors: this.#pool.share(json) };
+    const head = { ...newHead, seq, selectors: this.#pool.share(json).list };
     const segments = bytesOf(content.segments);
     const transactions = bytesOf(content.transactions);
     this.#statements.insertGroup.run(
-      ...rowOfHead(head, json),
+      ...this.#codec.rowOf(head, json),
       content.bodyId,
       indexCrc(segments, transactions),
       content.bodyCrc,
