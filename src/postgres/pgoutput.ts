@@ -77,7 +77,8 @@ export class PgoutputDecoder {
         this.#begin(b, start, end);
         return undefined;
       case 67: // C
-        return this.#commit(b, start, end);
+        this.#commit(b, start, end);
+        return undefined;
       default:
         return this.#rare(b, start, end);
     }
@@ -210,11 +211,11 @@ export class PgoutputDecoder {
     this.#handler.begin(this.#xid);
   }
 
-  #commit(b: Buffer, start: number, end: number): Promise<void> | undefined {
+  #commit(b: Buffer, start: number, end: number): void {
     expectLength(start + 26, end, 'commit');
     if (!this.#isInTransaction) throw notPgoutput('a commit without a begin');
     this.#isInTransaction = false;
-    return this.#handler.commit({
+    this.#handler.commit({
       xid: this.#xid,
       commitLsn: readLsn(b, start + 2),
       ts: readLsn(b, start + 10),
@@ -269,18 +270,19 @@ export class PgoutputDecoder {
     return undefined;
   }
 
-  #streamCommit(b: Buffer, start: number, end: number): Promise<void> | undefined {
+  #streamCommit(b: Buffer, start: number, end: number): undefined {
     expectLength(start + 30, end, 'stream commit');
     const xid = b.readUInt32BE(start + 1);
     const announced = this.#openRelations.get(xid) ?? new Map<number, Relation>();
     for (const [oid, relation] of announced) this.#relations.set(oid, relation);
     this.#openRelations.delete(xid);
-    return this.#handler.commit({
+    this.#handler.commit({
       xid,
       commitLsn: readLsn(b, start + 6),
       ts: readLsn(b, start + 14),
       timeMicros: readMicros(b, start + 22),
     });
+    return undefined;
   }
 
   #streamAbort(b: Buffer, start: number, end: number): undefined {
