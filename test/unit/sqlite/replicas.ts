@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Digest, RowHasher } from '../../../src/core/digest.ts';
 import { type Ts, toLsn } from '../../../src/core/lsn.ts';
+import type { RowChange } from '../../../src/core/row-change.ts';
 import { parseSelectorRule } from '../../../src/core/selector.ts';
 import { keyPositions, type TableDef } from '../../../src/core/table.ts';
 import type { Cell, ValueKind } from '../../../src/core/value.ts';
-import type { RowChange } from '../../../src/core/row-change.ts';
 import type { ReplicaDigest } from '../../../src/sqlite/digest-book.ts';
 import { openReplicaStore, type ReplicaStore } from '../../../src/sqlite/replica-store.ts';
 import { createSnapshotFile } from '../../../src/sqlite/snapshot-file.ts';
@@ -106,7 +106,9 @@ export class ReplicaModel {
   }
 
   #apply(change: RowChange): void {
-    if (change.type === 'table' || change.type === 'resync') throw new Error('not in the model');
+    if (change.type === 'table' || change.type === 'resync' || change.type === 'drop') {
+      throw new Error('not in the model');
+    }
     const table = this.#tables.get(change.table);
     if (table === undefined) throw new Error(`no table ${change.table}`);
     const { definition, rows } = table;
