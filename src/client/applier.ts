@@ -9,7 +9,8 @@
 import { TidelockError } from '../core/errors.ts';
 import { formatLsn, parseLsn, type Ts } from '../core/lsn.ts';
 import type { RowChange } from '../core/row-change.ts';
-import { ChangeDecoder, malformed } from '../protocol/change-decoder.ts';
+import type { TableDef } from '../core/table.ts';
+import { ChangeDecoder, malformed, parseTable } from '../protocol/change-decoder.ts';
 import { type DigestEntry, PROTOCOL_VERSION } from '../protocol/feed.ts';
 import type { RawLine } from '../protocol/lines.ts';
 import type { CrashHook } from './crash-points.ts';
@@ -73,6 +74,15 @@ export class FeedApplier {
   #decoder: ChangeDecoder;
   readonly #unknownTypes = new Set<string>();
   #hasHello = false;
+  /** How many definitions of the head are still to come. */
+  #headLeft = 0;
+  /**
+   * Definitions as of the opening of the feed. The replica's own are as of its position, so the two are
+   * compared only when it has caught up, and without those that the feed itself changed since.
+   */
+  readonly #head = new Map<string, TableDef>();
+  readonly #changedTables = new Set<string>();
+  #resyncReason = 'its new definition cannot be followed row by row';
   #isFinished = false;
   /** Lines of the transaction that is still arriving, and how much of the stream they took. */
   #pending: RawLine[] = [];
@@ -127,9 +137,13 @@ export class FeedApplier {
       case 'update':
       case 'delete':
       case 'truncate':
+      case 'drop':
+      case 'resync':
+        this.#change(line);
+        return;
       case 'table':
-        if (!this.#hasHello) throw malformed(line, 'it stands before hello');
-        this.#pending.push(line);
+        if (this.#headLeft === 0) this.#change(line);
+        else this.#headTable(line);
         return;
       case 'commit':
         this.#commit(line);
@@ -141,14 +155,27 @@ export class FeedApplier {
       case 'hello':
         this.#hello(line);
         return;
-      case 'resync':
-        this.#finish({ kind: 'resync', table: String(line.table), reason: String(line.reason) });
-        return;
       case 'error':
         throw errorFromWire(line.error);
       default:
         this.#unknown(line.type);
     }
+  }
+
+  #change(line: RawLine): void {
+    if (!this.#hasHello) throw malformed(line, 'it stands before hello');
+    if (this.#headLeft > 0) throw malformed(line, 'it stands among the definitions of the head');
+    this.#pending.push(line);
+    if (line.type !== 'table' && line.type !== 'drop' && line.type !== 'resync') return;
+    const table = line.table as string | { readonly name: string };
+    this.#changedTables.add(typeof table === 'string' ? table : String(table?.name));
+    if (line.type === 'resync') this.#resyncReason = String(line.reason);
+  }
+
+  #headTable(line: RawLine): void {
+    this.#headLeft -= 1;
+    const table = parseTable(line);
+    this.#head.set(table.name, table);
   }
 
   /** Later versions may add lines; each type is worth one warning. */
@@ -176,7 +203,10 @@ export class FeedApplier {
         `it starts at ${String(line.since)}, after the replica's position ${mine}`,
       );
     }
+    if (typeof line.tables !== 'number')
+      throw malformed(line, 'it does not say how many tables follow');
     this.#hasHello = true;
+    this.#headLeft = line.tables;
     this.#options.onNews({ kind: 'hello' });
   }
 
@@ -241,15 +271,18 @@ export class FeedApplier {
     crashPoint('apply: after commit');
     const { ts, micros, firstMicros, transactions, changes } = batch;
     onNews({ kind: 'applied', ts, micros, firstMicros, transactions, changes: changes.length });
-    if (changes.some((change) => change.type === 'table')) this.#checkTables();
+    if (changes.some((change) => change.type === 'table' || change.type === 'resync')) {
+      this.#checkTables();
+    }
   }
 
-  /** A definition that the store cannot follow puts its table aside; the others went on. */
+  /** A table that cannot follow stands still, with its state in the file; the others went on. */
   #checkTables(): void {
-    const stalled = stalledTables(this.#store);
-    if (stalled === null) return;
+    const tables = stalledTables(this.#store);
+    if (tables.length === 0) return;
     this.#isFinished = true;
-    this.#options.onNews({ kind: 'resync', ...stalled });
+    const table = tables.join(', ');
+    this.#options.onNews({ kind: 'resync', table, reason: this.#resyncReason });
   }
 
   #write(changes: readonly RowChange[], ts: Ts): readonly DigestEntry[] {
@@ -295,6 +328,7 @@ export class FeedApplier {
       transactions: 1,
       changes,
     });
+    this.#checkTables();
   }
 
   /** `progress` and `heartbeat`: nothing at or before their `ts` is missing. */
@@ -302,25 +336,41 @@ export class FeedApplier {
     if (!this.#hasHello) throw malformed(line, 'it stands before hello');
     const ts = parsePosition(line, 'ts');
     this.#flush();
+    if (this.#isFinished) return;
     const { until, onNews } = this.#options;
     if (until !== undefined && ts >= until) this.#reach(until);
     else if (ts > this.#position) this.#advance(line, ts);
     onNews({ kind: 'marker', ts, isProgress: line.type === 'progress' });
+    if (until !== undefined) return;
+    if (line.type === 'progress') this.#compareHead();
     if (Array.isArray(line.digests)) this.#compare(ts, line.digests as DigestEntry[]);
   }
 
   #advance(line: RawLine, ts: Ts): void {
-    const isInside = this.#open !== null || this.#pending.some((other) => other.type !== 'table');
-    if (isInside) {
-      if (line.type === 'heartbeat') return; // only a sign of life
-      throw malformed(line, 'it stands inside a transaction');
+    if (this.#open === null && this.#pending.length === 0) {
+      this.#write([], ts);
+      return;
     }
-    // Definitions at the head of the feed belong to no transaction; those that say something new go in here.
-    const tables = this.#decoded();
-    this.#pending = [];
-    this.#pendingBytes = 0;
-    this.#options.history.note(ts, ts, this.#write(tables, ts));
-    if (tables.length > 0) this.#checkTables();
+    if (line.type === 'progress') throw malformed(line, 'it stands inside a transaction');
+    // A heartbeat inside a transaction is only a sign of life.
+  }
+
+  /** Caught up: what the server replicates now must be what the replica has, in the same form. */
+  #compareHead(): void {
+    if (this.#head.size === 0) return;
+    const decoder = this.#decoder;
+    const changed = this.#changedTables;
+    const other = [...this.#head.values()].find(
+      (table) => !decoder.knows(table) && !changed.has(table.name),
+    );
+    const gone = decoder.names.find((name) => !this.#head.has(name) && !changed.has(name));
+    this.#head.clear();
+    if (other !== undefined) {
+      const reason = 'its definition here is not the one at the server';
+      this.#finish({ kind: 'resync', table: other.name, reason });
+    } else if (gone !== undefined) {
+      this.#finish({ kind: 'resync', table: gone, reason: 'the server replicates it no longer' });
+    }
   }
 
   #reach(until: Ts): void {
@@ -349,16 +399,11 @@ export class FeedApplier {
   }
 }
 
-/** The tables that stand still in a store, as the reason of a difference snapshot; null when all follow. */
-export function stalledTables(
-  store: ReplicaStore,
-): { readonly table: string; readonly reason: string } | null {
-  const names = store.storedTables
+/** Tables that stand still until a difference snapshot replaces their rows. */
+export function stalledTables(store: ReplicaStore): readonly string[] {
+  return store.storedTables
     .filter((stored) => stored.state === 'resyncing')
     .map((stored) => stored.table.name);
-  return names.length === 0
-    ? null
-    : { table: names.join(', '), reason: 'the new definition cannot be followed row by row' };
 }
 
 /** Throws `PROTOCOL` when the field is no position. */

@@ -9,6 +9,7 @@
 import { assert } from '../core/assert.ts';
 import { messageOf, TidelockError } from '../core/errors.ts';
 import { formatLsn, LSN_ZERO, type Ts } from '../core/lsn.ts';
+import { LineSplitter } from '../protocol/lines.ts';
 import { FeedApplier, type FeedNews, stalledTables } from './applier.ts';
 import { bootstrap } from './bootstrap.ts';
 import type { CrashHook } from './crash-points.ts';
@@ -16,7 +17,6 @@ import { DigestHistory, describeDifferences } from './digest-history.ts';
 import { closedError, internalError, streamEnded } from './errors.ts';
 import type { ReplicaEvent } from './events.ts';
 import { LeaseReporter } from './lease.ts';
-import { LineSplitter } from './lines.ts';
 import {
   type Activity,
   type FollowerEffect,
@@ -384,5 +384,5 @@ function staleness(store: ReplicaStore, selectors: readonly string[]): string | 
     return `the selectors changed from ${[...held].join(', ')} to ${selectors.join(', ')}`;
   }
   const stalled = stalledTables(store);
-  return stalled === null ? null : `${stalled.table}: ${stalled.reason}`;
+  return stalled.length === 0 ? null : `${stalled.join(', ')} could not follow a new definition`;
 }

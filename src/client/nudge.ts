@@ -6,7 +6,7 @@
  */
 import { hasCode } from '../core/errors.ts';
 import type { Ts } from '../core/lsn.ts';
-import { LineSplitter, type RawLine } from './lines.ts';
+import { LineSplitter, type RawLine } from '../protocol/lines.ts';
 import type { ServerApi } from './server-api.ts';
 import type { ReplicaIdentity } from './store.ts';
 
@@ -57,9 +57,11 @@ export class Nudge {
 
   async #run(signal: AbortSignal): Promise<void> {
     for (let due = this.#due(); due !== null && !signal.aborted; due = this.#due()) {
-      if (!(await this.#reach(due.target, signal))) continue;
+      if (!(await this.#reach(due.target, signal))) continue; // that took WAIT_S
       const now = this.#due();
       if (now === null || !(await this.#probe(now.identity, signal))) return;
+      // No progress by an answer without changes: the feed is inside a transaction and will say more.
+      if (this.#due()?.identity.position === now.identity.position) return;
     }
   }
 

@@ -3,9 +3,9 @@
  * rows of those buckets that differ. Used for every reason there is; nothing is ever copied wholesale.
  */
 import { TidelockError } from '../core/errors.ts';
+import { LineSplitter } from '../protocol/lines.ts';
 import type { CrashHook } from './crash-points.ts';
 import { DifferenceApplier } from './difference.ts';
-import { LineSplitter } from './lines.ts';
 import type { ServerApi } from './server-api.ts';
 import type { ReplicaStore, ResyncCounts } from './store.ts';
 

@@ -32,5 +32,7 @@ export type RowChange =
   | { readonly type: 'truncate'; readonly table: string }
   /** The table's definition from here on. */
   | { readonly type: 'table'; readonly table: TableDef }
+  /** The table is replicated no longer: it goes, with its rows. */
+  | { readonly type: 'drop'; readonly table: string }
   /** The table can no longer be followed: it stands still until a difference snapshot replaces it. */
   | { readonly type: 'resync'; readonly table: string };

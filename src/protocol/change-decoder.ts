@@ -29,8 +29,13 @@ export class ChangeDecoder {
     this.#tables.set(table.name, table);
   }
 
+  /** Names of the tables known. */
+  get names(): readonly string[] {
+    return [...this.#tables.keys()];
+  }
+
   /** True when `table` says nothing new. */
-  #knows(table: TableDef): boolean {
+  knows(table: TableDef): boolean {
     const known = this.#tables.get(table.name);
     return known !== undefined && canonical(known) === canonical(table);
   }
@@ -46,15 +51,24 @@ export class ChangeDecoder {
       case 'truncate':
         this.#layout(line);
         return line as RowChange;
+      case 'resync':
+        return { type: 'resync', table: String(line.table) };
+      case 'drop':
+        return this.#drop(String(line.table));
       case 'table': {
         const table = parseTable(line);
-        if (this.#knows(table)) return null;
+        if (this.knows(table)) return null;
         this.define(table);
         return { type: 'table', table };
       }
       default:
         return null;
     }
+  }
+
+  #drop(table: string): RowChange | null {
+    this.#layouts.delete(table);
+    return this.#tables.delete(table) ? { type: 'drop', table } : null;
   }
 
   #row(line: RawLine): RowChange {

@@ -18,6 +18,11 @@ export type HelloLine = {
   readonly selectors: readonly string[];
   /** The position after which the feed starts. */
   readonly since: string;
+  /**
+   * How many `table` lines follow as the head: the definitions as of now, which may be ahead of `since`.
+   * Later `table` lines belong to the transaction that they stand in.
+   */
+  readonly tables: number;
 };
 
 /** A table's definition: at the start of a feed, and inside a transaction that changed the schema. */

@@ -6,7 +6,6 @@ import { RowHasher } from '../core/digest.ts';
 import { TidelockError } from '../core/errors.ts';
 import type { RowChange } from '../core/row-change.ts';
 import type { TableDef } from '../core/table.ts';
-import type { Cell } from '../core/value.ts';
 import type { DigestBook } from './digest-book.ts';
 import type { ReplicaCatalog } from './replica-catalog.ts';
 import { scanRows } from './replica-scan.ts';
@@ -133,6 +132,9 @@ export class ChangeApplier {
         return;
       case 'table':
         this.#define(change.table);
+        return;
+      case 'drop':
+        this.drop(change.table);
         return;
       default:
         this.release(change.table);

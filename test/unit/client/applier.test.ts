@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { FeedApplier, type FeedNews } from '../../../src/client/applier.ts';
 import { DigestHistory } from '../../../src/client/digest-history.ts';
-import { LineSplitter, type RawLine } from '../../../src/protocol/lines.ts';
 import type { TableDef } from '../../../src/core/table.ts';
+import { LineSplitter, type RawLine } from '../../../src/protocol/lines.ts';
 import {
   bytesOf,
   commit,
@@ -16,6 +16,9 @@ import {
   update,
 } from './feed-lines.ts';
 import { CITIES, digestsOf, lsn, MemoryStore } from './memory-store.ts';
+
+const KINDS: TableDef = { ...CITIES, name: 'public.kinds', selector: { kind: 'everyone' } };
+const kind = (name: string): RawLine => ({ ...insert(1, name, '*'), table: KINDS.name });
 
 type Setup = { store: MemoryStore; applier: FeedApplier; news: FeedNews[] };
 
@@ -199,15 +202,52 @@ describe('the head of a feed', () => {
     expect(() => push(applier, [{ ...hello(), protocol: 2 }])).toThrow('protocol 2');
   });
 
-  test('a definition that says something new is applied with the next position', () => {
-    const { store, applier } = setup();
-    const kinds_: TableDef = { ...CITIES, name: 'public.kinds', selector: { kind: 'everyone' } };
-    push(applier, [hello(), table(), table(kinds_), progress(105)]);
-    expect(store.tables.map((definition) => definition.name)).toEqual([
-      CITIES.name,
-      'public.kinds',
-    ]);
-    expect(store.identity.position).toBe(105);
+  const wider: TableDef = {
+    ...CITIES,
+    columns: [...CITIES.columns, { name: 'big', type: 'boolean', kind: 'bool' }],
+  };
+
+  test('P21: definitions of the head are ahead of a late reader; its rows come in their own order', () => {
+    const { store, applier, news } = setup();
+    const wide = { ...insert(2, 'b'), row: [2, 'b', 'FR', true] };
+    push(applier, [hello(100, 'T1', 1), table(wider), insert(1, 'a'), commit(110)]);
+    push(applier, [table(wider), wide, commit(120), progress(120)]);
+    expect(store.dump()).toEqual([row(1, 'a'), JSON.stringify([2, 'b', 'FR', 1])]);
+    expect(kinds(news)).not.toContain('resync');
+  });
+
+  test.each([
+    ['another definition', [wider], 'not the one at the server'],
+    ['a table that is missing here', [CITIES, KINDS], 'not the one at the server'],
+    ['a table that is gone there', [{ ...CITIES, name: 'public.b' }], 'is not the one'],
+  ])('%s that no line of the feed explains is a reason to re-synchronise', (_name, tables, why) => {
+    const { applier, news, store } = setup();
+    const head = [
+      hello(100, 'T1', tables.length),
+      ...tables.map((definition) => table(definition)),
+    ];
+    push(applier, [...head, insert(1, 'a'), commit(110)]);
+    expect(store.dump()).toHaveLength(1);
+    push(applier, [progress(120)]);
+    expect(news.at(-1)).toMatchObject({ kind: 'resync', reason: expect.stringContaining(why) });
+  });
+
+  test('a table that the server dropped is dropped, and what it replicates no longer is noticed', () => {
+    const { applier, news, store } = setup({ store: new MemoryStore({}, [CITIES, KINDS]) });
+    push(applier, [hello(100, 'T1', 1), table(), { type: 'drop', table: KINDS.name }, commit(110)]);
+    push(applier, [progress(120)]);
+    expect(store.tables).toEqual([CITIES]);
+    expect(kinds(news)).not.toContain('resync');
+    const other = setup({ store: new MemoryStore({}, [CITIES, KINDS]) });
+    push(other.applier, [hello(100, 'T1', 1), table(), progress(120)]);
+    expect(other.news.at(-1)).toMatchObject({ kind: 'resync', table: KINDS.name });
+  });
+
+  test('a change among the definitions of the head is refused', () => {
+    const { applier } = setup();
+    expect(() => push(applier, [hello(100, 'T1', 2), table(), insert(1, 'a')])).toThrow(
+      'of the head',
+    );
   });
 });
 
@@ -289,12 +329,16 @@ describe('the rest of the grammar', () => {
     expect(store.dump()).toHaveLength(1);
   });
 
-  test('a resync line ends the feed and its transaction is not applied', () => {
-    const { store, applier, news } = setup();
+  test('a resync line sets its table aside; the rest of its transaction is applied, then the feed ends', () => {
+    const { store, applier, news } = setup({ store: new MemoryStore({}, [CITIES, KINDS]) });
     const resync = { type: 'resync', table: CITIES.name, reason: 'a column was dropped' };
-    push(applier, [hello(), insert(1, 'a'), commit(110), insert(2, 'b'), resync, commit(120)]);
-    expect(store.identity.position).toBe(110);
+    const lines = [insert(2, 'b'), resync, insert(3, 'c'), kind('k'), commit(120), insert(4, 'd')];
+    push(applier, [hello(), insert(1, 'a'), commit(110), ...lines, commit(130)]);
+    expect(store.identity.position).toBe(130);
+    expect(store.dump()).toEqual([row(1, 'a'), row(2, 'b')]);
+    expect(store.dump(KINDS.name)).toHaveLength(1);
     expect(news.at(-1)).toMatchObject({ kind: 'resync', reason: 'a column was dropped' });
+    expect(applier.isFinished).toBe(true);
   });
 
   test('an error line is thrown with its code, an unknown code as PROTOCOL', () => {

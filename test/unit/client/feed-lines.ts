@@ -1,17 +1,18 @@
 /** Writes feed lines for tests. Positions are small numbers. */
 
-import type { RawLine } from '../../../src/protocol/lines.ts';
 import { formatLsn, toLsn } from '../../../src/core/lsn.ts';
+import type { RawLine } from '../../../src/protocol/lines.ts';
 import { CITIES } from './memory-store.ts';
 
 export const at = (ts: number): string => formatLsn(toLsn(ts));
 
-export const hello = (since = 100, timeline = 'T1'): RawLine => ({
+export const hello = (since = 100, timeline = 'T1', tables = 0): RawLine => ({
   type: 'hello',
   protocol: 1,
   timeline,
   selectors: ['FR'],
   since: at(since),
+  tables,
 });
 export const table = (definition = CITIES): RawLine => ({ type: 'table', table: definition });
 export const insert = (id: number, name: string, selector = 'FR'): RawLine => ({

@@ -1,84 +1,21 @@
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { CRASH_POINTS } from '../../../src/client/crash-points.ts';
-import type { ReplicaEvent, ReplicaEventOf } from '../../../src/client/events.ts';
-import { Follower } from '../../../src/client/follower.ts';
 import { BACKOFF_MAX_MS } from '../../../src/client/machine.ts';
-import { ServerApi } from '../../../src/client/server-api.ts';
 import { TidelockError } from '../../../src/core/errors.ts';
-import { at, heartbeat, insert, progress, remove, update } from './feed-lines.ts';
-import { ManualClock, until } from './manual-clock.ts';
-import { MemoryFiles } from './memory-files.ts';
-import { CITIES, digestsOf, lsn, MemoryStore } from './memory-store.ts';
+import { at, heartbeat, insert, remove, update } from './feed-lines.ts';
+import {
+  caughtUp,
+  cutAfter,
+  expectEqual,
+  failing,
+  last,
+  live,
+  setup,
+  states,
+} from './follower-setup.ts';
+import { until } from './manual-clock.ts';
+import { CITIES, lsn, MemoryStore } from './memory-store.ts';
 import { failureAnswer, ModelServer, ndjson, once, textAnswer } from './model-server.ts';
-
-type Setup = {
-  readonly server: ModelServer;
-  readonly files: MemoryFiles;
-  readonly clock: ManualClock;
-  readonly events: ReplicaEvent[];
-  readonly passed: Set<string>;
-  readonly follower: Follower;
-};
-
-const open: Follower[] = [];
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((follower) => follower.close()));
-});
-
-function setup(
-  options: { store?: MemoryStore; selectors?: string[]; server?: ModelServer } = {},
-): Setup {
-  const server = options.server ?? new ModelServer();
-  const files = new MemoryFiles(options.store ?? null);
-  const clock = new ManualClock();
-  const events: ReplicaEvent[] = [];
-  const passed = new Set<string>();
-  const follower = new Follower({
-    ...{ files, clock, api: new ServerApi(server), server: 'http://model' },
-    random: () => 0.5,
-    newId: () => 'r1',
-    selectors: options.selectors ?? ['FR'],
-    onEvent: (event) => events.push(event),
-    crashPoint: (point) => passed.add(point),
-  });
-  open.push(follower);
-  return { server, files, clock, events, passed, follower };
-}
-
-/** A follower that has its first copy and is caught up. */
-async function live(options: Parameters<typeof setup>[0] = {}): Promise<Setup> {
-  const made = setup(options);
-  made.follower.start();
-  await caughtUp(made);
-  return made;
-}
-
-async function caughtUp({ follower }: Setup): Promise<void> {
-  await until('the replica is caught up', () => {
-    const { state } = follower;
-    return state.kind === 'live' && state.isCaughtUp;
-  });
-}
-
-function last<K extends ReplicaEvent['kind']>(made: Setup, kind: K): ReplicaEventOf<K> | undefined {
-  return made.events.findLast((event) => event.kind === kind) as ReplicaEventOf<K> | undefined;
-}
-
-function states(made: Setup): string[] {
-  return made.events.flatMap((event) => (event.kind === 'state' ? [event.state.kind] : []));
-}
-
-/** Postgres and the replica hold the same for these selectors. */
-function expectEqual({ files, server }: Setup, selectors = ['FR']): void {
-  const theirs = server.content(selectors).rows.get(CITIES.name)?.values() ?? [];
-  expect(files.store?.dump()).toEqual([...theirs].map((row) => JSON.stringify(row.cells)).sort());
-}
-
-/** A network that fails a number of times, then works. */
-function failing(times: number, make: () => ReturnType<typeof textAnswer>): ModelServer['fault'] {
-  let left = times;
-  return () => (left-- > 0 ? make() : undefined);
-}
 
 describe('the first copy', () => {
   test('P7: the snapshot and the feed from its position give every change once', async () => {
@@ -220,122 +157,6 @@ describe('following', () => {
   });
 });
 
-describe('re-synchronisation by difference', () => {
-  async function away(): Promise<Setup> {
-    const server = new ModelServer();
-    for (let id = 0; id < 50; id += 1) server.commit(insert(id, 'x'));
-    const made = await live({ server });
-    await made.follower.close();
-    server.commit(update(7, 'y'), remove(8), insert(99, 'n'));
-    return made;
-  }
-
-  test('P25: a replica older than the log gets the difference, not a copy', async () => {
-    const before = await away();
-    before.server.cut();
-    before.server.requests.length = 0;
-    const made = await live({ server: before.server, ...storeOf(before) });
-    expectEqual(made);
-    expect(last(made, 'resync')).toMatchObject({
-      inserted: 1,
-      updated: 1,
-      deleted: 1,
-      ts: at(made.server.upper),
-    });
-    expect(last(made, 'resync')?.reason).toContain('TOO_OLD');
-    expect(made.server.requests).not.toContain('GET /v1/snapshot');
-  });
-
-  test('P18: another timeline gets the difference, and its lower positions are taken', async () => {
-    const before = await away();
-    Object.assign(before.server, { timeline: 'T2', snapshotTs: 20 });
-    const server = new ModelServer();
-    Object.assign(server, { timeline: 'T2', upper: 0, since: 0 });
-    server.commit(insert(1, 'x'), insert(2, 'x'));
-    const made = await live({ server, ...storeOf(before) });
-    expectEqual(made);
-    expect(made.files.store?.identity).toMatchObject({ timeline: 'T2', position: 10 });
-    expect(last(made, 'resync')).toMatchObject({ timeline: 'T2', deleted: 48 });
-  });
-
-  test('other selectors in the request than in the file get the difference', async () => {
-    const before = await away();
-    before.server.commit(insert(500, 'd', 'DE'));
-    const made = await live({ server: before.server, ...storeOf(before), selectors: ['DE', 'FR'] });
-    expectEqual(made, ['FR', 'DE']);
-    expect(made.files.store?.identity.selectors).toEqual(['DE', 'FR']);
-    await made.follower.close();
-    const fewer = await live({ server: before.server, ...storeOf(made), selectors: ['DE'] });
-    expectEqual(fewer, ['DE']);
-  });
-
-  test('a digest that does not agree is repaired, and only the wrong rows are touched', async () => {
-    const made = await live();
-    for (let id = 0; id < 50; id += 1) made.server.commit(insert(id, 'x'));
-    await until('all is applied', () => made.follower.position === made.server.upper);
-    const rows = made.files.store?.content.rows.get(CITIES.name);
-    rows?.set('[7]', { selector: 'FR', cells: [7, 'wrong', 'FR'] });
-    rows?.delete('[8]');
-    await made.follower.close();
-    const again = await live({ server: made.server, ...storeOf(made) });
-    again.server.say(progress(again.server.upper, digestsOf(again.server.content(['FR']))));
-    await until('it is repaired', () => last(again, 'resync') !== undefined);
-    await caughtUp(again);
-    expectEqual(again);
-    expect(last(again, 'mismatch')?.differences).toHaveLength(1);
-    expect(last(again, 'resync')).toMatchObject({ inserted: 1, updated: 1, deleted: 0 });
-  });
-
-  test('P8: a snapshot older than the replica is refused and asked for again', async () => {
-    const before = await away();
-    const made = await live({ server: before.server, ...storeOf(before) });
-    const held = made.follower.position;
-    made.server.snapshotTs = 200;
-    made.server.say({ type: 'resync', table: CITIES.name, reason: 'test' });
-    await until('it waits', () => made.follower.state.kind === 'waiting');
-    expect(last(made, 'error')?.error.message).toContain("before the replica's own");
-    expect(made.follower.position).toBe(held);
-    made.server.snapshotTs = null;
-    made.clock.advance(BACKOFF_MAX_MS);
-    await caughtUp(made);
-    expectEqual(made);
-  });
-
-  test('P5: a difference that breaks off at any byte changes nothing', async () => {
-    const before = await away();
-    before.server.cut();
-    const made = setup({ server: before.server, ...storeOf(before) });
-    const dump = made.files.store?.dump();
-    let bytesMax = 1;
-    made.server.mangle = (path, body) =>
-      path === '/v1/snapshot' ? cutAfter(body, bytesMax) : body;
-    made.follower.start();
-    for (; bytesMax < 700; bytesMax += 53) {
-      await until('it waits', () => made.follower.state.kind === 'waiting');
-      expect(made.files.store?.dump()).toEqual(dump);
-      made.clock.advance(BACKOFF_MAX_MS);
-      await until('it tries again', () => made.follower.state.kind !== 'resyncing');
-    }
-    made.server.mangle = null;
-    made.clock.advance(BACKOFF_MAX_MS);
-    await caughtUp(made);
-    expectEqual(made);
-  });
-
-  test('a difference that does not lead to the stated digest is not taken', async () => {
-    const before = await away();
-    before.server.cut();
-    const made = setup({ server: before.server, ...storeOf(before) });
-    const dump = made.files.store?.dump();
-    made.server.mangle = (path, body) =>
-      path === '/v1/snapshot' ? replaced(body, '"n"', '"m"') : body;
-    made.follower.start();
-    await until('it waits', () => made.follower.state.kind === 'waiting');
-    expect(last(made, 'error')?.error.message).toContain("server's digest");
-    expect(made.files.store?.dump()).toEqual(dump);
-  });
-});
-
 describe('waiting for a position', () => {
   test('P9: resolves when the change is applied', async () => {
     const made = await live();
@@ -424,38 +245,10 @@ test('P19: every crash point is passed on some way', async () => {
   await until('it is streamed', () => made.passed.has('stream: inside a large transaction'));
   made.server.say({ type: 'commit', ts: at(115), txid: '1', micros: 1 });
   await until('it is applied', () => made.follower.position === 115);
-  made.server.say({ type: 'resync', table: CITIES.name, reason: 'test' });
+  made.server.commit({ type: 'resync', table: CITIES.name, reason: 'test' });
   made.server.upper = 120;
   await until('it is repaired', () => last(made, 'resync') !== undefined);
   await caughtUp(made);
   made.clock.advance(10_000);
   expect([...CRASH_POINTS].filter((point) => !made.passed.has(point))).toEqual([]);
 });
-
-function storeOf({ files }: Setup): { store: MemoryStore } {
-  if (files.store === null) throw new Error('there is no store yet');
-  return { store: files.store };
-}
-
-/** Passes so many bytes, then breaks. */
-async function* cutAfter(
-  body: AsyncIterable<Uint8Array>,
-  bytesMax: number,
-): AsyncGenerator<Uint8Array> {
-  let left = bytesMax;
-  for await (const chunk of body) {
-    yield chunk.subarray(0, left);
-    left -= chunk.byteLength;
-    if (left <= 0) throw new Error('ECONNRESET');
-  }
-}
-
-async function* replaced(
-  body: AsyncIterable<Uint8Array>,
-  from: string,
-  to: string,
-): AsyncGenerator<Uint8Array> {
-  for await (const chunk of body) {
-    yield new TextEncoder().encode(new TextDecoder().decode(chunk).replaceAll(from, to));
-  }
-}

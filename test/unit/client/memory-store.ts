@@ -25,6 +25,8 @@ type Row = { readonly selector: string; readonly cells: readonly Cell[] };
 type Rows = Map<string, Row>;
 
 export type Content = {
+  /** Tables that stand still. */
+  readonly stalled?: Set<string>;
   readonly tables: Map<string, TableDef>;
   readonly rows: Map<string, Rows>;
 };
@@ -78,7 +80,10 @@ export class MemoryStore implements ReplicaStore {
   }
 
   get storedTables(): ReplicaStore['storedTables'] {
-    return this.tables.map((table) => ({ table, state: 'live' }));
+    return this.tables.map((table) => ({
+      table,
+      state: this.content.stalled?.has(table.name) === true ? 'resyncing' : 'live',
+    }));
   }
 
   /** All rows of a table, sorted by key, as JSON. */
@@ -169,6 +174,7 @@ class MemoryResync implements ResyncTransaction {
       this.#content.tables.delete(name);
       this.#content.rows.delete(name);
     }
+    this.#content.stalled?.clear();
     for (const table of tables) applyChange(this.#content, { type: 'table', table });
   }
 
@@ -209,6 +215,7 @@ class MemoryResync implements ResyncTransaction {
 
 function copy(content: Content): Content {
   return {
+    stalled: new Set(content.stalled),
     tables: new Map(content.tables),
     rows: new Map([...content.rows].map(([name, rows]) => [name, new Map(rows)])),
   };
@@ -220,6 +227,16 @@ export function applyChange(content: Content, change: RowChange): void {
     if (!content.rows.has(change.table.name)) content.rows.set(change.table.name, new Map());
     return;
   }
+  if (change.type === 'resync') {
+    content.stalled?.add(change.table);
+    return;
+  }
+  if (change.type === 'drop') {
+    content.tables.delete(change.table);
+    content.rows.delete(change.table);
+    return;
+  }
+  if (content.stalled?.has(change.table) === true) return;
   const table = content.tables.get(change.table);
   const rows = content.rows.get(change.table);
   assert(table !== undefined && rows !== undefined, `${change.table} is defined`);

@@ -114,7 +114,7 @@ export class ModelServer implements Transport {
     const selectors = url.searchParams.getAll('selector');
     const past = this.#history.filter((transaction) => transaction.ts > since);
     const head = [
-      hello(since, this.timeline),
+      hello(since, this.timeline, 1),
       table(),
       ...past.flatMap((transaction) => linesFor(transaction, selectors)),
       progress(this.upper),
@@ -156,7 +156,7 @@ export class ModelServer implements Transport {
     return ndjson(
       once(
         bytesOf([
-          hello(ts, this.timeline),
+          hello(ts, this.timeline, 1),
           table(),
           { type: 'replace', table: CITIES.name, buckets },
           ...rows.map((row) => ({

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { LineSplitter } from '../../../src/protocol/lines.ts';
 import { hasCode } from '../../../src/core/errors.ts';
+import { LineSplitter } from '../../../src/protocol/lines.ts';
 
 const encoder = new TextEncoder();
 const STREAM = '{"type":"a","v":"é😀"}\n{"type":"b","v":-0}\n\n{"type":"c","v":[1,"x\\ny"]}\n';
