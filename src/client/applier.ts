@@ -9,13 +9,13 @@
 import { TidelockError } from '../core/errors.ts';
 import { formatLsn, parseLsn, type Ts } from '../core/lsn.ts';
 import type { RowChange } from '../core/row-change.ts';
-import type { TableDef } from '../core/table.ts';
-import { ChangeDecoder, malformed, parseTable } from '../protocol/change-decoder.ts';
+import { ChangeDecoder, malformed } from '../protocol/change-decoder.ts';
 import { type DigestEntry, PROTOCOL_VERSION } from '../protocol/feed.ts';
 import type { RawLine } from '../protocol/lines.ts';
 import type { CrashHook } from './crash-points.ts';
 import type { DigestDifference, DigestHistory } from './digest-history.ts';
 import { errorFromWire } from './errors.ts';
+import { FeedHead } from './feed-head.ts';
 import type { ReplicaStore, ReplicaTransaction } from './store.ts';
 
 /** Bytes of one unfinished transaction that are kept in memory before it is streamed. */
@@ -73,15 +73,7 @@ export class FeedApplier {
   readonly #store: ReplicaStore;
   #decoder: ChangeDecoder;
   readonly #unknownTypes = new Set<string>();
-  #hasHello = false;
-  /** How many definitions of the head are still to come. */
-  #headLeft = 0;
-  /**
-   * Definitions as of the opening of the feed. The replica's own are as of its position, so the two are
-   * compared only when it has caught up, and without those that the feed itself changed since.
-   */
-  readonly #head = new Map<string, TableDef>();
-  readonly #changedTables = new Set<string>();
+  #head: FeedHead | null = null;
   #resyncReason = 'its new definition cannot be followed row by row';
   #isFinished = false;
   /** Lines of the transaction that is still arriving, and how much of the stream they took. */
@@ -139,11 +131,8 @@ export class FeedApplier {
       case 'truncate':
       case 'drop':
       case 'resync':
-        this.#change(line);
-        return;
       case 'table':
-        if (this.#headLeft === 0) this.#change(line);
-        else this.#headTable(line);
+        this.#change(line);
         return;
       case 'commit':
         this.#commit(line);
@@ -163,19 +152,10 @@ export class FeedApplier {
   }
 
   #change(line: RawLine): void {
-    if (!this.#hasHello) throw malformed(line, 'it stands before hello');
-    if (this.#headLeft > 0) throw malformed(line, 'it stands among the definitions of the head');
+    if (this.#head === null) throw malformed(line, 'it stands before hello');
+    if (this.#head.take(line)) return;
     this.#pending.push(line);
-    if (line.type !== 'table' && line.type !== 'drop' && line.type !== 'resync') return;
-    const table = line.table as string | { readonly name: string };
-    this.#changedTables.add(typeof table === 'string' ? table : String(table?.name));
     if (line.type === 'resync') this.#resyncReason = String(line.reason);
-  }
-
-  #headTable(line: RawLine): void {
-    this.#headLeft -= 1;
-    const table = parseTable(line);
-    this.#head.set(table.name, table);
   }
 
   /** Later versions may add lines; each type is worth one warning. */
@@ -203,15 +183,12 @@ export class FeedApplier {
         `it starts at ${String(line.since)}, after the replica's position ${mine}`,
       );
     }
-    if (typeof line.tables !== 'number')
-      throw malformed(line, 'it does not say how many tables follow');
-    this.#hasHello = true;
-    this.#headLeft = line.tables;
+    this.#head = new FeedHead(line);
     this.#options.onNews({ kind: 'hello' });
   }
 
   #commit(line: RawLine): void {
-    if (!this.#hasHello) throw malformed(line, 'it stands before hello');
+    if (this.#head === null) throw malformed(line, 'it stands before hello');
     const ts = parsePosition(line, 'ts');
     const { until } = this.#options;
     if (until !== undefined && ts > until) this.#reach(until);
@@ -333,7 +310,7 @@ export class FeedApplier {
 
   /** `progress` and `heartbeat`: nothing at or before their `ts` is missing. */
   #marker(line: RawLine): void {
-    if (!this.#hasHello) throw malformed(line, 'it stands before hello');
+    if (this.#head === null) throw malformed(line, 'it stands before hello');
     const ts = parsePosition(line, 'ts');
     this.#flush();
     if (this.#isFinished) return;
@@ -342,7 +319,8 @@ export class FeedApplier {
     else if (ts > this.#position) this.#advance(line, ts);
     onNews({ kind: 'marker', ts, isProgress: line.type === 'progress' });
     if (until !== undefined) return;
-    if (line.type === 'progress') this.#compareHead();
+    const difference = line.type === 'progress' ? this.#head.compare(this.#decoder) : null;
+    if (difference !== null) this.#finish({ kind: 'resync', ...difference });
     if (Array.isArray(line.digests)) this.#compare(ts, line.digests as DigestEntry[]);
   }
 
@@ -353,24 +331,6 @@ export class FeedApplier {
     }
     if (line.type === 'progress') throw malformed(line, 'it stands inside a transaction');
     // A heartbeat inside a transaction is only a sign of life.
-  }
-
-  /** Caught up: what the server replicates now must be what the replica has, in the same form. */
-  #compareHead(): void {
-    if (this.#head.size === 0) return;
-    const decoder = this.#decoder;
-    const changed = this.#changedTables;
-    const other = [...this.#head.values()].find(
-      (table) => !decoder.knows(table) && !changed.has(table.name),
-    );
-    const gone = decoder.names.find((name) => !this.#head.has(name) && !changed.has(name));
-    this.#head.clear();
-    if (other !== undefined) {
-      const reason = 'its definition here is not the one at the server';
-      this.#finish({ kind: 'resync', table: other.name, reason });
-    } else if (gone !== undefined) {
-      this.#finish({ kind: 'resync', table: gone, reason: 'the server replicates it no longer' });
-    }
   }
 
   #reach(until: Ts): void {
