@@ -4,7 +4,7 @@
  * the others still run. The last line is `N passed, N failed`: tests, and one for each other step.
  */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -79,14 +79,9 @@ function run([tool, ...rest]) {
 
 /** Counts the tests of a step; what fails outside of any test (an import, a leak) is one more. */
 function countTests(report, isPassed) {
-  let found = { numPassedTests: 0, numFailedTests: 0 };
-  try {
-    found = JSON.parse(readFileSync(report, 'utf8'));
-  } catch {
-    // A run that died has no report; it is counted as one failure below.
-  }
-  const failed = found.numFailedTests;
-  return { passed: found.numPassedTests, failed: isPassed ? failed : Math.max(failed, 1) };
+  if (!existsSync(report)) return { passed: 0, failed: 1 };
+  const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(report, 'utf8'));
+  return { passed: numPassedTests, failed: isPassed ? 0 : Math.max(numFailedTests, 1) };
 }
 
 async function runStep(step) {
