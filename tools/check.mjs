@@ -16,6 +16,9 @@ const reports = mkdtempSync(join(tmpdir(), 'tidelock-check-'));
 process.on('exit', () => rmSync(reports, { recursive: true, force: true }));
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
 
+/** A test that computes for ever cannot be stopped by vitest; the step is. */
+const STEP_MAX_MS = 15 * 60_000;
+
 const STEPS = [
   { name: 'typecheck', command: ['tsc', '--pretty', 'false'] },
   { name: 'lint', command: ['biome', 'ci', '--colors=off', '--error-on-warnings'] },
@@ -68,9 +71,14 @@ function run([tool, ...rest]) {
       output += text;
     });
   }
+  const limit = setTimeout(() => {
+    output += `\nnot finished after ${STEP_MAX_MS / 60_000} minutes`;
+    child.kill('SIGKILL');
+  }, STEP_MAX_MS);
   return new Promise((resolve) => {
     child.on('error', (error) => resolve({ isPassed: false, output: error.message }));
     child.on('close', (code, signal) => {
+      clearTimeout(limit);
       if (signal !== null) output += `\nended by ${signal}`;
       resolve({ isPassed: code === 0, output });
     });
