@@ -4,6 +4,8 @@ import { type Finding, fail, ok, warn } from './findings.ts';
 import type { PgRow, PgSession } from './session.ts';
 import { readSlot } from './source-facts.ts';
 
+/** One for the stream, one for questions that only a replication connection answers. */
+const SENDERS = 2;
 /** WAL that an unused slot may hold before it is mentioned. */
 const STRANGER_BYTES = 64 * 1024 * 1024;
 const OPEN_S_MAX = 60;
@@ -27,8 +29,13 @@ export async function examineSlots(session: PgSession, slot: string): Promise<re
   const own = await readSlot(session, slot);
   const strangers = await session.query(STRANGERS_SQL(slot));
   return [
-    ofPlaces('max_wal_senders', places.senders, places.senders_max, own?.activePid != null),
-    ofPlaces('max_replication_slots', places.slots, places.slots_max, own !== null),
+    ofPlaces(
+      'max_wal_senders',
+      places.senders,
+      Number(places.senders_max),
+      own?.activePid == null ? SENDERS : 0,
+    ),
+    ofPlaces('max_replication_slots', places.slots, Number(places.slots_max), own === null ? 1 : 0),
     ofOwnSlot(slot, own),
     ...strangers.map(ofStranger),
   ];
@@ -37,16 +44,16 @@ export async function examineSlots(session: PgSession, slot: string): Promise<re
 function ofPlaces(
   check: string,
   used: string | null | undefined,
-  all: string | null | undefined,
-  isOurs: boolean,
+  all: number,
+  needed: number,
 ): Finding {
   const found = `${used} of ${all} in use`;
-  if (isOurs || Number(used) < Number(all)) return ok(check, found);
+  if (Number(used) + needed <= all) return ok(check, found);
   return fail(
     check,
     found,
     'there is no place for this server',
-    `ALTER SYSTEM SET ${check} = ${Number(all) + 10}; -- then restart Postgres`,
+    `ALTER SYSTEM SET ${check} = ${all + 10}; -- then restart Postgres`,
   );
 }
 

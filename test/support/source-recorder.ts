@@ -177,7 +177,7 @@ export function valuesOf(tuple: RawTuple): Value[] {
   });
 }
 
-/** A database of its own, with a session, slots and readers that are cleaned up by `close`. */
+/** A database of its own, with a session, slots and readers that `close` cleans up. */
 export class TestDatabase {
   readonly url: string;
   readonly name: string;
@@ -211,9 +211,10 @@ export class TestDatabase {
   /** A slot of this database, dropped by `close`. */
   async slot(): Promise<string> {
     const slot = `s_${randomUUID().replaceAll('-', '').slice(0, 16)}`;
-    const session = await this.session({ isReplication: true });
-    this.#cleanUps.push(() => dropSlot(session, slot, slot));
+    const session = await PgSession.connect({ url: this.url, isReplication: true });
+    this.#cleanUps.push(() => dropSlot(this.sql, slot, slot));
     await createSlot({ session, slot });
+    await session.end();
     return slot;
   }
 
@@ -245,8 +246,13 @@ export class TestDatabase {
     return reader;
   }
 
-  async close(): Promise<void> {
+  /** Ends the streams, slots and sessions made so far. */
+  async endStreams(): Promise<void> {
     for (const cleanUp of this.#cleanUps.splice(0).reverse()) await cleanUp();
+  }
+
+  async close(): Promise<void> {
+    await this.endStreams();
     await this.sql.end();
     const admin = await PgSession.connect({ url: this.#adminUrl });
     await admin.query(`DROP DATABASE ${this.name} WITH (FORCE)`);
