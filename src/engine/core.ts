@@ -134,12 +134,24 @@ export class EngineCore {
     });
   }
 
-  /** The stream ended: transactions that were still open will be delivered again, from their start. */
-  forgetOpen(xids: readonly number[]): void {
-    this.received(
-      xids.map((xid) => ({ kind: 'discard', xid })),
-      this.#deliveredUpTo,
-    );
+  /**
+   * The stream ended: what was not written, and transactions that were still open, will be delivered again
+   * from their start. Call before `sourceLost` is reported.
+   */
+  forgetUnwritten(openXids: readonly number[]): void {
+    const xids = new Set([...openXids, ...this.#writer.clear()]);
+    this.#toNote = null;
+    this.#deliveredUpTo = this.tail.store.upper;
+    for (const xid of xids) this.#discard(xid);
+  }
+
+  /** Pieces that stay because the disk is full are swept at the next start. */
+  #discard(xid: number): void {
+    try {
+      this.tail.store.discard(xid);
+    } catch (error) {
+      if (!hasCode(error, 'LOG_WRITE_FAILED')) throw error;
+    }
   }
 
   /** Throws `TOO_OLD`, `TIMELINE_CHANGED`, `NOT_READY`, `BUSY`. */
@@ -359,9 +371,10 @@ type ReaderEffect = Exclude<
   }
 >;
 
-/** `<system identifier>-<generation>`: which history of which cluster. */
-export function timelineOf(log: LogStore): string | null {
-  return log.identity === null ? null : `${log.identity.systemId}-${log.identity.generation}`;
+/** System identifier, generation and first position: which history of which cluster. */
+export function timelineOf({ identity }: LogStore): string | null {
+  if (identity === null) return null;
+  return `${identity.systemId}-${identity.generation}-${identity.startTs.toString(16)}`;
 }
 
 /** Commit time of the newest transaction among the tasks. */

@@ -31,9 +31,14 @@ export class LogWriter {
     this.#tasks.push(...tasks);
   }
 
-  /** Forgets what was not written: the source will deliver it again. */
-  clear(): void {
+  /** Forgets what was not written; returns the transactions that have pieces in the staging area. */
+  clear(): readonly number[] {
+    const staged = this.#tasks.flatMap((task) => {
+      if (task.kind === 'discard') return [task.xid];
+      return task.kind === 'seal' ? [task.transaction.xid] : [];
+    });
     this.#tasks = [];
+    return staged;
   }
 
   /** Writes as much as possible: neighbouring groups as one append with one fsync. */

@@ -175,7 +175,7 @@ export class SourceDriver implements SourcePort {
     this.#adding.abort();
     if (ingest !== null) {
       this.#changesBefore += ingest.changes;
-      this.#core.forgetOpen(ingest.openXids);
+      this.#core.forgetUnwritten(ingest.openXids);
     }
     await reader?.close();
     await connection?.session.end();

@@ -78,7 +78,7 @@ export interface LogStore {
   ): readonly GroupHead[];
   /** Forgets the pieces of a transaction that was rolled back or whose connection was lost. */
   discard(xid: number): void;
-  /** Records that nothing up to `upper` concerns anybody (keepalives). Need not be durable. */
+  /** Records that nothing up to `upper` concerns anybody (keepalives); durable when it returns. `LOG_WRITE_FAILED`. */
   noteUpper(upper: Lsn): void;
   /** Reads one group, checking its checksum. Throws `LOG_CORRUPT` or, when purged, `TOO_OLD`. */
   read(seq: number): StoredGroup;

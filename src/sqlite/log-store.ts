@@ -235,7 +235,7 @@ class SqliteLogStore implements LogStore {
   noteUpper(upper: Lsn): void {
     if (upper <= this.#frontier.upper) return;
     const frontier = { ...this.#frontier, upper };
-    this.#write('position', 'unsynced', () => this.#statements.writeFrontier(frontier));
+    this.#write('position', 'synced', () => this.#statements.writeFrontier(frontier));
     this.#frontier = frontier;
   }
 

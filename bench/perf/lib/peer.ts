@@ -36,6 +36,10 @@ export class Peer {
     });
   }
 
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
   stop(): void {
     this.#child.kill('SIGKILL');
   }

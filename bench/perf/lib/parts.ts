@@ -1,0 +1,132 @@
+/** The parts of the pipeline as processes of their own: our server, our replica, and the floor. */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { parseLsn, type Ts } from '../../../src/core/lsn.ts';
+import { parseSelectorRule } from '../../../src/core/selector.ts';
+import { openEngine, type RunningEngine } from '../../../src/engine/engine.ts';
+import { openReplica, type Replica } from '../../../src/index.ts';
+import { systemClock } from '../../../src/server/clock.ts';
+import { DEFAULT_LIMITS, NO_TOKENS } from '../../../src/server/config.ts';
+import { createLog } from '../../../src/server/log.ts';
+import { createServer } from '../../../src/server/server.ts';
+import { Floor, type FloorOptions } from './floor.ts';
+import { answer, Peer } from './peer.ts';
+
+const FILE = fileURLToPath(import.meta.url);
+const WAIT_MS = 300_000;
+
+export type Part = {
+  readonly pid: number;
+  call<T>(name: string, value?: unknown): Promise<T>;
+  stop(): void;
+};
+
+export type ServerStart = { readonly url: string; readonly dir: string };
+
+export function startServer(): Part {
+  return new Peer(FILE, 'pipeline-server');
+}
+
+export function startReplica(): Part {
+  return new Peer(FILE, 'pipeline-replica');
+}
+
+export function startFloor(): Part {
+  return new Peer(FILE, 'pipeline-floor');
+}
+
+function serveServer(): void {
+  let engine: RunningEngine | null = null;
+  answer({
+    start: async ({ url, dir }: ServerStart) => {
+      const tables = [
+        { name: 'public.t', selector: parseSelectorRule('*') },
+        { name: 'public.many', selector: parseSelectorRule('selector') },
+      ];
+      engine = await openEngine({ url, dir, tables });
+      const server = createServer({
+        engine,
+        clock: systemClock,
+        log: createLog('warn', (line) => process.stderr.write(line)),
+        config: {
+          host: '127.0.0.1',
+          port: 0,
+          heartbeatS: 5,
+          tokens: NO_TOKENS,
+          limits: DEFAULT_LIMITS,
+        },
+      });
+      const listening = await server.listen();
+      while (engine.status().source.state !== 'streaming') await turn();
+      return listening.url;
+    },
+    waitFor: async (position: string) => {
+      if (engine === null) throw new Error('not started');
+      await engine.waitFor(
+        parseLsn(position, 'position') as Ts,
+        WAIT_MS,
+        new AbortController().signal,
+      );
+    },
+    close: async () => engine?.close(),
+  });
+}
+
+function serveReplica(): void {
+  let replica: Replica | null = null;
+  let latencies: number[] = [];
+  answer({
+    start: async (options: { server: string; file: string; selectors: string[] }) => {
+      replica = await openReplica(options);
+      replica.on('applied', ({ firstMicros }) => {
+        latencies.push(performance.timeOrigin + performance.now() - firstMicros / 1000);
+      });
+    },
+    waitFor: async (position: string) => {
+      await replica?.waitFor(position, { timeoutMs: WAIT_MS });
+    },
+    latencies: async () => {
+      const taken = latencies;
+      latencies = [];
+      return taken;
+    },
+    close: async () => replica?.close(),
+  });
+}
+
+function serveFloor(): void {
+  let floor: Floor | null = null;
+  answer({
+    start: async (options: FloorOptions) => {
+      floor = await Floor.start(options);
+    },
+    waitFor: (position: string) => floor?.waitFor(position) ?? Promise.resolve(),
+    latencies: async () => floor?.takeLatencies() ?? [],
+    close: async () => floor?.close(),
+  });
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 10));
+
+/** Resident memory of a process, bytes. */
+export function rssOf(pid: number): number {
+  const line = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  return Number(line?.[1] ?? 0) * 1024;
+}
+
+/** Highest resident memory while `work` runs, sampled every 20 ms. */
+export async function peakRss<T>(pid: number, work: () => Promise<T>): Promise<[T, number]> {
+  let peak = rssOf(pid);
+  const timer = setInterval(() => {
+    peak = Math.max(peak, rssOf(pid));
+  }, 20);
+  try {
+    return [await work(), peak];
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+if (process.argv.includes('pipeline-server')) serveServer();
+if (process.argv.includes('pipeline-replica')) serveReplica();
+if (process.argv.includes('pipeline-floor')) serveFloor();
