@@ -15,5 +15,6 @@ export type ServerContext = {
   readonly digests: Gate;
   /** The log's upper. */
   readonly upper: () => Lsn;
-  readonly isDraining: () => boolean;
+  /** Aborts, with `NOT_READY`, when the server starts to shut down. */
+  readonly draining: AbortSignal;
 };

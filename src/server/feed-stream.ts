@@ -12,10 +12,11 @@
  */
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { messageOf, TidelockError } from '../core/errors.ts';
+import { TidelockError } from '../core/errors.ts';
 import type { Ts } from '../core/lsn.ts';
 import type { Feed } from '../engine/api.ts';
 import type { ErrorLine } from '../protocol/feed.ts';
+import { toTidelockError } from './errors.ts';
 import { endsTransaction } from './framing.ts';
 
 /** Large frames go out in pieces, so that a slow reader shows progress and only a dead one looks stalled. */
@@ -268,21 +269,27 @@ export class FeedStream {
     if (!this.isClosed) this.#close('client_gone');
   };
 
+  /** The proper end. The place is given back when the client has it all. */
   #finish(reason: EndReason): void {
     this.#progress();
     if (this.#rest !== null) this.socket.write(this.#rest);
-    this.#close(reason);
+    this.#release();
+    this.#response.once('close', () => this.#host.ended(this, reason));
     this.#response.end();
   }
 
   #close(reason: EndReason, error?: unknown): void {
+    this.#release();
+    this.#host.ended(this, reason, error);
+  }
+
+  #release(): void {
     this.isClosed = true;
     this.#rest = null;
     this.#feed.onReady = null;
     this.socket.off('drain', this.#onDrain);
     this.socket.off('close', this.#onClose);
     this.#feed.close();
-    this.#host.ended(this, reason, error);
   }
 }
 
@@ -299,11 +306,7 @@ function tokenExpired(): TidelockError {
 }
 
 function errorLine(error: unknown): Uint8Array {
-  const known =
-    error instanceof TidelockError
-      ? error
-      : new TidelockError({ code: 'INTERNAL', message: messageOf(error), cause: error });
-  const { code, message, hint } = known;
+  const { code, message, hint } = toTidelockError(error);
   const line: ErrorLine = {
     type: 'error',
     error: hint === undefined ? { code, message } : { code, message, hint },

@@ -98,7 +98,7 @@ const COUNTERS: readonly Reading[] = [
   },
   {
     name: 'tidelock_snapshots_total',
-    help: 'Snapshots made',
+    help: 'Snapshots made since the start',
     of: ({ counters }) => counters.snapshots,
   },
 ];

@@ -57,10 +57,11 @@ export async function sendChunks(sending: Sending): Promise<void> {
     reply.hijack();
     reply.raw.writeHead(200, { 'cache-control': 'no-store', ...headers });
     while (next.done !== true) {
-      if (!reply.raw.write(next.value)) await drained(sending);
+      if (!reply.raw.write(next.value)) await happened('drain', sending);
       next = await iterator.next();
     }
     reply.raw.end();
+    if (!reply.raw.writableFinished) await happened('finish', sending);
   } catch (error) {
     if (!reply.raw.headersSent) throw error;
     breakOff(sending, error);
@@ -69,18 +70,20 @@ export async function sendChunks(sending: Sending): Promise<void> {
   }
 }
 
-function drained({ reply, signal, stallMs }: Sending): Promise<void> {
+/** Waits for the client to take what was written. Throws when it is gone, or takes too long. */
+function happened(event: 'drain' | 'finish', sending: Sending): Promise<void> {
+  const { reply, signal, stallMs } = sending;
   return new Promise((resolve, reject) => {
     const settle = (act: () => void): void => {
       clearTimeout(timer);
-      reply.raw.off('drain', onDrain);
+      reply.raw.off(event, onEvent);
       signal.removeEventListener('abort', onAbort);
       act();
     };
-    const onDrain = (): void => settle(resolve);
+    const onEvent = (): void => settle(resolve);
     const onAbort = (): void => settle(() => reject(signal.reason));
     const timer = setTimeout(() => settle(() => reject(stalled(stallMs))), stallMs);
-    reply.raw.on('drain', onDrain);
+    reply.raw.on(event, onEvent);
     signal.addEventListener('abort', onAbort);
     if (signal.aborted) onAbort();
   });

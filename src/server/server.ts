@@ -60,12 +60,12 @@ export type TidelockServer = {
 
 /** The parts behind one server. Nothing listens before `listen`. Throws `BAD_CONFIG` for unusable keys. */
 export function createServer(options: ServerOptions): TidelockServer {
-  const parts = assemble(options);
-  const { app, context, config } = { ...parts, config: options.config };
+  const { app, context, metrics, startDraining } = assemble(options);
+  const { config } = options;
   const close = async (): Promise<void> => {
-    parts.startDraining();
+    startDraining();
     context.pump.close();
-    parts.metrics.close();
+    metrics.close();
     app.server.closeAllConnections();
     await app.close();
   };
@@ -75,7 +75,7 @@ export function createServer(options: ServerOptions): TidelockServer {
       return { url: await bind(app, config) };
     },
     drain: async () => {
-      parts.startDraining();
+      startDraining();
       const drainMs = config.limits.drainS * 1000;
       await Promise.all([context.pump.drain(drainMs), context.snapshots.whenEmpty(drainMs)]);
       await close();
@@ -93,7 +93,7 @@ type Parts = {
 
 function assemble({ engine, config, clock, log }: ServerOptions): Parts {
   const { limits } = config;
-  let isDraining = false;
+  const draining = new AbortController();
   const upper = () => engine.upper;
   const pump = new Pump({
     clock,
@@ -110,16 +110,22 @@ function assemble({ engine, config, clock, log }: ServerOptions): Parts {
     ...{ engine, config, clock, pump, upper },
     snapshots: new Gate({ name: 'snapshots', runningMax: limits.snapshotsMax, ...line }),
     digests: new Gate({ name: 'digests', runningMax: limits.digestsMax, ...line }),
-    isDraining: () => isDraining,
+    draining: draining.signal,
   };
   const snapshotsRunning = (): number => context.snapshots.running;
   const metrics = new Metrics({ engine, pump, clock, snapshotsRunning });
   const app = createApp(context, log);
   addRoutes(app, context, metrics);
-  const startDraining = (): void => {
-    isDraining = true;
-  };
+  const startDraining = (): void => draining.abort(shuttingDown());
   return { app, context, metrics, startDraining };
+}
+
+function shuttingDown(): TidelockError {
+  return new TidelockError({
+    code: 'NOT_READY',
+    message: 'the server is shutting down',
+    hint: 'connect again in a moment; a feed resumes where it ended',
+  });
 }
 
 /** Fastify with our limits, our error form and our access check, but without routes. */
@@ -142,6 +148,7 @@ function createApp(context: ServerContext, log: Log): FastifyInstance {
     // Without Fastify's own logger an idle stream does not keep its request alive.
     logger: false,
   });
+  app.removeContentTypeParser('text/plain');
   app.server.maxConnections = limits.connectionsMax;
   app.setErrorHandler((error, _request, reply) => sendError(error, reply, log));
   // The schemas of answers are documents that a test holds; answers are written as they are.

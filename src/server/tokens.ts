@@ -62,7 +62,7 @@ export class TokenVerifier {
   }
 
   async #payload(token: string): Promise<JWTPayload> {
-    const { alg } = decodeProtectedHeader(token);
+    const alg = algorithmOf(token);
     if (alg === 'HS256') return await this.#bySecret(token);
     if (this.#publicKeys !== null && alg !== undefined && PUBLIC_KEY_ALGORITHMS.includes(alg)) {
       const options = this.#options(PUBLIC_KEY_ALGORITHMS);
@@ -126,6 +126,14 @@ export async function issueToken(request: TokenRequest, clock: Clock): Promise<s
   if (request.issuer !== undefined) token.setIssuer(request.issuer);
   if (request.audience !== undefined) token.setAudience(request.audience);
   return await token.sign(secretBytes(request.secret));
+}
+
+function algorithmOf(token: string): string | undefined {
+  try {
+    return decodeProtectedHeader(token).alg;
+  } catch (error) {
+    throw invalid('it is not a JSON Web Token', error);
+  }
 }
 
 function secretBytes(secret: string): Uint8Array {

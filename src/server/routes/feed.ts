@@ -115,13 +115,7 @@ function sinceOf(query: FeedQuery, context: ServerContext): Ts {
 }
 
 function requireRoom(context: ServerContext): void {
-  if (context.isDraining()) {
-    throw new TidelockError({
-      code: 'NOT_READY',
-      message: 'the server is shutting down',
-      hint: 'connect again in a moment; a feed resumes where it ended',
-    });
-  }
+  context.draining.throwIfAborted();
   const { streamsMax } = context.config.limits;
   if (context.pump.count >= streamsMax) {
     throw new TidelockError({

@@ -44,7 +44,7 @@ export function readyRoute(context: ServerContext): RouteOptions {
 
 /** A source that is down leaves us ready: what is in the log is served. */
 function unreadyReason(context: ServerContext): string | null {
-  if (context.isDraining()) return 'the server is shutting down';
+  if (context.draining.aborted) return 'the server is shutting down';
   const { timeline, source } = context.engine.status();
   return timeline === null ? `no history yet; the source is ${source.state}` : null;
 }

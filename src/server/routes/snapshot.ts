@@ -127,9 +127,7 @@ async function serve(
 ): Promise<void> {
   const selectors = parseSelectors(input.selectors, context.config.limits.selectorsMax);
   requireSelectors(request.access, selectors);
-  if (context.isDraining()) {
-    throw new TidelockError({ code: 'NOT_READY', message: 'the server is shutting down' });
-  }
+  context.draining.throwIfAborted();
   const signal = clientSignal(reply.raw);
   const leave = await context.snapshots.enter(signal);
   try {

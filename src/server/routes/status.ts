@@ -72,7 +72,7 @@ export function statusRoute(context: ServerContext): RouteOptions {
       const { leases, ...rest } = status;
       return {
         protocol: PROTOCOL_VERSION,
-        draining: context.isDraining(),
+        draining: context.draining.aborted,
         ...rest,
         log: logForm(status.log),
         ...(request.access.isAdmin ? { leases: leases.map(leaseForm) } : {}),

@@ -37,7 +37,7 @@ export function waitRoute(context: ServerContext): RouteOptions {
       if (waiting >= context.config.limits.waitsMax) throw tooManyWaits(waiting);
       waiting += 1;
       try {
-        const signal = clientSignal(reply.raw);
+        const signal = AbortSignal.any([clientSignal(reply.raw), context.draining]);
         const upper = await context.engine.waitFor(ts, query.timeout_s * 1000, signal);
         return { upper: formatLsn(upper) };
       } finally {
