@@ -1,6 +1,7 @@
 /** The public replica: the follower, joined to Node's network, clock and disk. */
 import { randomUUID } from 'node:crypto';
-import { resolve } from 'node:path';
+import { existsSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import type { CrashHook } from './client/crash-points.ts';
 import type { ReplicaEvent, ReplicaEventOf } from './client/events.ts';
 import { Follower } from './client/follower.ts';
@@ -109,7 +110,7 @@ class DiskReplica implements Replica {
     this.#follower = new Follower({
       ...hooks,
       api: new ServerApi(new HttpTransport(server, options.token)),
-      files: new ReplicaFiles({ file: resolve(options.file) }),
+      files: new ReplicaFiles({ file: inExistingFolder(options.file) }),
       clock: SYSTEM_CLOCK,
       random: Math.random,
       newId: randomUUID,
@@ -172,6 +173,17 @@ class DiskReplica implements Replica {
     this.#options.onEvent?.(event);
     for (const { kind, call } of this.#listeners) if (kind === event.kind) call(event);
   }
+}
+
+/** SQLite would only say that it cannot open the file. */
+function inExistingFolder(file: string): string {
+  const path = resolve(file);
+  if (existsSync(dirname(path))) return path;
+  throw new TidelockError({
+    code: 'REPLICA_WRITE_FAILED',
+    message: `the folder ${dirname(path)} does not exist`,
+    hint: 'make it first, or name a file in another folder',
+  });
 }
 
 function parseSelectors(selectors: readonly string[]): readonly string[] {

@@ -159,7 +159,10 @@ export class DifferenceApplier {
 
   #requireDigests(line: RawLine, transaction: ResyncTransaction): void {
     if (!Array.isArray(line.digests)) throw malformed(line, 'it has no digests');
-    const [first] = differencesOf(transaction.digests(), line.digests as DigestEntry[]);
+    const theirs = line.digests as DigestEntry[];
+    if (differencesOf(transaction.digests(), theirs).length === 0) return;
+    transaction.recount();
+    const [first] = differencesOf(transaction.digests(), theirs);
     if (first === undefined) return;
     throw new TidelockError({
       code: 'PROTOCOL',

@@ -91,6 +91,8 @@ export interface ResyncTransaction {
   apply(changes: readonly RowChange[]): void;
   /** The digests that the transaction would commit, to be compared before `commit`. */
   digests(): readonly DigestEntry[];
+  /** Makes the digests anew by full scan: the stored ones may have been wrong before. */
+  recount(): void;
   /** Stores the new identity; the position may be of another timeline. */
   commit(target: ResyncTarget): ResyncCounts;
   rollback(): void;

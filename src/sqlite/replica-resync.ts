@@ -117,6 +117,16 @@ export class ReplicaResync {
     });
   }
 
+  /** The digests anew, by full scan: the stored ones may have been wrong before (somebody wrote into the file). */
+  recount(): void {
+    this.#context.guard(() => {
+      this.#finishRows();
+      const { applier, catalog } = this.#context;
+      applier.flush();
+      for (const { table } of catalog.all()) applier.recount(table);
+    });
+  }
+
   /** Stores the new identity; the position may be of another timeline. */
   commit(target: ResyncTarget): Readonly<RowCounts> {
     return this.#context.guard(() => {

@@ -200,6 +200,8 @@ class MemoryResync implements ResyncTransaction {
     return digestsOf(this.#content);
   }
 
+  recount(): void {}
+
   commit(target: ResyncTarget): ResyncCounts {
     this.#store.content = this.#content;
     this.#store.identity = { ...this.#store.identity, ...target };

@@ -1,0 +1,145 @@
+/** `tidelock replicate`: copies once, then follows for ever. */
+import type { Command } from 'commander';
+import { ServerApi } from '../client/server-api.ts';
+import { HttpTransport } from '../http-transport.ts';
+import { openReplica, type Replica, type ReplicaEvent, TidelockError } from '../index.ts';
+import { collect, requireOptions, secondsOption, tokenOf } from './options.ts';
+import { createReporter, type Reporter } from './replicate-report.ts';
+import { stopOnSignal } from './stop-signal.ts';
+
+type ReplicateFlags = {
+  readonly server: string;
+  readonly selector: readonly string[];
+  readonly db: string;
+  readonly token?: string;
+  readonly once?: boolean;
+  readonly timeout?: number;
+  readonly json?: boolean;
+};
+
+const HELP = `
+Reconnects for ever; a kill at any moment leaves a file that resumes where it stood. Other programs may
+read the file at any time:
+  sqlite3 fr.db 'SELECT position, applied_at FROM tidelock_replica'
+`;
+
+export function register(program: Command): void {
+  program
+    .command('replicate')
+    .description('keep a SQLite file equal to the rows of some selectors')
+    .option('--server <url>', 'required; address of the server, for example http://127.0.0.1:7700')
+    .option('--selector <selector>', 'required; a subset to hold; repeatable', collect)
+    .option('--db <file>', 'required; the SQLite file, made when it does not exist')
+    .option('--token <token>', 'JWT, if the server wants one (or TIDELOCK_TOKEN)')
+    .option('--once', 'stop when everything that the server has now is in the file')
+    .option('--timeout <seconds>', 'with --once: fail after so long', secondsOption)
+    .option('--json', 'print every event as one JSON line')
+    .addHelpText('after', HELP)
+    .action(async (flags: ReplicateFlags, command: Command) => {
+      requireOptions(command, ['server', 'selector', 'db']);
+      await run(flags);
+    });
+}
+
+async function run(flags: ReplicateFlags): Promise<void> {
+  const { signal, release } = stopOnSignal();
+  const reporter = createReporter(flags);
+  try {
+    await replicate(flags, reporter, signal);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  } finally {
+    reporter.end();
+    release();
+  }
+}
+
+async function replicate(
+  flags: ReplicateFlags,
+  reporter: Reporter,
+  stopped: AbortSignal,
+): Promise<void> {
+  const watch = new Watch();
+  const late = flags.timeout === undefined ? [] : [AbortSignal.timeout(flags.timeout * 1000)];
+  const signal = AbortSignal.any([stopped, ...late]);
+  const token = tokenOf(flags.token);
+  const onEvent = (event: ReplicaEvent): void => {
+    reporter.event(event);
+    watch.event(event);
+  };
+  try {
+    const { server, selector: selectors, db: file } = flags;
+    const replica = await openReplica({ server, selectors, file, token, signal, onEvent });
+    try {
+      if (flags.once === true) await catchUp({ replica, flags, signal, watch });
+      else await watch.ended(signal);
+      reporter.result(replica.status);
+    } finally {
+      await replica.close();
+    }
+  } catch (error) {
+    if (late.some((timeout) => timeout.aborted)) throw tooLate(flags, watch.trouble);
+    throw error;
+  }
+}
+
+/** Waits for what the server had when the replica first had caught up with it. */
+async function catchUp(work: {
+  readonly replica: Replica;
+  readonly flags: ReplicateFlags;
+  readonly signal: AbortSignal;
+  readonly watch: Watch;
+}): Promise<void> {
+  const { replica, flags, signal, watch } = work;
+  await watch.caughtUp(signal);
+  const api = new ServerApi(new HttpTransport(flags.server, tokenOf(flags.token)));
+  const status = (await api.getJson('/v1/status', signal)) as { log?: { upper?: unknown } };
+  const upper = status.log?.upper;
+  if (typeof upper === 'string') await replica.waitFor(upper);
+}
+
+/** Turns events into promises. */
+class Watch {
+  readonly #caughtUp = Promise.withResolvers<void>();
+  readonly #failed = Promise.withResolvers<never>();
+  /** The last error, for a message at the end. */
+  trouble: TidelockError | undefined;
+
+  constructor() {
+    this.#failed.promise.catch(() => {}); // also when nobody waits
+  }
+
+  event(event: ReplicaEvent): void {
+    if (event.kind === 'error') this.trouble = event.error;
+    if (event.kind !== 'state') return;
+    const { state } = event;
+    if (state.kind === 'failed') this.#failed.reject(new TidelockError(state.trouble));
+    if (state.kind === 'live' && state.isCaughtUp) this.#caughtUp.resolve();
+  }
+
+  caughtUp(signal: AbortSignal): Promise<void> {
+    return Promise.race([this.#caughtUp.promise, this.#failed.promise, aborted(signal)]);
+  }
+
+  /** Rejects when the replica fails, resolves when the user stops it. */
+  ended(signal: AbortSignal): Promise<void> {
+    return Promise.race([this.#failed.promise, aborted(signal).catch(() => {})]);
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+}
+
+function tooLate({ timeout }: ReplicateFlags, trouble: TidelockError | undefined): TidelockError {
+  const last =
+    trouble === undefined ? '' : `; the last trouble was ${trouble.code}: ${trouble.message}`;
+  return new TidelockError({
+    code: 'TIMEOUT',
+    message: `the replica did not catch up within ${timeout} s${last}`,
+    hint: trouble?.hint ?? 'what was applied stays; run the command again to go on',
+  });
+}
