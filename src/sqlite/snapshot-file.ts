@@ -6,7 +6,7 @@
  * switched to WAL mode, late transactions are applied by the same code that a following replica uses, and
  * the finished file stands alone: no write-ahead log beside it.
  */
-import { rmSync, statSync } from 'node:fs';
+import { existsSync, rmSync, statSync } from 'node:fs';
 import { assert } from '../core/assert.ts';
 import { RowHasher } from '../core/digest.ts';
 import type { Ts } from '../core/lsn.ts';
@@ -38,11 +38,22 @@ export type SnapshotTarget = {
 
 /** Starts a snapshot file. Throws `REPLICA_WRITE_FAILED`, as all its methods do; call `abort` then. */
 export function createSnapshotFile(options: SnapshotFileOptions): SnapshotFile {
-  const sql = openSql(options.file, { timeoutMs: 0, isUnsafe: true });
+  const { file } = options;
+  assert(!existsSync(file), `the snapshot file ${file} is new`);
+  try {
+    return createSnapshotFileOn(openSql(file, { timeoutMs: 0, isUnsafe: true }), options);
+  } catch (error) {
+    throw replicaWriteFailure(error, file);
+  }
+}
+
+/** Starts a snapshot file on a given connection, which it closes. */
+export function createSnapshotFileOn(sql: Sql, options: SnapshotFileOptions): SnapshotFile {
   try {
     return new SnapshotFile(sql, options);
   } catch (error) {
     sql.close();
+    removeFile(options.file);
     throw replicaWriteFailure(error, options.file);
   }
 }
@@ -131,7 +142,7 @@ export class SnapshotFile {
       if (!this.#isClosed) rollBack(this.#sql);
       this.#close();
     } finally {
-      for (const suffix of ['', '-wal', '-shm']) rmSync(`${this.#file}${suffix}`, { force: true });
+      removeFile(this.#file);
     }
   }
 
@@ -161,6 +172,10 @@ export class SnapshotFile {
       throw replicaWriteFailure(error, this.#file);
     }
   }
+}
+
+function removeFile(file: string): void {
+  for (const suffix of ['', '-wal', '-shm']) rmSync(`${file}${suffix}`, { force: true });
 }
 
 /** Collects rows of one table into full statements. */
