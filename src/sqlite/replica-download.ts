@@ -1,5 +1,5 @@
 /** A snapshot file on its way from the server to the disk. */
-import { closeSync, openSync, readSync, rmSync, statSync } from 'node:fs';
+import { appendFileSync, closeSync, openSync, readSync, rmSync, statSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { TidelockError } from '../core/errors.ts';
 import { replicaFileFailure } from './replica-errors.ts';
@@ -7,6 +7,8 @@ import { openReplicaStore, type ReplicaStore, type ReplicaStoreOptions } from '.
 
 export type AdoptInfo = { readonly replica: string; readonly server: string };
 
+/** Pieces from the network are collected up to this before they are written. */
+const WRITE_BYTES = 1024 * 1024;
 const HEADER_BYTES = 100;
 const MAGIC = 'SQLite format 3\0';
 
@@ -16,6 +18,8 @@ export class ReplicaDownload {
   readonly #moveToTarget: () => void;
   #handle: FileHandle | null = null;
   #isAdopted = false;
+  #pending: Uint8Array[] = [];
+  #pendingBytes = 0;
 
   constructor(path: string, target: ReplicaStoreOptions, moveToTarget: () => void) {
     this.#path = path;
@@ -26,9 +30,15 @@ export class ReplicaDownload {
 
   /** Throws `REPLICA_WRITE_FAILED`. */
   async write(chunk: Uint8Array): Promise<void> {
+    this.#pending.push(chunk);
+    this.#pendingBytes += chunk.length;
+    if (this.#pendingBytes < WRITE_BYTES) return;
+    const pieces = this.#pending;
+    this.#pending = [];
+    this.#pendingBytes = 0;
     try {
       this.#handle ??= await open(this.#path, 'wx');
-      await this.#handle.appendFile(chunk);
+      await this.#handle.appendFile(Buffer.concat(pieces));
     } catch (error) {
       throw replicaFileFailure(error, this.#path);
     }
@@ -40,6 +50,7 @@ export class ReplicaDownload {
    */
   adopt(info: AdoptInfo): ReplicaStore {
     this.#closeHandle();
+    this.#writeRest();
     checkIsComplete(this.#path);
     let store: ReplicaStore;
     try {
@@ -66,6 +77,15 @@ export class ReplicaDownload {
     this.#closeHandle();
     if (this.#isAdopted) return;
     for (const suffix of ['', '-wal', '-shm']) rmSync(`${this.#path}${suffix}`, { force: true });
+  }
+
+  #writeRest(): void {
+    try {
+      appendFileSync(this.#path, Buffer.concat(this.#pending));
+    } catch (error) {
+      throw replicaFileFailure(error, this.#path);
+    }
+    this.#pending = [];
   }
 
   /** All writes were awaited, so nothing is lost by not waiting for the close. */

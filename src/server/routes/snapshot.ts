@@ -25,7 +25,8 @@ import { clientSignal, sendChunks, withoutIdleLimit } from '../send.ts';
 
 const SQLITE = 'application/vnd.sqlite3';
 const NDJSON = 'application/x-ndjson';
-const READ_BYTES = 64 * 1024;
+/** Large, because every piece costs a turn through thread pool, stream and socket. */
+const READ_BYTES = 1024 * 1024;
 const BUCKETS_MAX = 65_536;
 
 type SnapshotInput = { selectors: readonly string[]; replica: string | undefined };
