@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { messageOf, TidelockError } from '../core/errors.ts';
 import { SETTING_LIST, SETTINGS, type Setting, type SettingName, type Settings } from './config.ts';
+import { collect } from './options.ts';
 
 const ENV_PREFIX = 'TIDELOCK_';
 const TYPO_DISTANCE_MAX = 2;
@@ -103,11 +104,6 @@ function helpOf({ help, byDefault }: Setting): string {
   return `${help} (default: ${String(byDefault)})`;
 }
 
-/** Commander's way of letting a flag be given several times. */
-function collect(value: string, previous: readonly string[] | undefined): readonly string[] {
-  return [...(previous ?? []), value];
-}
-
 function readFile(path: string | undefined, found: Map<string, Found>, problems: string[]): void {
   if (path === undefined) return;
   const content = parseFile(path, problems);
@@ -145,8 +141,7 @@ function readEnvironment(
       found.set(setting.name, { value: listed(setting, value), from: env });
       continue;
     }
-    const name = env.slice(ENV_PREFIX.length);
-    const near = suggestion(name, (known) => known.env.slice(ENV_PREFIX.length));
+    const near = suggestion(env, (known) => known.env, ENV_PREFIX);
     if (near !== '') problems.push(`${env}: there is no such setting${near}`);
   }
 }
@@ -158,9 +153,9 @@ function listed({ isList, separator }: Setting, value: string): unknown {
 
 const namesOf = (setting: Setting): string => setting.name;
 
-/** `; did you mean X?`, or nothing when no name is near. */
-function suggestion(wrong: string, nameOf: (setting: Setting) => string): string {
-  const limit = Math.max(TYPO_DISTANCE_MAX, Math.floor(wrong.length / 4));
+/** `; did you mean X?`, or nothing when no name is near. `prefix` is common to all names. */
+function suggestion(wrong: string, nameOf: (setting: Setting) => string, prefix = ''): string {
+  const limit = Math.max(TYPO_DISTANCE_MAX, Math.floor((wrong.length - prefix.length) / 4));
   let best: { name: string; distance: number } | null = null;
   for (const setting of SETTING_LIST) {
     const name = nameOf(setting);

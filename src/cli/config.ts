@@ -40,7 +40,13 @@ function number(min: number, max: number, units: Readonly<Record<string, number>
     const factor = match?.[2] === '' ? 1 : units[match?.[2]?.toLowerCase() ?? ''];
     return match === null || factor === undefined ? value : Number(match[1]) * factor;
   };
-  return z.preprocess(read, z.number().int().min(min).max(max));
+  const letters = Object.keys(units);
+  const unit = letters.length === 0 ? '' : `, with ${letters.join(', ')} as unit if you like`;
+  const error = `must be a whole number from ${min} to ${max}${unit}`;
+  return z.preprocess(
+    read,
+    z.number({ error }).int({ error }).min(min, { error }).max(max, { error }),
+  );
 }
 
 const bytes = (min: number) => number(min, 2 ** 50, SIZE_UNITS);
@@ -96,7 +102,7 @@ export const SETTINGS = z.strictObject({
     help: 'name or address to bind; anything but loopback needs token keys',
     metavar: '<host>',
   }),
-  port: note(number(0, PORT_MAX).default(7475), {
+  port: note(number(0, PORT_MAX).default(7700), {
     help: 'port of the HTTP server; 0 takes a free one',
     metavar: '<port>',
   }),

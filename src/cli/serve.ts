@@ -19,14 +19,13 @@ import {
 } from './config-load.ts';
 import { dataDirOf, engineOptionsOf, serverConfigOf } from './config-parts.ts';
 import { logWriter } from './log-lines.ts';
+import { stopOnSignal } from './stop-signal.ts';
 
 type ServeFlags = Readonly<Record<string, unknown>> & {
   readonly config?: string;
   readonly printConfig?: boolean;
   readonly json?: boolean;
 };
-
-const EXIT_INTERRUPTED = 130;
 
 export function register(program: Command): void {
   const command = program
@@ -51,11 +50,12 @@ async function run(flags: ServeFlags): Promise<void> {
   createTokenVerifier(config.tokens, systemClock);
   await bindAddress(config.host, needsTokens(config.tokens));
   const log = createLog(settings.logLevel, logWriter(process.stderr));
-  const stopping = stopSignal(log);
+  const stop = stopOnSignal();
   const service = await start(settings, config, log);
   try {
     announce(service, flags.json === true);
-    await stopping;
+    await aborted(stop.signal);
+    log.info('ending feeds after their transaction; a second signal stops at once');
     await service.server.drain();
   } finally {
     await service.close();
@@ -119,19 +119,9 @@ async function startSource({ postgres, embedded }: Settings, log: Log): Promise<
   return { url: started.url, shownUrl: started.url, stop: () => started.stop() };
 }
 
-/** Resolves at the first Ctrl-C or SIGTERM; a second one ends the process on the spot. */
-function stopSignal(log: Log): Promise<void> {
-  return new Promise((resolve) => {
-    let isFirst = true;
-    const stop = (signal: NodeJS.Signals): void => {
-      if (!isFirst) process.exit(EXIT_INTERRUPTED);
-      isFirst = false;
-      log.info(`${signal}: ending feeds after their transaction; again to stop at once`);
-      resolve();
-    };
-    process.on('SIGINT', stop);
-    process.on('SIGTERM', stop);
-  });
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
 }
 
 function announce({ url, sourceUrl, settings }: Service, isJson: boolean): void {

@@ -4,6 +4,7 @@ import { systemClock } from '../server/clock.ts';
 import { issueToken, type TokenScope } from '../server/tokens.ts';
 import { SETTINGS } from './config.ts';
 import { addSettingFlags, badConfig, loadSettings } from './config-load.ts';
+import { collect } from './options.ts';
 
 type TokenFlags = Readonly<Record<string, unknown>> & {
   readonly config?: string;
@@ -70,8 +71,4 @@ function problemsOf(flags: TokenFlags, secret: string | undefined): string[] {
 function scopesOf(text: string): readonly TokenScope[] {
   const words = text.split(/[\s,]+/);
   return (['read', 'admin'] satisfies TokenScope[]).filter((scope) => words.includes(scope));
-}
-
-function collect(value: string, previous: readonly string[] | undefined): readonly string[] {
-  return [...(previous ?? []), value];
 }

@@ -25,7 +25,7 @@ declare module 'fastify' {
 }
 
 /** Without configured keys everybody may do everything (and the server binds loopback only). */
-export const FULL_ACCESS: Access = { selectors: 'any', isAdmin: true, expiresAtMs: Infinity };
+const FULL_ACCESS: Access = { selectors: 'any', isAdmin: true, expiresAtMs: Infinity };
 
 const NO_ACCESS: Access = { selectors: new Set(), isAdmin: false, expiresAtMs: Infinity };
 

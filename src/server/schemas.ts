@@ -55,7 +55,7 @@ export function object(
   };
 }
 
-export const BUCKET: Schema = object({ digest: DIGEST_HEX, rows: COUNT });
+const BUCKET: Schema = object({ digest: DIGEST_HEX, rows: COUNT });
 
 export const BUCKETS: Schema = {
   type: 'object',

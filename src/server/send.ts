@@ -5,7 +5,7 @@ import { TidelockError } from '../core/errors.ts';
 import { toTidelockError } from './errors.ts';
 
 /** The client left; there is nobody to tell. */
-export class ClientGone extends Error {
+class ClientGone extends Error {
   constructor() {
     super('the client is gone');
     this.name = 'ClientGone';

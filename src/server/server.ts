@@ -205,7 +205,7 @@ function hintForBind(cause: unknown, port: number): string {
   const code = (cause as NodeJS.ErrnoException).code;
   if (code === 'EADDRINUSE')
     return `stop the other program or use another port: --port ${port + 1}`;
-  if (code === 'EACCES') return 'ports below 1024 need rights; use a higher one: --port 7475';
+  if (code === 'EACCES') return 'ports below 1024 need rights; use a higher one: --port 7700';
   return 'use an address of this machine, for example --host 127.0.0.1';
 }
 

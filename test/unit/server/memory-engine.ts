@@ -16,7 +16,7 @@ import type {
   SnapshotRequest,
 } from '../../../src/engine/api.ts';
 
-export const CITIES: TableDef = {
+const CITIES: TableDef = {
   name: 'public.cities',
   columns: [
     { name: 'id', type: 'integer', kind: 'int' },

@@ -54,7 +54,7 @@ export type ConfigChange = Omit<Partial<ServerConfig>, 'limits' | 'tokens'> & {
   readonly tokens?: Partial<ServerConfig['tokens']>;
 };
 
-export function testConfig(change: ConfigChange = {}): ServerConfig {
+function testConfig(change: ConfigChange = {}): ServerConfig {
   return {
     ...{ host: '127.0.0.1', port: 0, heartbeatS: 5 },
     ...change,
