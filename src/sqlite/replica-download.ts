@@ -1,7 +1,7 @@
 /** A snapshot file on its way from the server to the disk. */
 import { appendFileSync, closeSync, openSync, readSync, rmSync, statSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { TidelockError } from '../core/errors.ts';
+import { hasCode, TidelockError } from '../core/errors.ts';
 import { replicaFileFailure } from './replica-errors.ts';
 import { openReplicaStore, type ReplicaStore, type ReplicaStoreOptions } from './replica-store.ts';
 
@@ -56,7 +56,7 @@ export class ReplicaDownload {
     try {
       store = openReplicaStore({ ...this.#target, file: this.#path });
     } catch (error) {
-      throw incomplete('it is not a replica', error);
+      throw hasCode(error, 'REPLICA_UNFIT') ? incomplete('it is not a replica', error) : error;
     }
     try {
       store.setOwner(info);
