@@ -125,10 +125,9 @@ export async function waitForOpenTransactions(
   session: PgSession,
   signal: AbortSignal,
 ): Promise<void> {
-  const next = await session.queryOne(
-    'SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot()) AS xmax',
-  );
-  const until = BigInt(next.xmax ?? '0');
+  // An id of our own is above every id in use; a snapshot's xmax would not be: it only counts ended ones.
+  const own = await session.queryOne('SELECT pg_catalog.pg_current_xact_id() AS txid');
+  const until = BigInt(own.txid ?? '0');
   while (!signal.aborted) {
     const oldest = await session.queryOne(
       'SELECT pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot()) AS xmin',
