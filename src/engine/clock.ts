@@ -7,6 +7,8 @@ export interface Clock {
   /** Wall clock, microseconds since 1970. */
   wallMicros(): number;
   after(delayMs: number, run: () => void): TimerHandle;
+  /** After the input that is ready now has been handled; no timer, no delay. */
+  soon(run: () => void): void;
 }
 
 export const systemClock: Clock = {
@@ -16,6 +18,7 @@ export const systemClock: Clock = {
     const timer = setTimeout(run, Math.min(Math.max(0, delayMs), TIMER_MS_MAX));
     return { cancel: () => clearTimeout(timer) };
   },
+  soon: (run) => void setImmediate(run),
 };
 
 /** setTimeout's own limit; a longer wait wakes early and is set again. */

@@ -9,15 +9,17 @@ import { type CoordinatorState, createCoordinator } from '../coordinator/state.t
 import type { CoordinatorEffect, CoordinatorEvent, Policy } from '../coordinator/types.ts';
 import { unreachable } from '../core/assert.ts';
 import { hasCode, messageOf, TidelockError } from '../core/errors.ts';
-import { formatLsn, LSN_ZERO, type Lsn, type Ts } from '../core/lsn.ts';
+import { LSN_ZERO, type Lsn, type Ts } from '../core/lsn.ts';
 import type { TableDef } from '../core/table.ts';
 import type { LogIdentity, LogStore } from '../log/port.ts';
 import type { FeedRequest } from './api.ts';
 import type { Clock, TimerHandle } from './clock.ts';
+import type { EngineCrashHook } from './crash-points.ts';
 import type { LogTask } from './ingest.ts';
 import { LogFeed } from './log-feed.ts';
 import { LogTail } from './log-tail.ts';
 import { LogWriter } from './log-writer.ts';
+import { endError, rejection, waitError } from './reader-errors.ts';
 
 /** What the core asks of the source; engine/source-driver.ts does it on a real Postgres. */
 export interface SourcePort {
@@ -37,6 +39,8 @@ export type CoreOptions = {
   readonly policy: Policy;
   readonly clock: Clock;
   readonly tailBytesMax: number;
+  /** For tests: called at named places, where the process may be killed. */
+  readonly crashPoint?: EngineCrashHook | undefined;
 };
 
 type Wait = { resolve: (upper: Ts) => void; reject: (error: TidelockError) => void };
@@ -44,6 +48,7 @@ type Wait = { resolve: (upper: Ts) => void; reject: (error: TidelockError) => vo
 export class EngineCore {
   readonly tail: LogTail;
   readonly clock: Clock;
+  readonly crashPoint: EngineCrashHook;
   readonly #writer: LogWriter;
   readonly #state: CoordinatorState;
   readonly #feeds = new Map<number, LogFeed>();
@@ -56,13 +61,17 @@ export class EngineCore {
   #nextId = 1;
   #deliveredUpTo: Lsn = LSN_ZERO;
   #toNote: Lsn | null = null;
+  #lastCommitMicros = 0;
   #lastCommitLagS: number | null = null;
+  #isWriteDue = false;
+  #isStopped = false;
 
   constructor(options: CoreOptions) {
     const { log } = options;
     this.clock = options.clock;
     this.tail = new LogTail(log, options.tailBytesMax);
-    this.#writer = new LogWriter(this.tail);
+    this.crashPoint = options.crashPoint ?? (() => undefined);
+    this.#writer = new LogWriter(this.tail, this.crashPoint);
     const { identity } = log;
     this.#state = createCoordinator({
       policy: options.policy,
@@ -110,13 +119,22 @@ export class EngineCore {
     }
   }
 
-  /** What a socket read of the source completed: writes it and tells the coordinator. */
+  /**
+   * What a socket read of the source completed. All reads that are ready in one turn of the event loop are
+   * written by one append with one fsync: groups grow with the backlog, and nothing waits on an idle line.
+   */
   received(tasks: readonly LogTask[], deliveredUpTo: Lsn): void {
+    this.crashPoint('decoded');
     this.#writer.add(tasks);
     this.#deliveredUpTo = deliveredUpTo;
-    this.#writeLog();
     const micros = lastCommitMicros(tasks);
-    if (micros !== null) this.#lastCommitLagS = (this.clock.wallMicros() - micros) / 1e6;
+    if (micros !== null) this.#lastCommitMicros = micros;
+    if (this.#isWriteDue) return;
+    this.#isWriteDue = true;
+    this.clock.soon(() => {
+      this.#isWriteDue = false;
+      if (!this.#isStopped) this.#writeLog();
+    });
   }
 
   /** Starts a new, empty history: the slot of this identity has just been created. */
@@ -126,6 +144,7 @@ export class EngineCore {
     this.#deliveredUpTo = identity.startTs;
     this.tail.store.reset(identity, tables);
     this.tail.rebuild();
+    this.crashPoint('afterReset');
     this.dispatch({
       kind: 'historyStarted',
       now: this.clock.now(),
@@ -163,6 +182,7 @@ export class EngineCore {
       since: request.since,
       head,
       nowMicros: () => this.clock.wallMicros(),
+      crashPoint: this.crashPoint,
       onCaughtUp: (ts) => this.dispatch({ kind: 'caughtUp', id, ts }),
       onAdvanced: (ts) => this.dispatch({ kind: 'advanced', id, ts }),
       onClose: () => this.#closeFeed(id),
@@ -175,7 +195,8 @@ export class EngineCore {
     if (code === undefined) return feed;
     this.#rejected.delete(id);
     this.#feeds.delete(id);
-    throw this.#rejection(code, request);
+    const { store } = this.tail;
+    throw rejection(code, { request, since: store.since, timeline: timelineOf(store) });
   }
 
   waitFor(ts: Ts, timeoutMs: number, signal: AbortSignal): Promise<Ts> {
@@ -200,6 +221,7 @@ export class EngineCore {
   /** Ends everything that waits. */
   stop(): void {
     this.dispatch({ kind: 'drain', now: this.clock.now() });
+    this.#isStopped = true;
     this.#timer?.cancel();
     const error = new TidelockError({ code: 'NOT_READY', message: 'the server is stopping' });
     for (const feed of [...this.#feeds.values()]) feed.end(error);
@@ -211,7 +233,10 @@ export class EngineCore {
   #writeLog(): void {
     const { appended, failure } = this.#writer.write();
     const now = this.clock.now();
-    if (appended.length > 0) this.dispatch({ kind: 'appended', now, groups: appended });
+    if (appended.length > 0) {
+      this.#lastCommitLagS = (this.clock.wallMicros() - this.#lastCommitMicros) / 1e6;
+      this.dispatch({ kind: 'appended', now, groups: appended });
+    }
     if (failure !== null) {
       this.dispatch({ kind: 'appendFailed', now, reason: failure });
       return;
@@ -224,6 +249,7 @@ export class EngineCore {
 
   #noteUpper(lsn: Lsn): void {
     const now = this.clock.now();
+    this.crashPoint('beforeNoteUpper');
     try {
       if (lsn > this.tail.store.upper) this.tail.store.noteUpper(lsn);
     } catch (error) {
@@ -232,6 +258,7 @@ export class EngineCore {
       return;
     }
     this.#toNote = null;
+    this.crashPoint('afterNoteUpper');
     this.dispatch({ kind: 'upperNoted', now, lsn });
   }
 
@@ -288,7 +315,9 @@ export class EngineCore {
         this.#finishWait(effect.id, effect.outcome);
         return;
       case 'purge':
+        this.crashPoint('beforePurge');
         this.tail.purge(effect.seq);
+        this.crashPoint('afterPurge');
         return;
       case 'setTimer':
         this.#setTimer(effect.at);
@@ -325,34 +354,6 @@ export class EngineCore {
       new TidelockError({ code: 'TIMEOUT', message: 'the wait was given up', cause: reason }),
     );
   }
-
-  #rejection(code: TidelockError['code'], request: FeedRequest): TidelockError {
-    const { since } = this.tail.store;
-    const details = { since: formatLsn(since), timeline: timelineOf(this.tail.store) };
-    switch (code) {
-      case 'TOO_OLD':
-        return new TidelockError({
-          code,
-          message: `the log begins after ${formatLsn(since)}, the position ${formatLsn(request.since)} is older`,
-          hint: 'take a new snapshot: GET /v1/snapshot',
-          details,
-        });
-      case 'TIMELINE_CHANGED':
-        return endError(code, details);
-      case 'BUSY':
-        return new TidelockError({
-          code,
-          message: 'the server has as many readers as it may',
-          hint: 'try again later, or raise the limit on streams',
-        });
-      default:
-        return new TidelockError({
-          code: 'NOT_READY',
-          message: 'the server has no history yet (or is stopping)',
-          hint: 'try again in a moment; /v1/status tells what it waits for',
-        });
-    }
-  }
 }
 
 type ReaderEffect = Exclude<
@@ -384,35 +385,4 @@ function lastCommitMicros(tasks: readonly LogTask[]): number | null {
     if (task.kind === 'seal') return task.commit.timeMicros;
   }
   return null;
-}
-
-function waitError(outcome: 'timeout' | 'ended' | 'busy', upper: Ts): TidelockError {
-  if (outcome === 'ended') return endError('TIMELINE_CHANGED');
-  if (outcome === 'busy') {
-    return new TidelockError({ code: 'BUSY', message: 'too many clients wait for a position' });
-  }
-  return new TidelockError({
-    code: 'TIMEOUT',
-    message: `the log did not get there in time; it stands at ${formatLsn(upper)}`,
-    hint: 'see source.state in /v1/status: a long commit, an unflushed asynchronous commit or a lost connection delays it',
-  });
-}
-
-function endError(
-  code: 'TOO_OLD' | 'TIMELINE_CHANGED',
-  details?: Readonly<Record<string, unknown>>,
-): TidelockError {
-  return code === 'TOO_OLD'
-    ? new TidelockError({
-        code,
-        message: 'the log was cut beyond what this reader still needed',
-        hint: 'take a new snapshot: GET /v1/snapshot',
-        details,
-      })
-    : new TidelockError({
-        code,
-        message: 'this position belongs to another history of the database',
-        hint: 'take a new snapshot: GET /v1/snapshot',
-        details,
-      });
 }

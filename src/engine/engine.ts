@@ -21,6 +21,7 @@ import type {
 } from './api.ts';
 import { type Clock, systemClock, type TimerHandle } from './clock.ts';
 import { EngineCore, timelineOf } from './core.ts';
+import type { EngineCrashHook } from './crash-points.ts';
 import { scanDigests } from './digest-scan.ts';
 import { openExactSnapshot } from './exact-snapshot.ts';
 import type { IngestLimits } from './ingest.ts';
@@ -46,6 +47,8 @@ export type EngineOptions = {
   /** How long a snapshot waits for the log to catch up. */
   readonly snapshotWaitMsMax?: number | undefined;
   readonly clock?: Clock | undefined;
+  /** For tests: called at named places, where the process may be killed. */
+  readonly crashPoint?: EngineCrashHook | undefined;
   /** What an operator wants to know: waiting for old transactions, new histories, published tables. */
   readonly onNotice?: ((notice: string) => void) | undefined;
 };
@@ -83,6 +86,7 @@ export async function openEngine(options: EngineOptions): Promise<RunningEngine>
     clock,
     policy: { ...DEFAULT_POLICY, ...options.policy },
     tailBytesMax: options.tailBytesMax ?? TAIL_BYTES_MAX,
+    crashPoint: options.crashPoint,
   });
   const driver = new SourceDriver(core, {
     url: options.url,

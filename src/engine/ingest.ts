@@ -23,6 +23,7 @@ import type { TableDef } from '../core/table.ts';
 import { type NewGroup, SEGMENT_COMMIT } from '../log/group.ts';
 import { LineBuffer } from '../log/line-buffer.ts';
 import { writeDelete, writeForAll, writeInsert, writeUpdate } from './change-writer.ts';
+import type { EngineCrashHook } from './crash-points.ts';
 import { OpenTransaction, type Stage } from './open-transaction.ts';
 import type { ReplicatedTables } from './replicated-tables.ts';
 
@@ -60,6 +61,7 @@ export type IngestOptions = {
   /** Called at the end of every socket read that completed something or moved the position. */
   readonly onRead: (tasks: LogTask[], deliveredUpTo: Lsn) => void;
   readonly onRedelivered: () => void;
+  readonly crashPoint?: EngineCrashHook | undefined;
 };
 
 const XID_RANGE = 0x1_0000_0000;
@@ -202,6 +204,7 @@ export class Ingest implements SourceHandler {
   }
 
   endOfRead(): void {
+    this.#options.crashPoint?.('read');
     if (this.#out === this.#main && this.#main.length === this.#startByte) this.#cut();
     else this.#cutBeforeCurrent();
     if (this.#tasks.length === 0 && this.#deliveredUpTo <= this.#reportedUpTo) return;

@@ -3,6 +3,7 @@
 import type { TidelockError } from '../core/errors.ts';
 import { formatLsn, type Ts } from '../core/lsn.ts';
 import type { Feed } from './api.ts';
+import type { EngineCrashHook } from './crash-points.ts';
 import type { LogTail } from './log-tail.ts';
 
 export type LogFeedOptions = {
@@ -17,6 +18,7 @@ export type LogFeedOptions = {
   /** Everything for this subscriber up to `ts` has been handed out; it reads on. */
   readonly onAdvanced: (ts: Ts) => void;
   readonly onClose: () => void;
+  readonly crashPoint?: EngineCrashHook | undefined;
 };
 
 export class LogFeed implements Feed {
@@ -59,7 +61,9 @@ export class LogFeed implements Feed {
         this.#position = head.lastTs;
         this.#options.onAdvanced(this.#position);
       }
-      if (frame.length > 0) return frame;
+      if (frame.length === 0) continue;
+      this.#options.crashPoint?.('frameRead');
+      return frame;
     }
   }
 

@@ -4,6 +4,7 @@ import type { AppendedGroup } from '../coordinator/types.ts';
 import { hasCode, messageOf } from '../core/errors.ts';
 import type { TableDef } from '../core/table.ts';
 import type { GroupHead, NewGroup } from '../log/group.ts';
+import type { EngineCrashHook } from './crash-points.ts';
 import { type LogTask, writeCommit } from './ingest.ts';
 import type { LogTail } from './log-tail.ts';
 
@@ -15,11 +16,13 @@ export type WriteOutcome = {
 
 export class LogWriter {
   readonly #tail: LogTail;
+  readonly #crashPoint: EngineCrashHook;
   #tasks: LogTask[] = [];
   #transactions = 0;
 
-  constructor(tail: LogTail) {
+  constructor(tail: LogTail, crashPoint: EngineCrashHook = () => undefined) {
     this.#tail = tail;
+    this.#crashPoint = crashPoint;
   }
 
   /** Transactions written so far. */
@@ -70,12 +73,16 @@ export class LogWriter {
     const [first] = run;
     if (first === undefined) return [];
     if (first.kind === 'discard') {
+      this.#crashPoint('beforeDiscard');
       this.#tail.store.discard(first.xid);
+      this.#crashPoint('afterDiscard');
       return [];
     }
     if (first.kind === 'seal') {
       const { transaction, commit, txid, tables } = first;
+      this.#crashPoint('beforeSeal');
       const heads = transaction.seal(this.#tail.store, { commit, txid, tables, writeCommit });
+      this.#crashPoint('afterSeal');
       this.#tail.added(heads, []);
       return heads;
     }
@@ -87,7 +94,9 @@ export class LogWriter {
       tables = task.tables ?? tables;
     }
     const { store } = this.#tail;
+    this.#crashPoint('beforeAppend');
     const heads = tables === undefined ? store.append(groups) : store.append(groups, tables);
+    this.#crashPoint('afterAppend');
     this.#tail.added(heads, groups);
     return heads;
   }

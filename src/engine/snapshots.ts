@@ -51,7 +51,9 @@ export class Snapshots {
     let builder: FileBuilder | null = null;
     try {
       builder = createSnapshotFile({ file: path, tables: snapshot.tables });
+      this.#options.core.crashPoint('snapshotOpened');
       await load(builder, snapshot, request);
+      this.#options.core.crashPoint('snapshotCopied');
       for (const changes of snapshot.lateChanges()) builder.applyLate(changes);
       const { ts, timeline } = snapshot;
       const { sizeBytes } = builder.finish({
@@ -59,6 +61,7 @@ export class Snapshots {
         position: ts,
         selectors: request.selectors,
       });
+      this.#options.core.crashPoint('snapshotFinished');
       this.#count += 1;
       this.#lease(request, snapshot);
       return { path, sizeBytes, ts, timeline, release: () => rm(path, { force: true }) };
@@ -71,8 +74,10 @@ export class Snapshots {
   }
 
   async *lines(request: SnapshotRequest, held?: HeldDigests): AsyncIterable<Uint8Array> {
+    const { crashPoint } = this.#options.core;
     const snapshot = await this.#open(request);
     try {
+      crashPoint('snapshotOpened');
       yield lineOf({
         type: 'hello',
         protocol: PROTOCOL_VERSION,
@@ -86,8 +91,10 @@ export class Snapshots {
       for (const table of snapshot.tables) {
         yield* tableLines({ table, snapshot, request, held, digests });
       }
+      crashPoint('snapshotCopied');
       yield* snapshot.lateLines();
       const { ts, timeline } = snapshot;
+      crashPoint('snapshotFinished');
       yield lineOf({ type: 'snapshot_completed', ts: formatLsn(ts), timeline, digests });
       this.#count += 1;
       this.#lease(request, snapshot);

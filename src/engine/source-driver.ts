@@ -5,6 +5,7 @@
 import { hasCode, messageOf, TidelockError } from '../core/errors.ts';
 import { type Lsn, parseLsn, type Ts } from '../core/lsn.ts';
 import type { TableDef } from '../core/table.ts';
+import type { StagedPart, StagedRef } from '../log/port.ts';
 import { describeTables } from '../postgres/catalog.ts';
 import { BARRIER_SQL, installTriggers } from '../postgres/ddl.ts';
 import { requireFit } from '../postgres/fit.ts';
@@ -101,7 +102,9 @@ export class SourceDriver implements SourcePort {
   }
 
   confirm(lsn: Lsn): void {
+    this.#core.crashPoint('beforeConfirm');
     this.#reader?.confirm(lsn);
+    this.#core.crashPoint('afterConfirm');
   }
 
   pause(): void {
@@ -206,6 +209,7 @@ export class SourceDriver implements SourcePort {
         publication,
         live.map(({ name }) => name),
       );
+      this.#core.crashPoint('published');
       if (change.added.length > 0) onNotice(`published: ${change.added.join(', ')}`);
       await takeOverOurs(session, slot, instance);
       const facts = await readSourceFacts(session, slot);
@@ -221,6 +225,7 @@ export class SourceDriver implements SourcePort {
       throw error;
     }
     const { facts } = this.#connection;
+    this.#core.crashPoint('connected');
     this.#core.dispatch({ kind: 'sourceConnected', now: this.#core.clock.now(), facts });
   }
 
@@ -229,6 +234,7 @@ export class SourceDriver implements SourcePort {
     const { slot, instance, onNotice } = this.#options;
     onNotice(`starting history ${generation}: ${reason}`);
     await dropSlot(session, slot, instance);
+    this.#core.crashPoint('slotDropped');
     const observer = await PgSession.connect({ url: this.#options.url });
     let startTs: Lsn;
     try {
@@ -237,6 +243,7 @@ export class SourceDriver implements SourcePort {
     } finally {
       await observer.end();
     }
+    this.#core.crashPoint('slotCreated');
     const tables = described.flatMap((one) => (one.kind === 'table' ? [one.table] : []));
     const { systemId, walTimeline } = facts;
     this.#core.reset({ systemId, walTimeline, generation, startTs }, tables);
@@ -258,7 +265,8 @@ export class SourceDriver implements SourcePort {
       limits,
       after,
       nextTxid,
-      stage: (xid, part) => store.stage(xid, part),
+      stage: (xid, part) => this.#stage(xid, part),
+      crashPoint: this.#core.crashPoint,
       onRead: (tasks, upTo) => this.#core.received(tasks, upTo),
       onRedelivered: () => {
         this.#redelivered += 1;
@@ -301,6 +309,14 @@ export class SourceDriver implements SourcePort {
     this.#adding = new AbortController();
     await waitForOpenTransactions(session, this.#adding.signal);
     await session.query(SourceCatalog.announceSql, [JSON.stringify([...changed])]);
+    this.#core.crashPoint('announced');
+  }
+
+  #stage(xid: number, part: StagedPart): StagedRef {
+    this.#core.crashPoint('beforeStage');
+    const ref = this.#core.tail.store.stage(xid, part);
+    this.#core.crashPoint('afterStage');
+    return ref;
   }
 
   #connected(): Connection {
