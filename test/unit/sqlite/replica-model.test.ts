@@ -271,3 +271,28 @@ test('P7: a snapshot file and the rest equal a full replay', async () => {
     { numRuns: 60 },
   );
 }, 60_000);
+
+test('P2: transactions that come again change nothing', async () => {
+  const withoutParts = history.map((batches) => {
+    return batches.map((batch) => batch.filter((wish) => wish.kind !== 'part'));
+  });
+  await fc.assert(
+    fc.asyncProperty(withoutParts, fc.nat(8), async (batches, cut) => {
+      using folder = temporaryFolder();
+      const store = emptyReplica(join(folder.path, 'replica.db'), TABLES);
+      const model = new ReplicaModel(TABLES);
+      const story = new Story();
+      const changes = batches.map((batch) => batch.flatMap((wish) => story.tell(wish)));
+      for (const batch of changes) model.apply(batch);
+      for (const batch of [...changes, ...changes.slice(cut)]) {
+        const transaction = store.begin();
+        transaction.apply(batch);
+        transaction.commit(ts(101));
+      }
+      expect(sorted(store.digests())).toEqual(sorted(model.digests()));
+      expect(sorted(await store.scanDigests())).toEqual(sorted(model.digests()));
+      store.close();
+    }),
+    { numRuns: 60 },
+  );
+}, 60_000);
