@@ -21,6 +21,7 @@ import { FrameSplitter } from './frames.ts';
 import { Pacer } from './pacer.ts';
 import { parseServerError, type ServerError } from './pg-errors.ts';
 import { PgoutputDecoder } from './pgoutput.ts';
+import { notPgoutput } from './pgoutput-announce.ts';
 import { PgSession } from './session.ts';
 import { holderName } from './slot.ts';
 import { standbyStatus, streamError } from './slot-wire.ts';
@@ -50,6 +51,10 @@ const STATUS_MS = 10_000;
 const CONFIRM_DELAY_MS = 100;
 /** A connection without a byte for so long is dead; at half of it the server is asked for a sign. */
 const SILENCE_MS_MAX = 60_000;
+/** Letter, position, position, time; then the message itself. */
+const WAL_HEADER_BYTES = 25;
+/** Letter, position, time, wish for an answer: the shortest frame there is. */
+const KEEPALIVE_BYTES = 18;
 
 export class SlotReader {
   /** Null after `close`, the reason otherwise. Rejects only when the handler threw (a bug). */
@@ -204,11 +209,12 @@ export class SlotReader {
     if (this.#isClosed) return undefined;
     if (type === 100) {
       // d: CopyData
+      if (end - start < KEEPALIVE_BYTES) throw notPgoutput('a frame cut short');
       if (b[start] === 119) {
         // w: WAL data behind 3 numbers of 8 bytes
         const lsn = lsnFromHalves(b.readUInt32BE(start + 1), b.readUInt32BE(start + 5));
         if (lsn > this.#received) this.#received = lsn;
-        return this.#decoder.message(b, start + 25, end);
+        return this.#decoder.message(b, start + WAL_HEADER_BYTES, end);
       }
       if (b[start] === 107) this.#keepalive(b, start);
       return undefined;
