@@ -64,7 +64,11 @@ export interface Replica {
 }
 
 /** Switches for tests and benchmarks; not part of the public API. */
-export type ReplicaHooks = { readonly crashPoint?: CrashHook; readonly heartbeatS?: number };
+export type ReplicaHooks = {
+  readonly crashPoint?: CrashHook;
+  readonly heartbeatS?: number;
+  readonly leaseReportMs?: number;
+};
 
 /**
  * Opens a replica and follows for ever. Resolves as soon as the file can be read: at once when it exists

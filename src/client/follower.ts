@@ -55,6 +55,7 @@ export type FollowerOptions = {
   readonly onEvent: (event: ReplicaEvent) => void;
   readonly crashPoint?: CrashHook;
   readonly heartbeatS?: number;
+  readonly leaseReportMs?: number;
 };
 
 /** The reason of an abort that the machine ordered. */
@@ -84,6 +85,7 @@ export class Follower {
     this.#waiters = new Waiters(options.clock, LSN_ZERO);
     this.#lease = new LeaseReporter({
       clock: options.clock,
+      delayMs: options.leaseReportMs,
       position: () => this.position,
       report: (position) => this.#reportLease(position),
     });

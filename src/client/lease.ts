@@ -9,6 +9,7 @@ export const LEASE_REPORT_MS = 10_000;
 
 export class LeaseReporter {
   readonly #clock: Clock;
+  readonly #delayMs: number;
   readonly #report: (position: Ts) => Promise<void>;
   readonly #position: () => Ts;
   #reported: Ts | null = null;
@@ -16,18 +17,21 @@ export class LeaseReporter {
 
   constructor(options: {
     readonly clock: Clock;
+    /** How soon a move is reported; default `LEASE_REPORT_MS`. */
+    readonly delayMs?: number | undefined;
     readonly position: () => Ts;
     /** Must not reject. */
     readonly report: (position: Ts) => Promise<void>;
   }) {
     this.#clock = options.clock;
+    this.#delayMs = options.delayMs ?? LEASE_REPORT_MS;
     this.#position = options.position;
     this.#report = options.report;
   }
 
-  /** The position moved: it will be reported within `LEASE_REPORT_MS`. */
+  /** The position moved: it will be reported soon, with all that comes until then. */
   moved(): void {
-    this.#cancel ??= this.#clock.after(LEASE_REPORT_MS, () => {
+    this.#cancel ??= this.#clock.after(this.#delayMs, () => {
       this.#cancel = null;
       const position = this.#position();
       if (position === this.#reported) return;

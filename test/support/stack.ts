@@ -55,6 +55,13 @@ export class Stack {
   }
 
   static async open(options: StackOptions): Promise<Stack> {
+    const stack = await Stack.prepare(options);
+    await stack.start();
+    return stack;
+  }
+
+  /** A database and a folder, without an engine: for tests that run it in a process of its own. */
+  static async prepare(options: StackOptions): Promise<Stack> {
     const name = `t_${randomUUID().replaceAll('-', '').slice(0, 16)}`;
     const admin = new pg.Client(options.postgresUrl);
     await admin.connect();
@@ -66,9 +73,7 @@ export class Stack {
     sql.on('error', () => undefined); // tests crash the server on purpose
     await sql.connect();
     await sql.query(options.schema);
-    const stack = new Stack(options, url.href, name, sql);
-    await stack.start();
-    return stack;
+    return new Stack(options, url.href, name, sql);
   }
 
   get engine(): RunningEngine {
