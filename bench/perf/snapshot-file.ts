@@ -1,0 +1,92 @@
+/**
+ * How fast a snapshot file is built, against bare 20-row inserts into a file without journal, in one run.
+ *
+ *   node bench/perf/snapshot-file.ts [--rows 300000] [--rounds 5]
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { parseArgs } from 'node:util';
+import { toLsn } from '../../src/core/lsn.ts';
+import type { TableDef } from '../../src/core/table.ts';
+import type { Cell } from '../../src/core/value.ts';
+import { createSnapshotFile } from '../../src/sqlite/snapshot-file.ts';
+import { median, spread } from './numbers.ts';
+
+const { values } = parseArgs({
+  options: {
+    rows: { type: 'string', default: '300000' },
+    rounds: { type: 'string', default: '5' },
+  },
+});
+const ROWS = Number(values.rows);
+const BATCH = 20;
+
+const TABLE: TableDef = {
+  name: 'public.t',
+  columns: [
+    { name: 'id', type: 'integer', kind: 'int' },
+    { name: 'a', type: 'integer', kind: 'int' },
+    { name: 'b', type: 'integer', kind: 'int' },
+    { name: 'c', type: 'integer', kind: 'int' },
+    { name: 't', type: 'text', kind: 'text' },
+  ],
+  key: ['id'],
+  indexes: [],
+  selector: { kind: 'everyone' },
+};
+
+/** A fresh row per call, as a decoder makes it. */
+function rowOf(id: number): Cell[] {
+  return [id, id, id + 1, id + 2, `${id}-`.padEnd(100, 'abcdefghij')];
+}
+
+function bare(file: string): void {
+  const sql = new DatabaseSync(file, { defensive: false });
+  sql.exec('PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE');
+  sql.exec('PRAGMA cache_size = -65536');
+  sql.exec('CREATE TABLE t (id INTEGER PRIMARY KEY, a INTEGER, b INTEGER, c INTEGER, t TEXT)');
+  const insert = sql.prepare(`INSERT INTO t VALUES ${Array(BATCH).fill('(?,?,?,?,?)').join()}`);
+  sql.exec('BEGIN');
+  let cells: Cell[] = [];
+  for (let id = 0; id < ROWS; id += 1) {
+    for (const cell of rowOf(id)) cells.push(cell);
+    if (cells.length < BATCH * 5) continue;
+    insert.run(...cells);
+    cells = [];
+  }
+  sql.exec('COMMIT');
+  sql.close();
+}
+
+function ours(file: string): void {
+  const snapshot = createSnapshotFile({ file, tables: [TABLE] });
+  for (let id = 0; id < ROWS; id += 1) snapshot.row(TABLE.name, '*', rowOf(id));
+  snapshot.finish({ timeline: 'bench', position: toLsn(1), selectors: [] });
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'tidelock-bench-'));
+const rates = new Map<(file: string) => void, number[]>([
+  [bare, []],
+  [ours, []],
+]);
+try {
+  for (let round = 0; round < Number(values.rounds); round += 1) {
+    const turns = round % 2 === 0 ? [bare, ours] : [ours, bare];
+    for (const turn of turns) {
+      const file = join(folder, 's.db');
+      const start = performance.now();
+      turn(file);
+      rates.get(turn)?.push(ROWS / (performance.now() - start));
+      rmSync(file);
+    }
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+const [bareRates = [], ourRates = []] = [...rates.values()];
+const ratio = spread(ourRates.map((rate, round) => rate / (bareRates[round] ?? rate)));
+console.log(
+  `snapshot file with digest / bare inserts ${ratio}  k rows/s ${median(ourRates).toFixed(0)} / ${median(bareRates).toFixed(0)}`,
+);
