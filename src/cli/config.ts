@@ -21,7 +21,7 @@ export type SettingNotes = {
   readonly separator?: RegExp;
 };
 
-const LIST = /[\s,]+/;
+const LIST = /\s*[,\n]\s*/;
 const DECLARATIONS = /\s*;\s*/;
 const SIZE_UNITS: Readonly<Record<string, number>> = { k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
 const TIME_UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
@@ -183,7 +183,7 @@ export const SETTINGS = z.strictObject({
   }),
 
   tokenSecrets: note(z.array(text).default([]), {
-    help: 'shared secrets of tokens (HS256), newest first, 32 bytes or more each',
+    help: 'shared secrets of tokens (HS256), newest first, comma between; 32 bytes or more each',
     isSecret: true,
     separator: LIST,
   }),

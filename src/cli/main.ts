@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { type ErrorCode, TidelockError } from '../core/errors.ts';
+import { register as registerDemo } from './demo.ts';
 import { register as registerDoctor } from './doctor.ts';
 import { register as registerReplicate } from './replicate.ts';
 import { register as registerServe } from './serve.ts';
@@ -49,6 +50,7 @@ function createProgram(): Command {
     .showSuggestionAfterError()
     .addHelpText('after', EXAMPLES)
     .exitOverride();
+  registerDemo(program);
   registerServe(program);
   registerReplicate(program);
   registerVerify(program);

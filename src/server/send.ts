@@ -70,20 +70,27 @@ export async function sendChunks(sending: Sending): Promise<void> {
   }
 }
 
-/** Waits for the client to take what was written. Throws when it is gone, or takes too long. */
+/**
+ * Waits for the client to take what was written. Throws when it is gone, or takes nothing for too long: the
+ * socket's own timeout, because it alone sees progress inside one large write.
+ */
 function happened(event: 'drain' | 'finish', sending: Sending): Promise<void> {
   const { reply, signal, stallMs } = sending;
+  const { raw } = reply;
   return new Promise((resolve, reject) => {
     const settle = (act: () => void): void => {
-      clearTimeout(timer);
-      reply.raw.off(event, onEvent);
+      raw.socket?.setTimeout(0);
+      raw.off(event, onEvent);
+      raw.off('timeout', onTimeout);
       signal.removeEventListener('abort', onAbort);
       act();
     };
     const onEvent = (): void => settle(resolve);
     const onAbort = (): void => settle(() => reject(signal.reason));
-    const timer = setTimeout(() => settle(() => reject(stalled(stallMs))), stallMs);
-    reply.raw.on(event, onEvent);
+    const onTimeout = (): void => settle(() => reject(stalled(stallMs)));
+    raw.socket?.setTimeout(stallMs);
+    raw.on('timeout', onTimeout);
+    raw.on(event, onEvent);
     signal.addEventListener('abort', onAbort);
     if (signal.aborted) onAbort();
   });

@@ -132,7 +132,7 @@ describe('wrong settings', () => {
 describe('what is shown', () => {
   test('never has a secret in it', () => {
     const flags = { postgres: 'postgres://app:hunter2@db.example/shop?sslmode=require' };
-    const environment = { TIDELOCK_TOKEN_SECRETS: 'very-secret-one very-secret-two' };
+    const environment = { TIDELOCK_TOKEN_SECRETS: 'very-secret-one, very-secret-two' };
     const shown = JSON.stringify(redacted(load({ flags, environment })));
     expect(shown).not.toMatch(/hunter2|very-secret/);
     expect(shown).toContain('postgres://app:***@db.example/shop?sslmode=require');

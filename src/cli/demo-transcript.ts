@@ -1,0 +1,153 @@
+/** The demo in words: one or two aligned lines per fact, and a verdict. */
+
+import type { DemoResult } from '../bench/demo/demo.ts';
+import type { Fault } from '../bench/demo/faults.ts';
+import type { Fact, WorkloadFacts } from '../bench/demo/report.ts';
+import type { ReplicaCheck } from '../bench/demo/verdict.ts';
+import { unreachable } from '../core/assert.ts';
+
+const LABEL_WIDTH = 11;
+const DIGEST_CHARS = 8;
+
+/** The lines of one fact. */
+export function factLines(fact: Fact): readonly string[] {
+  const [first = '', ...rest] = wordsOf(fact);
+  const label = labelOf(fact).padEnd(LABEL_WIDTH);
+  return [`${label}${first}`, ...rest.map((line) => `${' '.repeat(LABEL_WIDTH)}${line}`)];
+}
+
+/** The last line, and before it what is wrong. */
+export function verdictLines(result: DemoResult): readonly string[] {
+  const { verdict, problems, replicas, position, rows, changes, transactions, lost } = result;
+  const writes = `${count(changes)} changes in ${count(transactions)} transactions`;
+  if (verdict === 'PASS') {
+    return [
+      `PASS  ${replicas.length} replicas equal to Postgres at ${position}: ` +
+        `${count(rows)} rows, ${writes}, ${lost} lost`,
+    ];
+  }
+  return [
+    ...problems.map((problem) => `  - ${problem}`),
+    `FAIL  at ${position}: ${writes}, ${lost} lost; seed ${result.seed}, files in ${result.dir}`,
+  ];
+}
+
+/** What to do while the demo goes on serving. `program` is how the command line is called. */
+export function servingLines(result: DemoResult, program: string): readonly string[] {
+  const { server, postgres, recent } = result;
+  const sql = 'UPDATE city SET population = population + 1 WHERE name = $$Lyon$$';
+  return [
+    '',
+    `serving until Ctrl-C: ${server}; try in another terminal:`,
+    `  curl -N '${server}/v1/feed?selector=FR&since=${recent}'`,
+    `  ${program} replicate --server ${server} --selector FR --db fr.db`,
+    `and write, with any client of ${postgres} or without one:`,
+    `  node -e 'const c = new (require("pg").Client)("${postgres}");`,
+    `    c.connect().then(() => c.query("${sql}")).then(() => c.end())'`,
+  ];
+}
+
+function labelOf(fact: Fact): string {
+  if (fact.kind !== 'fault') return fact.kind;
+  return fact.fault.kind === 'connection cut' ? 'cut' : 'kill -9';
+}
+
+function wordsOf(fact: Fact): readonly string[] {
+  switch (fact.kind) {
+    case 'postgres':
+      return [`${fact.version}, embedded, on 127.0.0.1:${fact.port} (${seconds(fact.durationMs)})`];
+    case 'places': {
+      const how = fact.isNew ? `loaded in ${seconds(fact.durationMs)}` : 'already loaded';
+      return [`${count(fact.rows)} of GeoNames in ${fact.countries} countries, ${how}`];
+    }
+    case 'server': {
+      const why = fact.isOtherPort ? '; port 7700 was taken' : '';
+      return [`${fact.url} (${seconds(fact.durationMs)}${why})`];
+    }
+    case 'replica':
+      return [`${fact.selector} ${rows(fact.rows)} ${openedHow(fact)} at ${fact.position}`];
+    case 'workload':
+      return workloadWords(fact);
+    case 'fault':
+      return faultWords(fact.fault);
+    case 'quiet':
+      return [
+        `every replica has all up to ${fact.position} after ${milliseconds(fact.durationMs)}`,
+      ];
+    case 'check':
+      return [checkWords(fact.check)];
+    case 'latency': {
+      const { p50Ms, p99Ms, longestMs, count: samples } = fact.latencies;
+      return [
+        `commit to replica p50 ${milliseconds(p50Ms)}, p99 ${milliseconds(p99Ms)} ` +
+          `(${count(samples)} undisturbed); longest, over a fault, ${milliseconds(longestMs)}`,
+      ];
+    }
+    default:
+      return unreachable(fact);
+  }
+}
+
+function openedHow({ copiedBytes, durationMs }: Fact & { kind: 'replica' }): string {
+  if (copiedBytes === 0) return `found, continued in ${seconds(durationMs)}`;
+  return `copied (${(copiedBytes / 1e6).toFixed(1)} MB) in ${seconds(durationMs)}`;
+}
+
+function workloadWords({ kinds, ...facts }: WorkloadFacts): readonly string[] {
+  const of = [
+    `${kinds.insert} inserts, ${kinds.update} updates, ${kinds.delete} deletes`,
+    `${kinds.move} selector moves, ${kinds.relocation} over two tables`,
+  ];
+  const more = [
+    `${kinds.bulk} of 40 rows, ${kinds.everyone} for everyone`,
+    `1 rolled back (${facts.rolledBackRows} rows)`,
+  ];
+  return [
+    `${count(facts.transactions)} transactions, ${count(facts.changes)} changes in ${seconds(facts.durationMs)}:`,
+    `${of.join(', ')},`,
+    more.join(', '),
+  ];
+}
+
+function faultWords(fault: Fault): readonly string[] {
+  if (fault.observed === null) return ['NOT EXERCISED'];
+  if (fault.kind === 'connection cut') {
+    const { downAfterMs, backAfterMs } = fault.observed;
+    return [
+      `replication connection: down after ${milliseconds(downAfterMs)}, streaming again after ` +
+        `${milliseconds(backAfterMs)}, ${fault.redelivered} redelivered`,
+    ];
+  }
+  const { position, missed, levelAfterMs, pid } = fault.observed;
+  const how = fault.isCopied ? 'COPIED ANEW' : 'no new copy';
+  return [
+    `replica ${fault.selector} (process ${pid}) at ${position}: resumed there, ${how}, ` +
+      `${missed} transactions behind, level after ${milliseconds(levelAfterMs)}`,
+  ];
+}
+
+function checkWords(check: ReplicaCheck): string {
+  const { selector, comparison, digest, isDigestEqual, ghosts } = check;
+  const equal = isDigestEqual ? 'equal' : 'DIFFERENT';
+  const wrong = comparison.wrong === 0 ? 'row by row equal' : `${comparison.wrong} ROWS DIFFER`;
+  return (
+    `${selector} ${rows(comparison.rows)} digest ${digest.slice(0, DIGEST_CHARS)} ${equal}, ` +
+    `${wrong}, ${ghosts} rolled back`
+  );
+}
+
+function rows(value: number): string {
+  return `${count(value).padStart(7)} rows`;
+}
+
+function count(value: number): string {
+  return value.toLocaleString('en-US');
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
+}
+
+function milliseconds(ms: number): string {
+  return ms < 10_000 ? `${count(Math.round(ms))} ms` : seconds(ms);
+}

@@ -1,0 +1,41 @@
+/**
+ * What is being done at the moment, on stderr: one line that renews itself on a terminal, one line per phase
+ * elsewhere. A phase is what stands before the first colon.
+ */
+
+const RENEW_MS = 80;
+
+type Output = { readonly isTTY?: boolean; write(text: string): unknown };
+
+export class ProgressLine {
+  readonly #output: Output;
+  readonly #now: () => number;
+  #phase = '';
+  #shownAtMs = Number.NEGATIVE_INFINITY;
+  #isShown = false;
+
+  constructor(output: Output, now: () => number) {
+    this.#output = output;
+    this.#now = now;
+  }
+
+  show(text: string): void {
+    const phase = text.split(':')[0] ?? '';
+    const isNew = phase !== this.#phase;
+    this.#phase = phase;
+    if (this.#output.isTTY !== true) {
+      if (isNew) this.#output.write(`${phase}\n`);
+      return;
+    }
+    if (!isNew && this.#now() - this.#shownAtMs < RENEW_MS) return;
+    this.#shownAtMs = this.#now();
+    this.#output.write(`\r\u001b[K${text}`);
+    this.#isShown = true;
+  }
+
+  /** Makes room for lines that stay. */
+  clear(): void {
+    if (this.#isShown) this.#output.write('\r\u001b[K');
+    this.#isShown = false;
+  }
+}
