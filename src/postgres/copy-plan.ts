@@ -18,7 +18,7 @@ export const READ_OID = 3;
 export const READ_BOOL = 4;
 export const READ_FLOAT8 = 5;
 export const READ_BYTES = 6;
-export const READ_TEXT = 7;
+const READ_TEXT = 7;
 export const READ_UUID = 8;
 export const READ_JSONB = 9;
 /** Text of the output function, still to be turned into a cell. */

@@ -5,6 +5,8 @@ import { serverVersion } from './catalog.ts';
 import { REMEMBER_SQL } from './ddl-sql.ts';
 import { OWN_SCHEMA, quoteTable } from './names.ts';
 import type { PgRow, PgSession } from './session.ts';
+import { dropSlot } from './slot.ts';
+import { readSlot } from './source-facts.ts';
 
 export type PublicationChange = {
   /** Tables that were added: rows that are in them already come by a copy, not by the stream. */
@@ -65,6 +67,21 @@ export async function reconcilePublication(
     if (!session.isLost) await session.query('ROLLBACK');
     throw error;
   }
+}
+
+/**
+ * A slot whose publication is gone has let changes pass that nobody will ever send again. Drops it, so
+ * that a new history starts; true when it did. Call it before `reconcilePublication`, which makes the
+ * publication anew and with that removes the sign.
+ */
+export async function dropBlindSlot(
+  session: PgSession,
+  names: { readonly publication: string; readonly slot: string; readonly instance: string },
+): Promise<boolean> {
+  const found = await session.query(PUBLICATION_SQL, [names.publication]);
+  if (found.length > 0 || (await readSlot(session, names.slot)) === null) return false;
+  await dropSlot(session, names.slot, names.instance);
+  return true;
 }
 
 async function reconcile(

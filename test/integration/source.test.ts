@@ -4,7 +4,11 @@ import { parseSelectorRule } from '../../src/core/selector.ts';
 import { describeTable, describeTables } from '../../src/postgres/catalog.ts';
 import { examineSource } from '../../src/postgres/doctor.ts';
 import { requireFit } from '../../src/postgres/fit.ts';
-import { reconcilePublication, waitForOpenTransactions } from '../../src/postgres/publication.ts';
+import {
+  dropBlindSlot,
+  reconcilePublication,
+  waitForOpenTransactions,
+} from '../../src/postgres/publication.ts';
 import { PgSession } from '../../src/postgres/session.ts';
 import { createSlot, dropSlot, type SlotWait, takeOverSlot } from '../../src/postgres/slot.ts';
 import { readSlot, readSourceFacts } from '../../src/postgres/source-facts.ts';
@@ -131,6 +135,17 @@ test('the publication is made, altered and mended, and keeps its name', async ()
     code: 'SOURCE_UNFIT',
   });
   await db.sql.query('DROP PUBLICATION everything; DROP PUBLICATION p2');
+});
+
+test('P20: a slot whose publication was dropped is dropped too, before the publication is made anew', async () => {
+  const slot = await db.slot();
+  const names = { publication: 'p3', slot, instance: slot };
+  await reconcilePublication(db.sql, 'p3', ['public.t']);
+  expect(await dropBlindSlot(db.sql, names)).toBe(false);
+  await db.sql.query('DROP PUBLICATION p3');
+  expect(await dropBlindSlot(db.sql, names)).toBe(true);
+  expect(await readSlot(db.sql, slot)).toBeNull();
+  expect(await dropBlindSlot(db.sql, names)).toBe(false);
 });
 
 test('the wait for open transactions ends with them, and with its signal', async () => {

@@ -167,7 +167,7 @@ function oldRow(old: OldTuple): OldRow {
   return { whole: old.isWholeRow, row: valuesOf(old.tuple) };
 }
 
-export function valuesOf(tuple: RawTuple): Value[] {
+function valuesOf(tuple: RawTuple): Value[] {
   const buffer = tuple.buffer as Buffer;
   return Array.from({ length: tuple.count }, (_, index) => {
     const state = tuple.state[index];

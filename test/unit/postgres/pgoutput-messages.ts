@@ -1,13 +1,13 @@
 /** Builds pgoutput messages and the CopyData frames around them, from the protocol's description. */
 export type TestValue = string | null | undefined;
 
-export function int32(value: number): Buffer {
+function int32(value: number): Buffer {
   const b = Buffer.alloc(4);
   b.writeUInt32BE(value >>> 0);
   return b;
 }
 
-export function int64(value: bigint | number): Buffer {
+function int64(value: bigint | number): Buffer {
   const b = Buffer.alloc(8);
   b.writeBigInt64BE(BigInt(value));
   return b;
@@ -23,7 +23,7 @@ const letter = (text: string): Buffer => Buffer.from(text, 'latin1');
 const cString = (text: string): Buffer => Buffer.from(`${text}\0`);
 
 /** `undefined` stands for an unchanged out-of-line value. */
-export function tuple(values: readonly TestValue[]): Buffer {
+function tuple(values: readonly TestValue[]): Buffer {
   const parts = values.map((value) => {
     if (value === null) return letter('n');
     if (value === undefined) return letter('u');
