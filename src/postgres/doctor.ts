@@ -60,7 +60,7 @@ async function examineSettings(session: PgSession): Promise<readonly Finding[]> 
       : fail(
           'version',
           `Postgres ${fit.version_text}`,
-          '13 or newer is needed',
+          '14 or newer is needed',
           'upgrade Postgres',
         ),
     fit.is_standby === 't'

@@ -2,8 +2,11 @@
 import { TidelockError } from '../core/errors.ts';
 import type { PgSession } from './session.ts';
 
-/** `pg_snapshot`, `wal_status` and publishing partitions through their root came with this version. */
-export const VERSION_MIN = 130_000;
+/**
+ * Since this version logical messages come through pgoutput, and everything that must know its place in the
+ * stream relies on them: barriers, announcements, changes of schema. Pieces of open transactions too.
+ */
+export const VERSION_MIN = 140_000;
 
 export const FIT_SQL = `
   SELECT pg_catalog.current_setting('server_version_num') AS version,
@@ -21,8 +24,8 @@ export async function requireFit(session: PgSession): Promise<void> {
   const row = await session.queryOne(FIT_SQL);
   if (Number(row.version) < VERSION_MIN) {
     throw unfit(
-      `Postgres ${row.version_text} is too old: 13 or newer is needed`,
-      'upgrade Postgres; older versions cannot say which transactions a snapshot holds',
+      `Postgres ${row.version_text} is too old: 14 or newer is needed`,
+      'upgrade Postgres: older versions do not pass messages through the stream',
     );
   }
   if (row.is_standby === 't') {

@@ -1,5 +1,5 @@
 /**
- * hot path: decodes pgoutput messages (protocol 1 and 2, text values) straight from the socket buffer
+ * hot path: decodes pgoutput messages (protocols 1 and 2, text values) straight from the socket buffer
  * into `SourceHandler` calls. Tuples and change descriptions are reused: nothing is allocated per row.
  *
  * Protocol 2 sends pieces of large transactions before their commit: Stream Start, changes, Stream Stop,

@@ -37,14 +37,12 @@ export type SlotReaderOptions = {
   readonly after: Ts;
   readonly handler: SourceHandler;
   readonly timers?: Timers | undefined;
-  /** Pieces of large open transactions; by default where the server can (14 or newer). */
+  /** Pieces of large open transactions; by default on. Off, the server keeps them until their commit. */
   readonly streaming?: boolean | undefined;
   /** Fewer, larger socket reads under load; by default on for TCP, off for unix sockets. */
   readonly isPaced?: boolean | undefined;
 };
 
-/** Pieces of open transactions and logical messages came with this version. */
-const STREAMING_VERSION_MIN = 140_000;
 /** A status is sent at least this often, so that the server does not take us for dead while paused. */
 const STATUS_MS = 10_000;
 /** Confirmations are sent together, at most this much later. */
@@ -147,8 +145,7 @@ export class SlotReader {
       applicationName: holderName(slot, this.#options.instance),
       onLost: (error) => this.#finish(error),
     });
-    const { server_version_num: version } = await this.#session.queryOne('SHOW server_version_num');
-    const taken = this.#session.takeOver(this.#command(Number(version)), (b) => this.#read(b));
+    const taken = this.#session.takeOver(this.#command(), (b) => this.#read(b));
     this.#socket = taken.socket;
     this.#lastBytesAt = this.#timers.now();
     this.closed.then(
@@ -160,18 +157,11 @@ export class SlotReader {
     this.#watch();
   }
 
-  #command(version: number): string {
-    const { slot, after, publication } = this.#options;
-    const isNew = version >= STREAMING_VERSION_MIN;
-    const isStreaming = this.#options.streaming ?? isNew;
+  #command(): string {
+    const { slot, after, publication, streaming } = this.#options;
     const names = quoteName(publication).replaceAll("'", "''");
-    const options = [
-      `proto_version '${isNew ? 2 : 1}'`,
-      `publication_names '${names}'`,
-      ...(isNew ? ["messages 'true'"] : []),
-      ...(isStreaming ? ["streaming 'on'"] : []),
-    ];
-    return `START_REPLICATION SLOT ${quoteName(slot)} LOGICAL ${formatLsn(after)} (${options.join(', ')})`;
+    const options = `proto_version '2', publication_names '${names}', messages 'true', streaming '${streaming === false ? 'off' : 'on'}'`;
+    return `START_REPLICATION SLOT ${quoteName(slot)} LOGICAL ${formatLsn(after)} (${options})`;
   }
 
   #read(bytes: Buffer): void {

@@ -1,5 +1,5 @@
 /** What happens to the slot when its Postgres crashes, loses WAL or runs with other settings. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -9,10 +9,18 @@ import { requireFit } from '../../src/postgres/fit.ts';
 import { PgSession } from '../../src/postgres/session.ts';
 import { readSlot, readSourceFacts } from '../../src/postgres/source-facts.ts';
 import { Recorder, TestDatabase } from '../support/source-recorder.ts';
+import { until } from '../support/stack.ts';
 
-async function startPostgres(settings: Record<string, string>): Promise<EmbeddedPostgres> {
+function folder(): string {
   const dir = mkdtempSync(join(tmpdir(), 'tidelock-source-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+async function startPostgres(
+  settings: Record<string, string>,
+  dir = folder(),
+): Promise<EmbeddedPostgres> {
   const postgres = await EmbeddedPostgres.start({ dir, settings });
   onTestFinished(() => postgres.stop());
   return postgres;
@@ -49,6 +57,28 @@ test('P2, P18: when a crash takes the slot back, nothing that the log has is del
   expect(ids(again)).toEqual(['4']);
   await next.close();
   await session.end();
+});
+
+test('P18: after a promotion the source tells its new timeline and where it branched off', async () => {
+  const dir = folder();
+  const postgres = await startPostgres({ restore_command: 'false' }, dir);
+  const first = await PgSession.connect({ url: postgres.url, isReplication: true });
+  const before = await readSourceFacts(first, 'none');
+  await first.end();
+  await postgres.stop();
+  // What a restored backup does: recover to the end of the log, then start a timeline of its own.
+  writeFileSync(join(dir, 'data', 'recovery.signal'), '');
+  await postgres.restart();
+  const session = await PgSession.connect({ url: postgres.url, isReplication: true });
+  await until('the promotion', async () => {
+    const row = await session.queryOne('SELECT pg_is_in_recovery() AS waits');
+    return row.waits === 'f';
+  });
+  const after = await readSourceFacts(session, 'none');
+  await session.end();
+  expect(after).toMatchObject({ systemId: before.systemId, walTimeline: 2 });
+  expect(after.switchedAt).toBeGreaterThanOrEqual(before.flushed);
+  expect(after.switchedAt).toBeLessThanOrEqual(after.flushed);
 });
 
 test('P20: a slot whose WAL was removed is lost, says why, and can be dropped', async () => {
