@@ -1,6 +1,6 @@
 /** The start-up check: settings without which replication cannot work at all. */
 import { TidelockError } from '../core/errors.ts';
-import type { PgSession } from './session.ts';
+import type { PgRow, PgSession } from './session.ts';
 
 /**
  * Since this version logical messages come through pgoutput, and everything that must know its place in the
@@ -21,34 +21,40 @@ export const FIT_SQL = `
 
 /** Throws `SOURCE_UNFIT` with the exact statement to run. */
 export async function requireFit(session: PgSession): Promise<void> {
-  const row = await session.queryOne(FIT_SQL);
+  const refusal = refusalOf(await session.queryOne(FIT_SQL));
+  if (refusal !== null) throw refusal;
+}
+
+/** Why a server with these facts (`FIT_SQL`) is refused, or null. */
+export function refusalOf(row: PgRow): TidelockError | null {
   if (Number(row.version) < VERSION_MIN) {
-    throw unfit(
+    return unfit(
       `Postgres ${row.version_text} is too old: 14 or newer is needed`,
       'upgrade Postgres: older versions do not pass messages through the stream',
     );
   }
   if (row.is_standby === 't') {
-    throw unfit('this Postgres is a standby', 'use the URL of the primary');
+    return unfit('this Postgres is a standby', 'use the URL of the primary');
   }
   if (row.wal_level !== 'logical') {
-    throw unfit(
+    return unfit(
       `wal_level is ${row.wal_level}, logical is needed`,
       "run: ALTER SYSTEM SET wal_level = 'logical'; then restart Postgres",
     );
   }
   if (row.senders === '0' || row.slots === '0') {
-    throw unfit(
+    return unfit(
       `max_wal_senders is ${row.senders} and max_replication_slots is ${row.slots}: both must be above 0`,
       'run: ALTER SYSTEM SET max_wal_senders = 10; ALTER SYSTEM SET max_replication_slots = 10; then restart Postgres',
     );
   }
   if (row.may_replicate !== 't') {
-    throw unfit(
+    return unfit(
       `role ${row.role} may not replicate`,
       `run as a superuser: ALTER ROLE "${row.role}" REPLICATION`,
     );
   }
+  return null;
 }
 
 function unfit(message: string, hint: string): TidelockError {
