@@ -13,7 +13,8 @@ export type ReplicaDigest = {
   readonly rows: number;
 };
 
-type Entry = { readonly digest: Digest; before: ReplicaDigest | null };
+/** `before`: a copy of what is stored, while it differs; null where nothing is stored. */
+type Entry = { readonly digest: Digest; before: Digest | null };
 
 /** One table's digests. */
 export class TableDigests {
@@ -76,7 +77,7 @@ export class TableDigests {
     for (const selector of this.#changed) {
       const before = this.#entries.get(selector)?.before;
       if (before === null || before === undefined) this.#entries.delete(selector);
-      else this.load(before);
+      else this.#entries.set(selector, { digest: before, before: null });
     }
     this.#changed.clear();
   }
@@ -85,7 +86,10 @@ export class TableDigests {
     const known = this.#entries.get(selector);
     if (known !== undefined && this.#changed.has(selector)) return known.digest;
     const entry = known ?? { digest: new Digest(), before: null };
-    if (known !== undefined) known.before = this.#describe(selector);
+    if (known !== undefined) {
+      known.before = new Digest();
+      known.before.merge(known.digest);
+    }
     this.#entries.set(selector, entry);
     if (this.#changed.size === 0) this.#onChange();
     this.#changed.add(selector);

@@ -29,10 +29,10 @@ export class ReplicaTable {
   readonly keyColumns: readonly string[];
   readonly keyPositions: readonly number[];
   /**
-   * Selects all columns in order, from the whole table; rows must go through `restore`. Integers that a
-   * number cannot hold come as text, because Node would refuse them otherwise.
+   * All columns in order, as a list to select; rows must go through `restore`. Integers that a number
+   * cannot hold come as text, because Node would refuse them otherwise.
    */
-  readonly selectSql: string;
+  readonly cellsSql: string;
   readonly #bigints: readonly number[];
   /** SQL that gives a row's selector. */
   readonly selectorSql: string;
@@ -48,7 +48,7 @@ export class ReplicaTable {
     this.#bigints = [...definition.columns.keys()].filter((position) => {
       return definition.columns[position]?.kind === 'bigint';
     });
-    this.selectSql = `SELECT ${this.#readColumns().join()} FROM ${quoteName(localName)}`;
+    this.cellsSql = this.#readColumns().join();
     this.selectorSql = selectorSqlOf(definition, this.columns);
     this.selectorOf = compileSelector(definition);
   }
@@ -57,12 +57,17 @@ export class ReplicaTable {
     return this.definition.name;
   }
 
+  /** Selects every row, see `cellsSql`. */
+  get selectSql(): string {
+    return `SELECT ${this.cellsSql} FROM ${this.quoted}`;
+  }
+
   /** The quoted name in the file. */
   get quoted(): string {
     return quoteName(this.localName);
   }
 
-  /** The cells of a row of `selectSql`, read as an array. */
+  /** The cells of a row of `cellsSql`, read as an array. */
   restore(row: unknown): Cell[] {
     const cells = row as Cell[];
     for (const position of this.#bigints) {
