@@ -191,6 +191,7 @@ export class SlotReader {
   #goOn(): void {
     if (this.#isClosed) return;
     this.#isWaiting = false;
+    this.#lastBytesAt = this.#timers.now(); // while nobody read, there was nothing to hear
     this.#afterCut(this.#splitter.resume());
     this.#flow();
   }
