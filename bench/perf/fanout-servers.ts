@@ -21,16 +21,22 @@ import { answer, Peer, settledRss } from './lib/peer.ts';
 const LINES_BYTES = 200;
 /** With its framing: size in hexadecimal and two line ends. */
 export const FRAME_BYTES = LINES_BYTES + 6;
+const POSITION_STEP = 0x100;
 const FILL_FRAME_BYTES = 64 * 1024;
 const FILL_FRAMES_MAX = 200;
 const ROLES = { tidelock: 'fanout-tidelock', limit: 'fanout-limit' } as const;
 
 export type ServerKind = keyof typeof ROLES;
 
+type Blast = { readonly seconds: number; readonly ahead: number };
+
 export type ServerProcess = {
   readonly port: number;
-  /** Broadcasts as fast as the clients take it; returns the number of frames per client. */
-  blast(seconds: number): Promise<number>;
+  /**
+   * Broadcasts as fast as the clients take it; returns the number of frames per client. The writer is at most
+   * `ahead` transactions before the slowest subscriber.
+   */
+  blast(seconds: number, ahead: number): Promise<number>;
   /** Commits large transactions until nobody takes any more; returns the bytes handed to sockets. */
   fill(): Promise<number>;
   rssBytes(): Promise<number>;
@@ -41,7 +47,7 @@ export async function forkServer(kind: ServerKind): Promise<ServerProcess> {
   const peer = new Peer(fileURLToPath(import.meta.url), ROLES[kind]);
   return {
     port: await peer.call('listen'),
-    blast: (seconds) => peer.call('blast', seconds),
+    blast: (seconds, ahead) => peer.call('blast', { seconds, ahead }),
     fill: () => peer.call('fill'),
     rssBytes: () => peer.call('rss'),
     stop: () => peer.stop(),
@@ -84,7 +90,7 @@ function serveLimit(): void {
       new Promise<number>((resolve) => {
         server.listen(0, '127.0.0.1', 4096, () => resolve((server.address() as AddressInfo).port));
       }),
-    blast: (seconds: number) =>
+    blast: ({ seconds }: Blast) =>
       rounds(
         seconds,
         () => {
@@ -121,21 +127,27 @@ function serveTidelock(): void {
     log: createLog('warn', (line) => void process.stderr.write(line)),
   });
   const commit = (bytes: number): void => {
-    upper = toLsn(upper + 0x100);
+    upper = toLsn(upper + POSITION_STEP);
     core.received([{ kind: 'append', group: groupOf(upper, bytes), tables: undefined }], upper);
   };
-  const isTaken = (): boolean => feeds.values().every((feed) => feed.position >= upper);
+  const isTaken = (ahead: number): boolean =>
+    feeds.values().every((feed) => feed.position > upper - ahead * POSITION_STEP);
   const written = (): number => feeds.values().reduce((sum, feed) => sum + feed.position, 0);
   answer({
     listen: async () => Number(new URL((await server.listen()).url).port),
-    blast: (seconds: number) => rounds(seconds, () => commit(LINES_BYTES), isTaken),
+    blast: ({ seconds, ahead }: Blast) =>
+      rounds(
+        seconds,
+        () => commit(LINES_BYTES),
+        () => isTaken(ahead),
+      ),
     fill: async () => {
       let positions = -1;
       let frames = 0;
       for (; frames < FILL_FRAMES_MAX && positions !== written(); frames += 1) {
         positions = written();
         commit(FILL_FRAME_BYTES);
-        for (let turns = 0; turns < 200 && !isTaken(); turns += 1) await turn();
+        for (let turns = 0; turns < 200 && !isTaken(1); turns += 1) await turn();
       }
       return frames * FILL_FRAME_BYTES * feeds.size;
     },

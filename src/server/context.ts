@@ -13,6 +13,8 @@ export type ServerContext = {
   readonly pump: Pump;
   readonly snapshots: Gate;
   readonly digests: Gate;
+  /** Bytes of snapshots handed to sockets since the start. */
+  readonly snapshotBytes: { count: number };
   /** The log's upper. */
   readonly upper: () => Lsn;
   /** Aborts, with `NOT_READY`, when the server starts to shut down. */

@@ -17,7 +17,7 @@ import type { Ts } from '../core/lsn.ts';
 import type { Feed } from '../engine/api.ts';
 import type { ErrorLine } from '../protocol/feed.ts';
 import { toTidelockError } from './errors.ts';
-import { endsTransaction } from './framing.ts';
+import { encodeChunk, endsTransaction } from './framing.ts';
 
 /** Large frames go out in pieces, so that a slow reader shows progress and only a dead one looks stalled. */
 const PIECE_BYTES = 64 * 1024;
@@ -104,7 +104,7 @@ export class FeedStream {
     options.socket.on('drain', this.#onDrain);
     options.socket.on('close', this.#onClose);
     options.feed.onReady = () => this.#host.wake(this);
-    this.#write(options.feed.head);
+    this.#writeOwn(options.feed.head);
   }
 
   /** Writes what the socket takes and the turn allows. True: there is more, call again. */
@@ -138,7 +138,7 @@ export class FeedStream {
   /** Says why, then cuts the connection: the missing final chunk tells readers that this was no clean end. */
   fail(error: unknown, reason: EndReason): void {
     if (this.isClosed) return;
-    if (this.#rest === null) this.#write(errorLine(error));
+    if (this.#rest === null) this.#writeOwn(errorLine(error));
     this.#close(reason, error);
     this.socket.destroySoon(); // flushes first; the server's idle timeout ends a reader that does not read
   }
@@ -187,7 +187,7 @@ export class FeedStream {
 
   /** Writes a frame. True: the socket takes more and the stream goes on. */
   #deliver(frame: Uint8Array): boolean {
-    const isRoom = this.#write(frame);
+    const isRoom = this.#writeShared(frame);
     if (isRoom && this.#isEnding && endsTransaction(frame)) this.#finish('drained');
     return isRoom && !this.isClosed;
   }
@@ -215,7 +215,7 @@ export class FeedStream {
   #progress(): void {
     this.#announced = this.#feed.position;
     this.#announcedAt = this.#host.now();
-    this.#write(this.#feed.progressLine('progress'));
+    this.#writeOwn(this.#feed.progressLine('progress'));
   }
 
   #visitBlocked(now: number, limits: StallLimits): void {
@@ -231,7 +231,7 @@ export class FeedStream {
     if (isWaitOver || upper > this.#feed.position) this.#host.wake(this);
     if (this.#isProgressDue()) this.#progress();
     else if (now - this.#wroteAt >= this.#mode.heartbeatMs) {
-      this.#write(this.#feed.progressLine('heartbeat'));
+      this.#writeOwn(this.#feed.progressLine('heartbeat'));
     }
   }
 
@@ -239,9 +239,19 @@ export class FeedStream {
     return this.#blockedAt < 0;
   }
 
+  /** A frame that other streams get too. */
+  #writeShared(frame: Uint8Array): boolean {
+    return this.#write(this.#isChunked ? this.#host.chunkOf(frame) : viewOf(frame));
+  }
+
+  /** Lines that only this stream gets. */
+  #writeOwn(lines: Uint8Array): boolean {
+    return this.#write(this.#isChunked ? encodeChunk(lines) : viewOf(lines));
+  }
+
   /** False when the socket wants no more for now; the bytes are kept either way. */
-  #write(frame: Uint8Array): boolean {
-    this.#rest = this.#isChunked ? this.#host.chunkOf(frame) : viewOf(frame);
+  #write(bytes: Buffer): boolean {
+    this.#rest = bytes;
     return this.#writeRest();
   }
 

@@ -4,7 +4,7 @@ import { assert } from '../core/assert.ts';
 const CRLF = '\r\n';
 
 /** One HTTP chunk: size in hexadecimal, CRLF, bytes, CRLF. */
-function encodeChunk(frame: Uint8Array): Buffer {
+export function encodeChunk(frame: Uint8Array): Buffer {
   assert(frame.byteLength > 0, 'a frame is not empty (an empty chunk would end the stream)');
   const head = `${frame.byteLength.toString(16)}${CRLF}`;
   const chunk = Buffer.allocUnsafe(head.length + frame.byteLength + CRLF.length);

@@ -1,10 +1,9 @@
 /** Prometheus metrics, collected when asked for. Names and help texts are a promise: dashboards use them. */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Counter, Gauge, Registry } from 'prom-client';
-import type { Engine, EngineStatus } from '../engine/api.ts';
-import type { Clock } from './clock.ts';
+import type { EngineStatus } from '../engine/api.ts';
+import type { ServerContext } from './context.ts';
 import type { EndReason } from './feed-stream.ts';
-import type { Pump } from './pump.ts';
 
 const SOURCE_STATES = ['starting', 'streaming', 'down', 'slot_busy', 'unfit', 'resyncing'] as const;
 const DELAY_RESOLUTION_MS = 10;
@@ -103,16 +102,9 @@ const COUNTERS: readonly Reading[] = [
   },
 ];
 
-export type MetricsOptions = {
-  readonly engine: Engine;
-  readonly pump: Pump;
-  readonly clock: Clock;
-  readonly snapshotsRunning: () => number;
-};
-
 export class Metrics {
   readonly #registry = new Registry();
-  readonly #options: MetricsOptions;
+  readonly #context: ServerContext;
   readonly #delay: ReturnType<typeof monitorEventLoopDelay>;
   readonly #ended: Counter<'reason'>;
   #scrapedAt: number;
@@ -120,10 +112,10 @@ export class Metrics {
   /** One reading of the engine serves a whole scrape. */
   #status: EngineStatus;
 
-  constructor(options: MetricsOptions) {
-    this.#options = options;
-    this.#status = options.engine.status();
-    this.#scrapedAt = options.clock.now();
+  constructor(context: ServerContext) {
+    this.#context = context;
+    this.#status = context.engine.status();
+    this.#scrapedAt = context.clock.now();
     this.#delay = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS });
     this.#delay.enable();
     for (const reading of GAUGES)
@@ -136,6 +128,7 @@ export class Metrics {
       registers: [this.#registry],
     });
     this.#own();
+    this.#labelled();
   }
 
   get contentType(): string {
@@ -160,9 +153,18 @@ export class Metrics {
 
   /** What the server itself knows. */
   #own(): void {
-    const { pump, snapshotsRunning } = this.#options;
+    const { pump, snapshots, digests } = this.#context;
     this.#gauge('tidelock_subscribers', 'Open feed streams', () => pump.count);
-    this.#gauge('tidelock_snapshots_running', 'Snapshots being made or sent', snapshotsRunning);
+    this.#gauge(
+      'tidelock_snapshots_running',
+      'Snapshots being made or sent',
+      () => snapshots.running,
+    );
+    this.#gauge(
+      'tidelock_queued',
+      'Snapshots and digests that wait for their turn',
+      () => snapshots.waiting + digests.waiting,
+    );
     this.#gauge(
       'tidelock_apply_changes_per_second',
       'Changes appended to the log per second since the last scrape',
@@ -176,22 +178,30 @@ export class Metrics {
     this.#gauge('tidelock_rss_bytes', 'Resident memory of the server', () =>
       process.memoryUsage.rss(),
     );
-    this.#counter({
-      name: 'tidelock_bytes_out_total',
-      help: 'Bytes written to feed streams',
-      of: () => pump.bytesOut,
-    });
-    const { registry, source } = {
-      registry: this.#registry,
-      source: () => this.#status.source.state,
-    };
+  }
+
+  /** Values by label, read at the scrape. */
+  #labelled(): void {
+    const { pump, snapshotBytes } = this.#context;
+    const state = (): string => this.#status.source.state;
     new Gauge({
       name: 'tidelock_source_state',
       help: '1 for the present state of the source',
       labelNames: ['state'],
-      registers: [registry],
+      registers: [this.#registry],
       collect() {
-        for (const state of SOURCE_STATES) this.set({ state }, state === source() ? 1 : 0);
+        for (const name of SOURCE_STATES) this.set({ state: name }, name === state() ? 1 : 0);
+      },
+    });
+    new Counter({
+      name: 'tidelock_bytes_out_total',
+      help: 'Bytes handed to sockets, by kind',
+      labelNames: ['kind'],
+      registers: [this.#registry],
+      collect() {
+        this.reset();
+        this.inc({ kind: 'feed' }, pump.bytesOut);
+        this.inc({ kind: 'snapshot' }, snapshotBytes.count);
       },
     });
   }
@@ -232,8 +242,8 @@ export class Metrics {
 
   #refresh(): void {
     const before = this.#status.counters.changes;
-    const now = this.#options.clock.now();
-    this.#status = this.#options.engine.status();
+    const now = this.#context.clock.now();
+    this.#status = this.#context.engine.status();
     const elapsedMs = now - this.#scrapedAt;
     if (elapsedMs > 0) {
       this.#changesPerSecond = ((this.#status.counters.changes - before) * 1000) / elapsedMs;

@@ -42,6 +42,8 @@ export type Sending = {
   readonly signal: AbortSignal;
   /** A reader that takes nothing for so long is cut off. */
   readonly stallMs: number;
+  /** Raised by what was handed to the socket. */
+  readonly sent: { count: number };
 };
 
 /**
@@ -57,6 +59,7 @@ export async function sendChunks(sending: Sending): Promise<void> {
     reply.hijack();
     reply.raw.writeHead(200, { 'cache-control': 'no-store', ...headers });
     while (next.done !== true) {
+      sending.sent.count += next.value.byteLength;
       if (!reply.raw.write(next.value)) await happened('drain', sending);
       next = await iterator.next();
     }

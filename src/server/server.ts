@@ -110,10 +110,10 @@ function assemble({ engine, config, clock, log }: ServerOptions): Parts {
     ...{ engine, config, clock, pump, upper },
     snapshots: new Gate({ name: 'snapshots', runningMax: limits.snapshotsMax, ...line }),
     digests: new Gate({ name: 'digests', runningMax: limits.digestsMax, ...line }),
+    snapshotBytes: { count: 0 },
     draining: draining.signal,
   };
-  const snapshotsRunning = (): number => context.snapshots.running;
-  const metrics = new Metrics({ engine, pump, clock, snapshotsRunning });
+  const metrics = new Metrics(context);
   const app = createApp(context, log);
   addRoutes(app, context, metrics);
   const startDraining = (): void => draining.abort(shuttingDown());

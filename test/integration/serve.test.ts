@@ -171,7 +171,7 @@ describe('tidelock serve', () => {
     const before = client.socket.bytesRead;
     await until('the reader is stuck', async () => {
       const metrics = await (await fetch(`${run.url}/metrics`)).text();
-      return /^tidelock_bytes_out_total (?!0\b)\d{6,}/m.test(metrics) && before >= 0;
+      return /^tidelock_bytes_out_total\{kind="feed"\} \d{6,}/m.test(metrics) && before >= 0;
     });
     run.child.kill('SIGINT');
     await until('it drains', () => run.out.stderr.includes('second signal'));

@@ -151,6 +151,7 @@ async function sendFile(
       chunks,
       signal: snapshot.signal,
       stallMs: context.config.limits.stallS * 1000,
+      sent: context.snapshotBytes,
       headers: {
         'content-type': SQLITE,
         'content-length': file.sizeBytes,
@@ -174,6 +175,7 @@ async function sendLines(
     chunks: context.engine.snapshotLines(snapshot, held),
     signal: snapshot.signal,
     stallMs: context.config.limits.stallS * 1000,
+    sent: context.snapshotBytes,
     headers: { 'content-type': NDJSON },
   });
 }

@@ -40,9 +40,12 @@ describe('the metrics', () => {
     await client.saw('"progress"');
     const before = await scrape(harness);
     expect(before.tidelock_subscribers).toBe(1);
-    expect(before.tidelock_bytes_out_total).toBe(
+    expect(before['tidelock_bytes_out_total{kind="feed"}']).toBe(
       Buffer.byteLength(client.received.split('\r\n\r\n').slice(1).join('\r\n\r\n')),
     );
+    await (await fetch(`${harness.url}/v1/snapshot?selector=FR`)).arrayBuffer();
+    const after = await scrape(harness);
+    expect(after['tidelock_bytes_out_total{kind="snapshot"}']).toBe(4096);
     expect(before.tidelock_rss_bytes).toBeGreaterThan(1e6);
     expect(before.tidelock_event_loop_delay_p99_seconds).toBeGreaterThanOrEqual(0);
   });
