@@ -88,7 +88,7 @@ export class SlotReader {
     this.#confirmed = options.after;
     this.#pacer = new Pacer(
       this.#timers,
-      options.isPaced ?? !/[?&]host=(%2F|\/)/i.test(options.url),
+      options.isPaced ?? !/@%2F|[?&]host=(%2F|\/)/i.test(options.url),
     );
     this.closed = this.#settle.promise;
   }
