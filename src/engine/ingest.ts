@@ -141,7 +141,8 @@ export class Ingest implements SourceHandler {
   relation(relation: Relation, xid: number): Promise<void> | undefined {
     const { tables } = this.#options;
     if (this.#isInPiece && !tables.fits(relation)) throw changesSchema(relation.name);
-    return tables.announce(relation, this.#writer(xid));
+    const txid = xid === 0 ? 0 : this.#widen(xid);
+    return tables.announce(relation, { write: this.#writer(xid), txid });
   }
 
   message(message: LogicalMessage): Promise<void> | undefined {
@@ -150,7 +151,8 @@ export class Ingest implements SourceHandler {
     const [first] = events;
     if (first === undefined) return undefined;
     if (this.#isInPiece) throw changesSchema(first.name);
-    return this.#options.tables.handle(events, this.#writer(message.subxid));
+    const place = { write: this.#writer(message.subxid), txid: this.#widen(message.xid) };
+    return this.#options.tables.handle(events, place);
   }
 
   insert(relation: Relation, row: RawTuple, change: ChangeInfo): void {

@@ -30,7 +30,11 @@ export type TableEvent = {
 
 /** Rejects when Postgres is away: the stream then ends and is resumed. */
 export interface Catalog {
-  describe(name: string): Promise<TableDescription>;
+  /**
+   * The table as it is now, not before transaction `txid` (0 = any) shows in the catalog: the stream brings a
+   * transaction a little earlier than Postgres makes it visible.
+   */
+  describe(name: string, txid: number): Promise<TableDescription>;
   /** What a logical message says about tables; null for messages of others. */
   parse(message: LogicalMessage): readonly TableEvent[] | null;
 }
@@ -48,6 +52,13 @@ export type ReplicatedTablesOptions = {
 const RELATIONS_MAX = 10_000;
 
 type WriteLine = (line: object) => void;
+
+/** Where in the stream something is said about a table. */
+export type Place = {
+  readonly write: WriteLine;
+  /** 64 bits; 0 outside a transaction. */
+  readonly txid: number;
+};
 
 export class ReplicatedTables {
   readonly #options: ReplicatedTablesOptions;
@@ -96,7 +107,7 @@ export class ReplicatedTables {
     return this.tables;
   }
 
-  announce(relation: Relation, write: WriteLine): Promise<void> | undefined {
+  announce(relation: Relation, place: Place): Promise<void> | undefined {
     const known = this.#known.get(relation.name);
     const layout = layoutOf(relation);
     if (this.#layouts.get(relation.oid) === layout) {
@@ -107,7 +118,7 @@ export class ReplicatedTables {
       this.#layouts.set(relation.oid, layout);
       return undefined;
     }
-    return this.#ask(relation, write);
+    return this.#ask(relation, place);
   }
 
   /** True when rows of this layout can be written as the table is known now. */
@@ -124,8 +135,8 @@ export class ReplicatedTables {
     });
   }
 
-  async handle(events: readonly TableEvent[], write: WriteLine): Promise<void> {
-    for (const event of events) await this.#refresh(event, write);
+  async handle(events: readonly TableEvent[], place: Place): Promise<void> {
+    for (const event of events) await this.#refresh(event, place);
   }
 
   /** The rows of this table can no longer be followed: everybody copies it again. */
@@ -133,8 +144,8 @@ export class ReplicatedTables {
     write({ type: 'resync', table: name, reason });
   }
 
-  async #ask(relation: Relation, write: WriteLine): Promise<void> {
-    await this.#refresh(seen(relation.name), write);
+  async #ask(relation: Relation, place: Place): Promise<void> {
+    await this.#refresh(seen(relation.name), place);
     const table = this.#known.get(relation.name);
     this.#setPlan(relation, table);
     if (table === undefined) return;
@@ -144,15 +155,15 @@ export class ReplicatedTables {
       this.requireResync(
         table.name,
         'its layout in the stream is not the one in the catalog',
-        write,
+        place.write,
       );
       return;
     }
     this.#layouts.set(relation.oid, layoutOf(relation));
   }
 
-  async #refresh(event: TableEvent, write: WriteLine): Promise<void> {
-    const described = event.description ?? (await this.#options.catalog.describe(event.name));
+  async #refresh(event: TableEvent, { write, txid }: Place): Promise<void> {
+    const described = event.description ?? (await this.#options.catalog.describe(event.name, txid));
     const before = this.#known.get(event.name);
     if (described.kind !== 'table') {
       this.#remove(described, before, write);

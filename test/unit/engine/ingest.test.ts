@@ -61,7 +61,14 @@ async function newBench(limits: { groupBytesMax: number; partBytesMax: number })
     unfit: [],
     hasTriggers: false,
     catalog: {
-      describe: async (name) => ({ kind: 'table', name, oid: 1, table: cities, fills: {}, files: '' }),
+      describe: async (name) => ({
+        kind: 'table',
+        name,
+        oid: 1,
+        table: cities,
+        fills: {},
+        files: '',
+      }),
       parse: () => null,
     },
   });
