@@ -44,8 +44,6 @@ export type TableFacts = {
   readonly isPartition: boolean;
   /** The root of the partition tree; null unless `isPartition`. */
   readonly root: string | null;
-  /** Files behind the table and its partitions: they change when the table is rewritten. */
-  readonly files: string;
   readonly columns: readonly ColumnFacts[];
   readonly indexes: readonly IndexFacts[];
 };
@@ -115,9 +113,6 @@ const FACTS = `pg_catalog.json_build_object(
     SELECT rn.nspname || '.' || r.relname FROM pg_catalog.pg_class r
     JOIN pg_catalog.pg_namespace rn ON rn.oid = r.relnamespace
     WHERE r.oid = pg_catalog.pg_partition_root(c.oid)) END,
-  'files', CASE WHEN c.relkind = 'r' THEN c.relfilenode::pg_catalog.text
-    WHEN c.relkind = 'p' THEN (SELECT pg_catalog.string_agg(l.relfilenode::pg_catalog.text, ',' ORDER BY l.oid)
-      FROM pg_catalog.pg_class l WHERE l.oid IN (${LEAVES})) END,
   'columns', ${COLUMNS},
   'indexes', ${INDEXES})`;
 
@@ -134,6 +129,5 @@ export const USER_TABLES = `c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
 
 /** Reads what the query returns. The JSON is our own SQL's, so its shape is known. */
 export function parseTableFacts(text: string): TableFacts {
-  const facts = JSON.parse(text) as TableFacts & { files: string | null };
-  return { ...facts, files: facts.files ?? '' };
+  return JSON.parse(text) as TableFacts;
 }

@@ -21,8 +21,6 @@ export type TableDescription =
       readonly oid: number;
       readonly table: TableDef;
       readonly fills: Readonly<Record<string, ColumnFill>>;
-      /** Changes when the table is rewritten. */
-      readonly files: string;
     }
   | {
       readonly kind: 'unfit';
@@ -72,7 +70,6 @@ export function judgeTable(
     oid: facts.oid,
     table: tableDef(candidate),
     fills: Object.fromEntries(candidate.columns.map((column) => [column.name, fillOf(column)])),
-    files: facts.files,
   };
 }
 

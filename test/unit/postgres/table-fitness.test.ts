@@ -37,7 +37,6 @@ const CITY: TableFacts = {
   identity: 'd',
   isPartition: false,
   root: null,
-  files: '1',
   columns: [column('id'), column('country')],
   indexes: [primary],
 };
