@@ -168,17 +168,16 @@ describe('tidelock serve', () => {
     await db.sql.query(
       `INSERT INTO city SELECT g, repeat('x', 10000), 'FR' FROM generate_series(10, 4000) g`,
     );
-    const before = client.socket.bytesRead;
     await until('the reader is stuck', async () => {
       const metrics = await (await fetch(`${run.url}/metrics`)).text();
-      return /^tidelock_bytes_out_total\{kind="feed"\} \d{6,}/m.test(metrics) && before >= 0;
+      return /^tidelock_bytes_out_total\{kind="feed"\} \d{6,}/m.test(metrics);
     });
     run.child.kill('SIGINT');
     await until('it drains', () => run.out.stderr.includes('second signal'));
-    const start = performance.now();
-    run.child.kill('SIGINT');
+    // Two within a moment count as one; the drain itself would take ten seconds.
+    const isGone = (): boolean => !run.child.kill('SIGINT') || run.child.exitCode !== null;
+    await until('it is gone', isGone, 5_000);
     expect(await run.exit).toBe(130);
-    expect(performance.now() - start).toBeLessThan(5_000);
   });
 
   test('with tokens serves only what a token covers; the token command issues them', async () => {
