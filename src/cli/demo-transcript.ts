@@ -38,11 +38,12 @@ export function servingLines(result: DemoResult, program: string): readonly stri
   const sql = 'UPDATE city SET population = population + 1 WHERE name = $$Lyon$$';
   return [
     '',
-    `serving until Ctrl-C: ${server}; try in another terminal:`,
+    `serving until Ctrl-C: ${server}; try in another terminal, in this folder:`,
     `  curl -N '${server}/v1/feed?selector=FR&since=${recent}'`,
     `  ${program} replicate --server ${server} --selector FR --db fr.db`,
-    `and write, with any client of ${postgres} or without one:`,
-    `  node -e 'const c = new (require("pg").Client)("${postgres}");`,
+    'and write, with any client of Postgres or with this one:',
+    `  export DB='${postgres}'`,
+    `  node -e 'const c = new (require("pg").Client)(process.env.DB);`,
     `    c.connect().then(() => c.query("${sql}")).then(() => c.end())'`,
   ];
 }
@@ -57,8 +58,8 @@ function wordsOf(fact: Fact): readonly string[] {
     case 'postgres':
       return [`${fact.version}, embedded, on 127.0.0.1:${fact.port} (${seconds(fact.durationMs)})`];
     case 'places': {
-      const how = fact.isNew ? `loaded in ${seconds(fact.durationMs)}` : 'already loaded';
-      return [`${count(fact.rows)} of GeoNames in ${fact.countries} countries, ${how}`];
+      const how = fact.isNew ? `loaded in ${seconds(fact.durationMs)}` : 'from an earlier start';
+      return [`${count(fact.rows)} GeoNames places in ${fact.countries} countries, ${how}`];
     }
     case 'server': {
       const why = fact.isOtherPort ? '; port 7700 was taken' : '';
@@ -114,15 +115,15 @@ function faultWords(fault: Fault): readonly string[] {
   if (fault.kind === 'connection cut') {
     const { downAfterMs, backAfterMs } = fault.observed;
     return [
-      `replication connection: down after ${milliseconds(downAfterMs)}, streaming again after ` +
-        `${milliseconds(backAfterMs)}, ${fault.redelivered} redelivered`,
+      `replication connection down after ${milliseconds(downAfterMs)}, streaming again after ` +
+        `${milliseconds(backAfterMs)}; ${fault.redelivered} transactions redelivered`,
     ];
   }
   const { position, missed, levelAfterMs, pid } = fault.observed;
-  const how = fault.isCopied ? 'COPIED ANEW' : 'no new copy';
+  const how = fault.isCopied ? 'COPIED ANEW' : 'continued there, not copied';
   return [
-    `replica ${fault.selector} (process ${pid}) at ${position}: resumed there, ${how}, ` +
-      `${missed} transactions behind, level after ${milliseconds(levelAfterMs)}`,
+    `replica ${fault.selector} (process ${pid}) gone at ${position}; ${how}; ` +
+      `${missed} transactions behind, level in ${milliseconds(levelAfterMs)}`,
   ];
 }
 

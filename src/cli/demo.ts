@@ -130,7 +130,9 @@ async function serve(
   demo.watch({
     onApplied: (selector, { ts, changes, micros, appliedAtMs }) => {
       const delayMs = Math.max(0, Math.round(appliedAtMs - micros / 1000));
-      progress.show(`${selector}: ${changes} changes, ${delayMs} ms after their commit, at ${ts}`);
+      progress.passing(
+        `${selector}: ${changes} changes, ${delayMs} ms after their commit, at ${ts}`,
+      );
     },
     onLost: (selector) => say([`replica ${selector} has ended; the others go on`]),
   });

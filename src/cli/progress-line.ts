@@ -4,8 +4,13 @@
  */
 
 const RENEW_MS = 80;
+const COLUMNS = 80;
 
-type Output = { readonly isTTY?: boolean; write(text: string): unknown };
+type Output = {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  write(text: string): unknown;
+};
 
 export class ProgressLine {
   readonly #output: Output;
@@ -29,8 +34,15 @@ export class ProgressLine {
     }
     if (!isNew && this.#now() - this.#shownAtMs < RENEW_MS) return;
     this.#shownAtMs = this.#now();
-    this.#output.write(`\r\u001b[K${text}`);
+    // A line that wraps could not be taken back.
+    const width = (this.#output.columns ?? COLUMNS) - 1;
+    this.#output.write(`\r\u001b[K${text.slice(0, width)}`);
     this.#isShown = true;
+  }
+
+  /** News that is of interest only to somebody who is watching. */
+  passing(text: string): void {
+    if (this.#output.isTTY === true) this.show(text);
   }
 
   /** Makes room for lines that stay. */
