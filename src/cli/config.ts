@@ -165,7 +165,7 @@ export const SETTINGS = z.strictObject({
     help: 'time after which a reader that takes nothing is dropped',
   }),
   stalledBytesMax: note(bytes(1024).default(L.stalledBytesMax), {
-    help: 'unsent bytes that a stalled reader may hold',
+    help: 'unsent bytes that all stalled readers together may hold',
   }),
   snapshotsMax: note(number(1, 1000).default(L.snapshotsMax), {
     help: 'snapshots made and sent at the same time',

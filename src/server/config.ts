@@ -25,7 +25,10 @@ export type ServerLimits = {
   readonly streamsMax: number;
   /** A reader whose socket takes nothing for so long is dropped; it resumes by `since`. */
   readonly stallS: number;
-  /** A stalled reader may keep this much unsent, no more. */
+  /**
+   * What all stalled readers together may keep from being freed; above it, those that stalled first are
+   * dropped early. A frame that many of them wait for counts once.
+   */
   readonly stalledBytesMax: number;
   /** Snapshots made and sent at the same time; others queue. */
   readonly snapshotsMax: number;
@@ -61,7 +64,7 @@ export const DEFAULT_LIMITS: ServerLimits = {
   connectionsMax: 12_000,
   streamsMax: 10_000,
   stallS: 30,
-  stalledBytesMax: MIB,
+  stalledBytesMax: 64 * MIB,
   snapshotsMax: 2,
   digestsMax: 2,
   queueMax: 200,

@@ -59,8 +59,6 @@ export type StreamHost = {
   readonly ended: (stream: FeedStream, reason: EndReason, error?: unknown) => void;
 };
 
-export type StallLimits = { readonly stallMs: number; readonly stalledBytesMax: number };
-
 export type FeedStreamOptions = {
   readonly host: StreamHost;
   readonly feed: Feed;
@@ -87,6 +85,7 @@ export class FeedStream {
   #announcedAt = 0;
   #wroteAt: number;
   #blockedAt = -1;
+  #held: ArrayBufferLike | null = null;
   isClosed = false;
   /** Owned by the pump. */
   isQueued = false;
@@ -120,12 +119,23 @@ export class FeedStream {
   }
 
   /** Called about once a second: stalls, ends, heartbeats, progress. `upper` is the log's. */
-  visit(upper: Ts, wallMs: number, limits: StallLimits): void {
+  visit(upper: Ts, wallMs: number, stallMs: number): void {
     if (this.isClosed) return;
     const now = this.#host.now();
     if (wallMs >= this.#mode.expiresAtMs) this.fail(tokenExpired(), 'token_expired');
-    else if (!this.#isWritable()) this.#visitBlocked(now, limits);
-    else if (this.#isIdle && !this.isQueued) this.#visitIdle(now, upper);
+    else if (!this.#isWritable()) {
+      if (this.blockedMs >= stallMs) this.drop('stalled');
+    } else if (this.#isIdle && !this.isQueued) this.#visitIdle(now, upper);
+  }
+
+  /** How long the socket has taken nothing; 0 while it does. */
+  get blockedMs(): number {
+    return this.#blockedAt < 0 ? 0 : this.#host.now() - this.#blockedAt;
+  }
+
+  /** The memory that a blocked stream keeps from being freed; shared with whoever waits for the same frame. */
+  get held(): ArrayBufferLike | null {
+    return this.#held;
   }
 
   /** Ends the stream after its current transaction, with a clean end. */
@@ -218,14 +228,6 @@ export class FeedStream {
     this.#writeOwn(this.#feed.progressLine('progress'));
   }
 
-  #visitBlocked(now: number, limits: StallLimits): void {
-    const blockedMs = now - this.#blockedAt;
-    if (blockedMs >= limits.stallMs) this.drop('stalled');
-    else if (blockedMs > 0 && this.socket.writableLength > limits.stalledBytesMax) {
-      this.drop('buffer_full');
-    }
-  }
-
   #visitIdle(now: number, upper: Ts): void {
     const isWaitOver = !this.#mode.isFollowing && !this.#isWaiting();
     if (isWaitOver || upper > this.#feed.position) this.#host.wake(this);
@@ -264,6 +266,7 @@ export class FeedStream {
       this.#rest = isLast ? null : rest.subarray(PIECE_BYTES);
       isRoom = this.socket.write(piece);
       this.#host.wrote(piece.byteLength);
+      if (!isRoom) this.#held = piece.buffer;
     }
     this.#wroteAt = this.#host.now();
     if (!isRoom) this.#blockedAt = this.#wroteAt;
@@ -272,6 +275,7 @@ export class FeedStream {
 
   readonly #onDrain = (): void => {
     this.#blockedAt = -1;
+    this.#held = null;
     this.#host.wake(this);
   };
 

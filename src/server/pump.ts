@@ -6,7 +6,7 @@
 import type { Socket } from 'node:net';
 import type { Ts } from '../core/lsn.ts';
 import type { Clock } from './clock.ts';
-import type { EndReason, FeedStream, StallLimits, StreamHost } from './feed-stream.ts';
+import type { EndReason, FeedStream, StreamHost } from './feed-stream.ts';
 import { ChunkCache } from './framing.ts';
 
 /** Streams served in one turn of the event loop. */
@@ -14,10 +14,15 @@ const SLICE_STREAMS = 500;
 const SLICE_BYTES = 4 * 1024 * 1024;
 /** Streams are visited in groups, one group per tick. */
 const WHEEL_SLOTS = 10;
+/** A socket that is full for less than this is merely busy. */
+const STALLED_MS_MIN = 1000;
 
 export type PumpOptions = {
   readonly clock: Clock;
-  readonly limits: StallLimits;
+  /** A reader whose socket takes nothing for so long is dropped. */
+  readonly stallMs: number;
+  /** What stalled readers may hold together. */
+  readonly stalledBytesMax: number;
   /** How often every stream is visited. */
   readonly visitMs: number;
   readonly upper: () => Ts;
@@ -144,13 +149,38 @@ export class Pump {
   }
 
   #tick(): void {
+    if (this.#nextSlot === 0) this.#relieve();
     const slot = this.#slots[this.#nextSlot];
     this.#nextSlot = (this.#nextSlot + 1) % WHEEL_SLOTS;
     if (slot === undefined || slot.size === 0) return;
     this.refreshNow();
     const upper = this.#options.upper();
     const wallMs = this.#options.clock.wallMs();
-    for (const stream of slot) stream.visit(upper, wallMs, this.#options.limits);
+    for (const stream of slot) stream.visit(upper, wallMs, this.#options.stallMs);
+  }
+
+  /** Drops readers, the longest stalled first, until the others hold no more than they may. */
+  #relieve(): void {
+    this.refreshNow();
+    const stalled = this.#all().filter(({ blockedMs }) => blockedMs >= STALLED_MS_MIN);
+    const holders = new Map<ArrayBufferLike, number>();
+    let bytes = 0;
+    for (const { held } of stalled) {
+      if (held === null) continue;
+      const count = holders.get(held) ?? 0;
+      if (count === 0) bytes += held.byteLength;
+      holders.set(held, count + 1);
+    }
+    if (bytes <= this.#options.stalledBytesMax) return;
+    for (const stream of stalled.sort((a, b) => b.blockedMs - a.blockedMs)) {
+      const { held } = stream;
+      if (held === null) continue;
+      stream.drop('buffer_full');
+      const left = (holders.get(held) ?? 0) - 1;
+      holders.set(held, left);
+      if (left === 0) bytes -= held.byteLength;
+      if (bytes <= this.#options.stalledBytesMax) return;
+    }
   }
 
   #remove(stream: FeedStream, reason: EndReason, error: unknown): void {

@@ -97,7 +97,8 @@ function assemble({ engine, config, clock, log }: ServerOptions): Parts {
   const upper = () => engine.upper;
   const pump = new Pump({
     clock,
-    limits: { stallMs: limits.stallS * 1000, stalledBytesMax: limits.stalledBytesMax },
+    stallMs: limits.stallS * 1000,
+    stalledBytesMax: limits.stalledBytesMax,
     visitMs: VISIT_MS,
     upper,
     onEnd: (reason, error) => {
