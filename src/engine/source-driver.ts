@@ -9,7 +9,7 @@ import type { StagedPart, StagedRef } from '../log/port.ts';
 import { describeTables } from '../postgres/catalog.ts';
 import { BARRIER_SQL, installTriggers } from '../postgres/ddl.ts';
 import { requireFit } from '../postgres/fit.ts';
-import { reconcilePublication, waitForOpenTransactions } from '../postgres/publication.ts';
+import { dropBlindSlot, reconcilePublication, waitForOpenTransactions } from '../postgres/publication.ts';
 import { PgSession } from '../postgres/session.ts';
 import { createSlot, dropSlot, type SlotWait, takeOverSlot } from '../postgres/slot.ts';
 import { SlotReader } from '../postgres/slot-reader.ts';
@@ -39,6 +39,8 @@ type Connection = {
   readonly described: readonly TableDescription[];
   readonly nextTxid: number;
   readonly hasTriggers: boolean;
+  /** Tables that were not in the publication: what was written to them meanwhile is not in the stream. */
+  readonly added: readonly string[];
 };
 
 export class SourceDriver implements SourcePort {
@@ -54,6 +56,8 @@ export class SourceDriver implements SourcePort {
   #attempt = 0;
   /** The next connection asks for whole transactions, once. */
   #needsWholeTransactions = false;
+  /** The stream said that changes were left out of this slot. */
+  #needsNewSlot = false;
   #redelivered = 0;
   #retainedWalBytes: number | null = null;
   #lagBytes: number | null = null;
@@ -157,6 +161,7 @@ export class SourceDriver implements SourcePort {
     if (error instanceof TidelockError && error.details?.needsWholeTransactions === true) {
       this.#needsWholeTransactions = true;
     }
+    if (hasCode(error, 'SLOT_LOST')) this.#needsNewSlot = true;
     const isUnfit =
       hasCode(error, 'SOURCE_UNFIT') ||
       hasCode(error, 'BAD_CONFIG') ||
@@ -202,6 +207,11 @@ export class SourceDriver implements SourcePort {
           `schema changes are noticed late: event triggers were refused (${triggers.reason})`,
         );
       }
+      if (await dropBlindSlot(session, { publication, slot, instance })) {
+        onNotice('the publication was dropped: changes have passed unseen, a new history starts');
+      }
+      if (this.#needsNewSlot) await dropSlot(session, slot, instance);
+      this.#needsNewSlot = false;
       const described = await describeTables(session, declarations);
       const live = described.filter((table) => table.kind === 'table');
       const change = await reconcilePublication(
@@ -219,7 +229,9 @@ export class SourceDriver implements SourcePort {
       );
       if (attempt !== this.#attempt) return void (await session.end());
       const hasTriggers = triggers.kind === 'installed';
-      this.#connection = { session, facts, described, nextTxid: Number(next.xmax), hasTriggers };
+      const nextTxid = Number(next.xmax);
+      const { added } = change;
+      this.#connection = { session, facts, described, nextTxid, hasTriggers, added };
     } catch (error) {
       await session.end();
       throw error;
@@ -250,7 +262,7 @@ export class SourceDriver implements SourcePort {
   }
 
   async #startStream(after: Ts): Promise<void> {
-    const { session, described, nextTxid, hasTriggers } = this.#connected();
+    const { session, described, nextTxid, hasTriggers, added } = this.#connected();
     const { url, slot, publication, instance, limits, streaming } = this.#options;
     const { store } = this.#core.tail;
     const catalog = new SourceCatalog(session, this.#options.declarations);
@@ -288,16 +300,17 @@ export class SourceDriver implements SourcePort {
       (error: unknown) => this.#lost(error, attempt),
     );
     this.#core.dispatch({ kind: 'streamStarted', now: this.#core.clock.now() });
-    await this.#announceChanges(session, described);
+    await this.#announceChanges(catalog, { session, described, added });
   }
 
   /** Tables whose definition is not the log's (new ones too) are announced in the stream, to get a position. */
   async #announceChanges(
-    session: PgSession,
-    described: readonly TableDescription[],
+    catalog: SourceCatalog,
+    { session, described, added }: Pick<Connection, 'session' | 'described' | 'added'>,
   ): Promise<void> {
     const known = new Map(this.#core.tail.store.tables.map((table) => [table.name, table]));
-    const changed = new Set<string>();
+    const changed = new Set(added.filter((name) => known.has(name)));
+    const rewritten = [...changed];
     for (const one of described) {
       const before = known.get(one.name);
       known.delete(one.name);
@@ -306,9 +319,12 @@ export class SourceDriver implements SourcePort {
     }
     for (const name of known.keys()) changed.add(name);
     if (changed.size === 0) return;
+    const present = described.flatMap(({ kind, name }) =>
+      kind === 'table' && changed.has(name) ? [name] : [],
+    );
     this.#adding = new AbortController();
     await waitForOpenTransactions(session, this.#adding.signal);
-    await session.query(SourceCatalog.announceSql, [JSON.stringify([...changed])]);
+    await catalog.announce([...changed], present);
     this.#core.crashPoint('announced');
   }
 

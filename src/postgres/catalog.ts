@@ -1,7 +1,7 @@
 /** Asks Postgres' catalog which tables there are to replicate, and how they look. */
 import { parseSelectorRule, type SelectorRule } from '../core/selector.ts';
 import { quoteText } from '../core/table.ts';
-import { SELECTOR_COLUMN, splitTableName } from './names.ts';
+import { quoteTable, SELECTOR_COLUMN, splitTableName } from './names.ts';
 import type { PgSession } from './session.ts';
 import { parseTableFacts, type TableFacts, tableFactsSql, USER_TABLES } from './table-facts.ts';
 import { judgeTable, type TableDeclaration, type TableDescription } from './table-fitness.ts';
@@ -9,6 +9,9 @@ import { judgeTable, type TableDeclaration, type TableDescription } from './tabl
 /** Tables that are declared, or that have the selector column. */
 const HAS_SELECTOR_COLUMN = `EXISTS (SELECT FROM pg_catalog.pg_attribute s
   WHERE s.attrelid = c.oid AND s.attname = '${SELECTOR_COLUMN}' AND NOT s.attisdropped)`;
+
+/** Everything that has rows of its own and a name that can be declared. */
+const IS_RELATION = `c.relkind NOT IN ('i', 'I', 't', 'S', 'c')`;
 
 /** `server_version_num`, for example 180004. */
 export async function serverVersion(session: PgSession): Promise<number> {
@@ -49,6 +52,28 @@ export async function describeTable(
   return describeFacts(parseTableFacts(row.facts ?? ''), rulesOf(declarations), version);
 }
 
+/**
+ * Statements that put what the catalog says of tables into the stream, one message each in the form that
+ * `parseDdlMessage` reads. `present` are locked until the commit: a change of schema commits before the look
+ * or behind the messages, so they are true at their place in the stream, however late it is read.
+ */
+export function announceSql(request: {
+  readonly prefix: string;
+  readonly names: readonly string[];
+  readonly present: readonly string[];
+}): string {
+  const { prefix, names, present } = request;
+  const facts = tableFactsSql(`${IS_RELATION} AND n.nspname || '.' || c.relname = wanted.name`);
+  const messages = `SELECT pg_catalog.pg_logical_emit_message(true, ${quoteText(prefix)},
+      pg_catalog.json_build_object('name', wanted.name,
+        'version', pg_catalog.current_setting('server_version_num')::int,
+        'facts', (SELECT f.facts::json FROM (${facts}) f))::text)
+    FROM (VALUES ${names.map((name) => `(${quoteText(name)})`).join(', ')}) wanted(name)`;
+  if (present.length === 0) return messages;
+  const tables = present.map((name) => `ONLY ${quoteTable(name)}`).join(', ');
+  return `LOCK TABLE ${tables} IN ACCESS SHARE MODE; ${messages}`;
+}
+
 /** The same from facts that are already known: an event trigger's message carries them. */
 export function describeFacts(
   facts: TableFacts,
@@ -85,8 +110,7 @@ function isNamed(names: readonly string[]): string {
     const { schema, table } = splitTableName(name);
     return `(${quoteText(schema)}, ${quoteText(table)})`;
   });
-  const isRelation = `c.relkind NOT IN ('i', 'I', 't', 'S', 'c')`;
   return pairs.length === 0
     ? 'false'
-    : `${isRelation} AND (n.nspname, c.relname) IN (${pairs.join(', ')})`;
+    : `${IS_RELATION} AND (n.nspname, c.relname) IN (${pairs.join(', ')})`;
 }
