@@ -23,6 +23,11 @@ export type OpenReplicaOptions = {
   readonly selectors: readonly string[];
   /** The SQLite file; made when it does not exist. Its folder must exist. */
   readonly file: string;
+  /**
+   * Before following, compare every row of the file with Postgres (by digests) and fetch what differs: for a
+   * file into which something else may have written. Default false.
+   */
+  readonly repair?: boolean | undefined;
   /** A JWT, or a function that gets the present one. */
   readonly token?: TokenSource | undefined;
   /** Aborting closes the replica, and gives up an `openReplica` that still waits for its first copy. */
@@ -68,6 +73,7 @@ export type ReplicaHooks = {
   readonly crashPoint?: CrashHook;
   readonly heartbeatS?: number;
   readonly leaseReportMs?: number;
+  readonly openBytesMax?: number;
 };
 
 /**
@@ -120,6 +126,7 @@ class DiskReplica implements Replica {
       newId: randomUUID,
       server,
       selectors: parseSelectors(options.selectors),
+      repair: options.repair ?? false,
       onEvent: (event) => this.#tell(event),
     });
   }

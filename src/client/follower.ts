@@ -56,6 +56,9 @@ export type FollowerOptions = {
   readonly crashPoint?: CrashHook;
   readonly heartbeatS?: number;
   readonly leaseReportMs?: number;
+  readonly openBytesMax?: number;
+  /** Compare what the file holds with the server before following, and fetch what differs. */
+  readonly repair?: boolean;
 };
 
 /** The reason of an abort that the machine ordered. */
@@ -71,6 +74,7 @@ export class Follower {
   readonly #newReplica: string;
   #machine = INITIAL;
   #store: ReplicaStore | null = null;
+  #lastIdentity: ReplicaIdentity | null = null;
   #applier: FeedApplier | null = null;
   #controller: AbortController | null = null;
   #running: Promise<void> = Promise.resolve();
@@ -102,9 +106,9 @@ export class Follower {
     return this.#machine.state;
   }
 
-  /** What the file says, or null before the first copy. */
+  /** What the file says (after `close`: said last), or null before the first copy. */
   get identity(): ReplicaIdentity | null {
-    return this.#store?.identity ?? null;
+    return this.#store?.identity ?? this.#lastIdentity;
   }
 
   get position(): Ts {
@@ -118,12 +122,13 @@ export class Follower {
 
   /** Takes the file's lock and starts. Throws `REPLICA_IN_USE`, `REPLICA_UNFIT`. */
   start(): void {
-    const { files, selectors } = this.#options;
+    const { files, selectors, repair = false } = this.#options;
     files.lock();
     this.#hasLock = true;
     this.#adopt(files.open());
     const store = this.#store;
-    const stale = store === null ? null : staleness(store, selectors);
+    const asked = repair ? 'a repair was asked for' : null;
+    const stale = store === null ? null : (asked ?? staleness(store, selectors));
     this.#dispatch({ kind: 'start', hasFile: store !== null, stale });
   }
 
@@ -141,6 +146,7 @@ export class Follower {
   async close(): Promise<void> {
     this.#dispatch({ kind: 'close' });
     await this.#running;
+    this.#lastIdentity = this.identity;
     this.#store?.close();
     this.#store = null;
     if (this.#hasLock) this.#options.files.close();
@@ -249,13 +255,14 @@ export class Follower {
 
   async #follow(controller: AbortController): Promise<void> {
     const store = this.#held();
-    const heartbeatS = this.#options.heartbeatS ?? HEARTBEAT_S;
+    const { openBytesMax, heartbeatS = HEARTBEAT_S } = this.#options;
     const guard = this.#guard(controller, heartbeatS * 1000, HEARTBEATS_MISSED_MAX);
     const applier = new FeedApplier({
       store,
       history: new DigestHistory(store.identity.position, store.digests()),
       onNews: (news) => this.#news(news),
       crashPoint: this.#crashPoint,
+      ...(openBytesMax === undefined ? {} : { openBytesMax }),
     });
     const { selectors, timeline, replica, position: since } = store.identity;
     const { signal } = controller;
