@@ -49,13 +49,21 @@ export class SourceCatalog implements Catalog {
   }
 
   /** Puts tables into the stream as they are now. `present` are those that exist. */
-  async announce(names: readonly string[], present: readonly string[]): Promise<void> {
-    await this.#session.query(announceSql({ prefix: ANNOUNCE_PREFIX, names, present }));
+  async announce(tables: {
+    readonly names: readonly string[];
+    readonly present: readonly string[];
+    readonly rewritten: readonly string[];
+  }): Promise<void> {
+    await this.#session.query(announceSql({ prefix: ANNOUNCE_PREFIX, ...tables }));
   }
 
   parse(message: LogicalMessage): readonly TableEvent[] | null {
     if (message.prefix !== ANNOUNCE_PREFIX) return parseDdlMessage(message, this.#declarations);
     const events = parseDdlMessage({ ...message, prefix: DDL_PREFIX }, this.#declarations);
-    return (events ?? []).map((event) => ({ ...event, isRewritten: undefined }));
+    // Nobody watched these tables: only a `true` says something.
+    return (events ?? []).map((event) => ({
+      ...event,
+      isRewritten: event.isRewritten || undefined,
+    }));
   }
 }

@@ -9,7 +9,11 @@ import type { StagedPart, StagedRef } from '../log/port.ts';
 import { describeTables } from '../postgres/catalog.ts';
 import { BARRIER_SQL, installTriggers } from '../postgres/ddl.ts';
 import { requireFit } from '../postgres/fit.ts';
-import { dropBlindSlot, reconcilePublication, waitForOpenTransactions } from '../postgres/publication.ts';
+import {
+  dropBlindSlot,
+  reconcilePublication,
+  waitForOpenTransactions,
+} from '../postgres/publication.ts';
 import { PgSession } from '../postgres/session.ts';
 import { createSlot, dropSlot, type SlotWait, takeOverSlot } from '../postgres/slot.ts';
 import { SlotReader } from '../postgres/slot-reader.ts';
@@ -324,7 +328,7 @@ export class SourceDriver implements SourcePort {
     );
     this.#adding = new AbortController();
     await waitForOpenTransactions(session, this.#adding.signal);
-    await catalog.announce([...changed], present);
+    await catalog.announce({ names: [...changed], present, rewritten });
     this.#core.crashPoint('announced');
   }
 

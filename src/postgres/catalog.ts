@@ -61,14 +61,18 @@ export function announceSql(request: {
   readonly prefix: string;
   readonly names: readonly string[];
   readonly present: readonly string[];
+  /** Tables whose rows may have changed without being sent. */
+  readonly rewritten: readonly string[];
 }): string {
-  const { prefix, names, present } = request;
+  const { prefix, names, present, rewritten } = request;
   const facts = tableFactsSql(`${IS_RELATION} AND n.nspname || '.' || c.relname = wanted.name`);
   const messages = `SELECT pg_catalog.pg_logical_emit_message(true, ${quoteText(prefix)},
       pg_catalog.json_build_object('name', wanted.name,
         'version', pg_catalog.current_setting('server_version_num')::int,
+        'isRewritten', wanted.is_rewritten,
         'facts', (SELECT f.facts::json FROM (${facts}) f))::text)
-    FROM (VALUES ${names.map((name) => `(${quoteText(name)})`).join(', ')}) wanted(name)`;
+    FROM (VALUES ${names.map((name) => `(${quoteText(name)}, ${rewritten.includes(name)})`).join(', ')})
+      wanted(name, is_rewritten)`;
   if (present.length === 0) return messages;
   const tables = present.map((name) => `ONLY ${quoteTable(name)}`).join(', ');
   return `LOCK TABLE ${tables} IN ACCESS SHARE MODE; ${messages}`;

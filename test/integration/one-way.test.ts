@@ -376,3 +376,31 @@ function lsn(text: string): number {
   const [high = '', low = ''] = text.split('/');
   return Number.parseInt(high, 16) * 2 ** 32 + Number.parseInt(low, 16);
 }
+
+test('P20: a table that somebody took out of the publication is copied again', async () => {
+  const stack = await newStack();
+  const fr = await stack.replica('fr', ['FR']);
+  const reasons: string[] = [];
+  fr.on('resync', ({ reason }) => reasons.push(reason));
+  await stack.stop();
+  await stack.sql.query(
+    `DROP EVENT TRIGGER tidelock_ddl; DROP EVENT TRIGGER tidelock_drop; DROP EVENT TRIGGER tidelock_rewrite; ALTER PUBLICATION ${stack.name} DROP TABLE city; INSERT INTO city VALUES (9501, 'unseen', 'FR', 1)`,
+  );
+  await stack.start();
+  await until('the table was copied again', () => reasons.length > 0);
+  await stack.settle(fr);
+  await expectEqual(stack, 'fr', ['FR']);
+});
+
+test('P20: a dropped publication starts a new history', async () => {
+  const stack = await newStack();
+  const fr = await stack.replica('fr', ['FR']);
+  const timelines: string[] = [];
+  fr.on('resync', ({ timeline }) => timelines.push(timeline));
+  await stack.sql.query(
+    `DROP PUBLICATION ${stack.name}; INSERT INTO city VALUES (9601, 'unseen', 'FR', 1)`,
+  );
+  await until('a new history was copied', () => timelines.length > 0, 40_000);
+  await stack.settle(fr);
+  await expectEqual(stack, 'fr', ['FR']);
+});
