@@ -50,20 +50,24 @@ function judgeReplica(check: ReplicaCheck): readonly string[] {
     const rest = more > 0 ? [`and ${more} more`] : [];
     const named = [...comparison.named, ...rest].map((line) => `\n    ${line}`).join('');
     problems.push(
-      `replica ${selector}: ${comparison.wrong} rows differ from Postgres (${file})${named}`,
+      `replica ${selector}: ${rowsThat(comparison.wrong, 'differ')} from Postgres (${file})${named}`,
     );
   }
   if (!check.isDigestEqual) problems.push(`replica ${selector}: its digest differs from Postgres'`);
   if (comparison.lost > 0) {
-    problems.push(`replica ${selector}: ${comparison.lost} committed rows are not as written`);
+    problems.push(`replica ${selector}: lost writes: ${comparison.lost} rows`);
   }
   if (comparison.foreign > 0) {
     problems.push(
-      `Postgres: ${comparison.foreign} rows of ${selector} are not as the writers left them; does another program write?`,
+      `Postgres: ${comparison.foreign} rows of ${selector} are not as written: does another program write?`,
     );
   }
   if (ghosts > 0) problems.push(`replica ${selector}: has ${ghosts} rows that were rolled back`);
   return problems;
+}
+
+function rowsThat(count: number, verb: string): string {
+  return count === 1 ? `1 row ${verb}s` : `${count} rows ${verb}`;
 }
 
 function judgeFault(fault: Fault): readonly string[] {
