@@ -12,6 +12,7 @@ type ReplicateFlags = {
   readonly selector: readonly string[];
   readonly db: string;
   readonly token?: string;
+  readonly repair?: boolean;
   readonly once?: boolean;
   readonly timeout?: number;
   readonly json?: boolean;
@@ -31,6 +32,7 @@ export function register(program: Command): void {
     .option('--selector <selector>', 'required; a subset to hold; repeatable', collect)
     .option('--db <file>', 'required; the SQLite file, made when it does not exist')
     .option('--token <token>', 'JWT, if the server wants one (or TIDELOCK_TOKEN)')
+    .option('--repair', 'first compare every row of the file with Postgres, and fetch what differs')
     .option('--once', 'stop when everything that the server has now is in the file')
     .option('--timeout <seconds>', 'with --once: fail after so long', secondsOption)
     .option('--json', 'print every event as one JSON line')
@@ -68,15 +70,18 @@ async function replicate(
     watch.event(event);
   };
   try {
-    const { server, selector: selectors, db: file } = flags;
-    const replica = await openReplica({ server, selectors, file, token, signal, onEvent });
+    const { server, selector: selectors, db: file, repair } = flags;
+    const options = { server, selectors, file, token, repair, signal, onEvent };
+    const replica = await openReplica(options);
+    let status = replica.status;
     try {
       if (flags.once === true) await catchUp({ replica, flags, signal, watch });
       else await watch.ended(signal);
-      reporter.result(replica.status);
+      status = replica.status;
     } finally {
       await replica.close();
     }
+    reporter.result(status);
   } catch (error) {
     if (late.some((timeout) => timeout.aborted)) throw tooLate(flags, watch.trouble);
     throw error;

@@ -64,7 +64,7 @@ export function describe(report: VerifyReport): string {
     ...tableLines(report),
     ...report.wrongDigests.map(wrongDigestLine),
     ...rowLines(report),
-    isEqual ? 'EQUAL' : 'DIFFERENT',
+    isEqual ? 'EQUAL' : 'DIFFERENT (to mend it: tidelock replicate --repair)',
   ];
   return lines.join('\n');
 }

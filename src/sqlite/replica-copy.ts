@@ -87,73 +87,88 @@ function compareTable(sql: Sql, table: ReplicaTable, limit: number): ReplicaComp
   const mine = `main.${table.quoted}`;
   const right = `reference.${table.quoted}`;
   const isSameKey = table.keyColumns.map((name) => `a.${name} IS b.${name}`).join(' AND ');
-  const isSameRow = table.columns.map(isSameColumn).join(' AND ');
   const only = (here: string, there: string): string =>
     `FROM ${here} a WHERE NOT EXISTS (SELECT 1 FROM ${there} b WHERE ${isSameKey})`;
-  const sources = [
-    ['missing', only(right, mine)],
-    ['extra', only(mine, right)],
-    ['different', `FROM ${mine} a JOIN ${right} b ON ${isSameKey} WHERE NOT (${isSameRow})`],
-  ] as const;
+  const missing = onlyThere(sql, { table, kind: 'missing', from: only(right, mine), limit });
+  const extra = onlyThere(sql, {
+    ...{ table, kind: 'extra', from: only(mine, right) },
+    limit: limit - missing.rows.length,
+  });
+  const both = `FROM ${mine} a JOIN ${right} b ON ${isSameKey} WHERE ${mayDiffer(table)}`;
+  const different = inBoth(sql, {
+    ...{ table, from: both },
+    limit: limit - missing.rows.length - extra.rows.length,
+  });
+  return {
+    rows: [...missing.rows, ...extra.rows, ...different.rows],
+    count: missing.count + extra.count + different.count,
+  };
+}
+
+/** Rows that are not the same for sure: for SQL 1 and 1.0 are, and 0.0 and -0.0, but not for a digest. */
+function mayDiffer(table: ReplicaTable): string {
+  const conditions = table.columns.map((name, index) => {
+    const isFloat = table.definition.columns[index]?.kind === 'float';
+    const differs = `a.${name} IS NOT b.${name} OR typeof(a.${name}) <> typeof(b.${name})`;
+    return isFloat ? `${differs} OR a.${name} = 0` : differs;
+  });
+  return conditions.join(' OR ');
+}
+
+/** Rows that one of the two has alone. */
+function onlyThere(
+  sql: Sql,
+  query: {
+    readonly table: ReplicaTable;
+    readonly kind: 'missing' | 'extra';
+    readonly from: string;
+    readonly limit: number;
+  },
+): ReplicaComparison {
+  const { table, kind, from, limit } = query;
+  const count = asNumber(sql.prepare(`SELECT count(*) AS n ${from}`).get()?.n);
+  if (count === 0 || limit <= 0) return { rows: [], count };
+  const key = table.keyColumns.map((name) => `a.${name}`).join();
+  const keys = selectCells(sql, `SELECT ${key} ${from} ORDER BY ${key} LIMIT ${limit}`);
+  const rows = Array.from(keys, (cells) => ({ table: table.name, kind, key: cells, columns: [] }));
+  return { rows, count };
+}
+
+/** Rows that both have, with other values. */
+function inBoth(
+  sql: Sql,
+  query: { readonly table: ReplicaTable; readonly from: string; readonly limit: number },
+): ReplicaComparison {
+  const { table, from, limit } = query;
+  const sides = ['a', 'b'].flatMap((side) => table.columns.map((name) => `${side}.${name}`));
+  const order = table.keyColumns.map((name) => `a.${name}`).join();
   const rows: RowDifference[] = [];
   let count = 0;
-  for (const [kind, from] of sources) {
-    const total = asNumber(sql.prepare(`SELECT count(*) AS n ${from}`).get()?.n);
-    count += total;
-    if (total === 0 || rows.length >= limit) continue;
-    const pairs = selectPairs(sql, {
-      table,
-      from,
-      isBoth: kind === 'different',
-      limit: limit - rows.length,
-    });
-    for (const [replica, reference] of pairs) rows.push(describe(table, kind, replica, reference));
+  for (const cells of selectCells(sql, `SELECT ${sides.join()} ${from} ORDER BY ${order}`)) {
+    const difference = describe(table, cells);
+    if (difference === null) continue;
+    count += 1;
+    if (rows.length < limit) rows.push(difference);
   }
   return { rows, count };
 }
 
-/** The same stored value, not only an equal one: 1 and 1.0 have other digests, as have 0.0 and -0.0. */
-function isSameColumn(name: string): string {
-  return `(a.${name} IS b.${name} AND typeof(a.${name}) = typeof(b.${name}) AND (typeof(a.${name}) <> 'real' OR quote(a.${name}) = quote(b.${name})))`;
-}
-
-function selectPairs(
-  sql: Sql,
-  query: {
-    readonly table: ReplicaTable;
-    readonly from: string;
-    readonly isBoth: boolean;
-    readonly limit: number;
-  },
-): readonly (readonly [Cell[], Cell[]])[] {
-  const { table, from, isBoth, limit } = query;
-  const a = table.columns.map((name) => `a.${name}`);
-  const b = isBoth ? table.columns.map((name) => `b.${name}`) : [];
-  const order = table.keyColumns.map((name) => `a.${name}`).join();
-  const statement = prepareArrays(
-    sql,
-    `SELECT ${[...a, ...b].join()} ${from} ORDER BY ${order} LIMIT ${limit}`,
-  );
+function selectCells(sql: Sql, text: string): Iterable<readonly Cell[]> {
+  const statement = prepareArrays(sql, text);
   statement.setReadBigInts(true);
-  return (statement.all() as unknown as Cell[][]).map((row) => {
-    const left = row.slice(0, a.length);
-    return [left, isBoth ? row.slice(a.length) : left];
-  });
+  return statement.iterate() as unknown as Iterable<readonly Cell[]>;
 }
 
-function describe(
-  table: ReplicaTable,
-  kind: RowDifference['kind'],
-  replica: readonly Cell[],
-  reference: readonly Cell[],
-): RowDifference {
-  const key = table.keyPositions.map((position) => replica[position] ?? null);
-  if (kind !== 'different') return { table: table.name, kind, key, columns: [] };
+/** `cells`: the replica's row, then the reference's. Null when they are alike. */
+function describe(table: ReplicaTable, cells: readonly Cell[]): RowDifference | null {
+  const width = table.columns.length;
   const columns = table.definition.columns.flatMap(({ name }, index) => {
-    const [ours, theirs] = [replica[index] ?? null, reference[index] ?? null];
-    return isSameValue(ours, theirs) ? [] : [{ name, replica: ours, reference: theirs }];
+    const [replica, reference] = [cells[index] ?? null, cells[width + index] ?? null];
+    return isSameValue(replica, reference) ? [] : [{ name, replica, reference }];
   });
-  return { table: table.name, kind, key, columns };
+  if (columns.length === 0) return null;
+  const key = table.keyPositions.map((position) => cells[position] ?? null);
+  return { table: table.name, kind: 'different', key, columns };
 }
 
 function isSameValue(a: Cell, b: Cell): boolean {
