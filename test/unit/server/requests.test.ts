@@ -288,6 +288,23 @@ describe('the other routes', () => {
     expect(answer).toHaveProperty(['buckets', 'public.cities', 'length'], 2);
   });
 
+  test('digests wait for their turn, those beyond the line are told to come back', async () => {
+    const { url, engine } = await start({ limits: { digestsMax: 1, queueMax: 0 } });
+    const answer = await engine.digest({ selectors: [], signal: new AbortController().signal });
+    let finish: (() => void) | undefined;
+    engine.makeDigest = () =>
+      new Promise((resolve) => {
+        finish = () => resolve(answer);
+      });
+    const first = fetch(`${url}/v1/digest?selector=FR`);
+    await until('the first is computed', () => finish !== undefined);
+    const second = await fetch(`${url}/v1/digest?selector=FR`);
+    expect(second.headers.get('retry-after')).toBe('2');
+    expect(await failureOf(second)).toMatchObject({ code: 'BUSY' });
+    finish?.();
+    expect((await first).status).toBe(200);
+  });
+
   test('an unexpected failure is logged and told without its details', async () => {
     const { url, engine, logged } = await start();
     engine.makeDigest = () => Promise.reject(new Error('password is hunter2'));

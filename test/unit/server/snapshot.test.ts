@@ -161,6 +161,15 @@ describe('a difference snapshot', () => {
     await answer.text();
   });
 
+  test('beyond the limit of its body is refused', async () => {
+    const { url } = await start({ limits: { digestBodyBytesMax: 10_000 } });
+    const answer = await post(url, { selectors: ['FR'], held: held(1000) });
+    expect([answer.status, await answer.json()]).toMatchObject([
+      413,
+      { error: { code: 'TOO_LARGE' } },
+    ]);
+  });
+
   test('is refused when buckets are missing, malformed or too many', async () => {
     const { url } = await start();
     const bad = [
