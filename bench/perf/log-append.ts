@@ -113,6 +113,17 @@ function measureAppend(folder: string, shape: { rows: number; transactions: numb
   );
 }
 
+/** What it costs to write down a position. */
+function measurePosition(dir: string): void {
+  const store = openEmpty(dir);
+  const count = 5000;
+  const start = performance.now();
+  for (let index = 0; index < count; index += 1) store.noteUpper(toLsn(1000 + index));
+  const each = ((performance.now() - start) / count) * 1000;
+  console.log(`noteUpper: ${each.toFixed(0)} microseconds each`);
+  store.close();
+}
+
 function measureRestart(dir: string): void {
   const store = openEmpty(dir);
   const bytes = Number(values['restart-mb']) * 1024 * 1024;
@@ -142,6 +153,7 @@ try {
   measureAppend(folder, { rows: 100, transactions: 100 });
   measureAppend(folder, { rows: 1000, transactions: 1 });
   measureAppend(folder, { rows: 5000, transactions: 50 });
+  measurePosition(join(folder, 'position'));
   measureRestart(join(folder, 'full'));
 } finally {
   rmSync(folder, { recursive: true, force: true });

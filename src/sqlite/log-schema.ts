@@ -90,7 +90,10 @@ export function readState(sql: Sql, name: StateName): unknown {
   return JSON.parse(value);
 }
 
+/** Parameters: name, JSON text, its CRC-32. */
+export const WRITE_STATE = 'INSERT OR REPLACE INTO log_state VALUES (?, ?, ?)';
+
 export function writeState(sql: Sql, name: StateName, value: unknown): void {
   const text = JSON.stringify(value);
-  sql.prepare('INSERT OR REPLACE INTO log_state VALUES (?, ?, ?)').run(name, text, crc32(text));
+  sql.prepare(WRITE_STATE).run(name, text, crc32(text));
 }

@@ -4,7 +4,7 @@ import type { GroupContent } from '../log/group.ts';
 import { doubles, indexCrc, words } from './log-content.ts';
 import { corruptLog } from './log-errors.ts';
 import { HEAD_COLUMNS } from './log-heads.ts';
-import { writeState } from './log-schema.ts';
+import { WRITE_STATE } from './log-schema.ts';
 import { asBytes, asNumber, prepareArrays, type Sql, type SqlStatement } from './sql.ts';
 
 /** Groups looked at in one go while sweeping. */
@@ -22,6 +22,7 @@ export class LogStatements {
   readonly disownStages: SqlStatement;
   readonly disownAllStages: SqlStatement;
   readonly #sql: Sql;
+  readonly #writeState: SqlStatement;
   readonly #readGroup: SqlStatement;
   readonly #deadGroups: SqlStatement;
   readonly #deadStages: SqlStatement;
@@ -43,6 +44,7 @@ export class LogStatements {
       sql,
       `SELECT ${HEAD_COLUMNS} FROM log_group WHERE seq >= ? ORDER BY seq`,
     );
+    this.#writeState = sql.prepare(WRITE_STATE);
     this.#readGroup = sql.prepare(
       `SELECT segments, transactions, index_crc, body_crc, body
        FROM log_group JOIN log_body ON id = body_id WHERE seq = ?`,
@@ -82,8 +84,10 @@ export class LogStatements {
     return asNumber(this.#sql.prepare('SELECT coalesce(max(id), 0) AS id FROM log_body').get()?.id);
   }
 
+  /** Keepalives come often, so this one has its statement. */
   writeFrontier(frontier: object): void {
-    writeState(this.#sql, 'frontier', frontier);
+    const text = JSON.stringify(frontier);
+    this.#writeState.run('frontier', text, crc32(text));
   }
 
   /**

@@ -9,7 +9,7 @@ import { ReplicaTable } from './replica-table.ts';
 import { asNumber, asText, type Sql } from './sql.ts';
 
 /** Raised when an older program could not follow into the file any more. */
-export const REPLICA_FORMAT = 1;
+const REPLICA_FORMAT = 1;
 /** `TLRF` in the file's header. */
 const APPLICATION_ID = 0x544c5246;
 

@@ -24,7 +24,7 @@ import {
   type StoredTable,
   writeMeta,
 } from './replica-schema.ts';
-import { openSql, rollBack, type Sql, type SqlStatement } from './sql.ts';
+import { openSql, rollBack, type Sql, type SqlStatement, sqlFailureOf } from './sql.ts';
 
 /** How long a commit waits for a lock that another program holds on the file. */
 const BUSY_WAIT_MS = 500;
@@ -208,10 +208,15 @@ export class ReplicaStore {
     this.#meta = { ...this.#meta, ...owner };
   }
 
-  /** Folds the write-ahead log into the file, as far as readers permit, and closes. */
+  /**
+   * Folds the write-ahead log into the file, as far as readers and the disk permit, and closes. What could
+   * not be folded stays beside the file and is part of it.
+   */
   close(): void {
     try {
       if (!this.#isReadOnly) this.#sql.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    } catch (error) {
+      if (sqlFailureOf(error) === undefined) throw error;
     } finally {
       this.#sql.close();
     }

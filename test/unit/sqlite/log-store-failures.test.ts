@@ -209,3 +209,21 @@ test('F19: a full disk stores nothing, wherever it runs out, and the same append
   expect(contentOf(again.read(5)).body).toBe('x'.repeat(100_000));
   again.close();
 });
+
+test('F19: a log that fills the disk makes room for itself by purging', () => {
+  using folder = temporaryFolder();
+  const file = join(folder.path, 'log.db');
+  const sql = openSql(file, { timeoutMs: 0 });
+  const log = openLogStoreOn(sql, file);
+  log.reset(anIdentity(), []);
+  const body = 'x'.repeat(100_000);
+  for (let index = 0; index < 20; index += 1) log.append([newGroup(110 + index, { body })]);
+  sql.exec(`PRAGMA max_page_count = ${Number(sql.prepare('PRAGMA page_count').get()?.page_count)}`);
+  expectWriteFailure(() => log.append([newGroup(200, { body })]));
+  log.purge(6);
+  for (let index = 0; index < 5; index += 1) log.append([newGroup(200 + index, { body })]);
+  expectWriteFailure(() => log.append([newGroup(300, { body })]));
+  expect(log.heads.map((head) => head.seq)).toEqual(Array.from({ length: 19 }, (_, n) => n + 7));
+  expect(contentOf(log.read(25)).body).toBe(body);
+  log.close();
+});
