@@ -1,5 +1,6 @@
 /** The parts of the pipeline as processes of their own: our server, our replica, and the floor. */
 import { readFileSync } from 'node:fs';
+import { get } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { parseLsn, type Ts } from '../../../src/core/lsn.ts';
 import { parseSelectorRule } from '../../../src/core/selector.ts';
@@ -14,6 +15,8 @@ import { answer, Peer } from './peer.ts';
 
 const FILE = fileURLToPath(import.meta.url);
 const WAIT_MS = 300_000;
+/** A line cut in two by a read is counted once: this is short and chunks are large. */
+const INSERT = '"type":"insert"';
 
 export type Part = {
   readonly pid: number;
@@ -33,6 +36,38 @@ export function startReplica(): Part {
 
 export function startFloor(): Part {
   return new Peer(FILE, 'pipeline-floor');
+}
+
+/** Raw feed readers in one process, one selector each (`s0`, `s1`, ...), that count the rows they get. */
+export function startSubscribers(): Part {
+  return new Peer(FILE, 'pipeline-subscribers');
+}
+
+function serveSubscribers(): void {
+  let rows = 0;
+  let wanted: { readonly rows: number; readonly resolve: () => void } | null = null;
+  const count = (chunk: Buffer): void => {
+    for (let at = chunk.indexOf(INSERT); at >= 0; at = chunk.indexOf(INSERT, at + 1)) rows += 1;
+    if (wanted !== null && rows >= wanted.rows) wanted.resolve();
+  };
+  answer({
+    open: async ({ url, selectors }: { url: string; selectors: number }) => {
+      for (let index = 0; index < selectors; index += 1) {
+        await new Promise<void>((resolve) => {
+          get(new URL(`/v1/feed?selector=s${index}`, url), { agent: false }, (answered) => {
+            answered.on('data', count);
+            resolve();
+          });
+        });
+      }
+    },
+    reach: (target: number) => {
+      if (rows >= target) return undefined;
+      return new Promise<void>((resolve) => {
+        wanted = { rows: target, resolve };
+      });
+    },
+  });
 }
 
 function serveServer(): void {
@@ -132,3 +167,4 @@ export async function peakRss<T>(pid: number, work: () => Promise<T>): Promise<[
 if (process.argv.includes('pipeline-server')) serveServer();
 if (process.argv.includes('pipeline-replica')) serveReplica();
 if (process.argv.includes('pipeline-floor')) serveFloor();
+if (process.argv.includes('pipeline-subscribers')) serveSubscribers();
