@@ -52,7 +52,7 @@ async function run(flags: VerifyFlags): Promise<void> {
 }
 
 /** The report for people. */
-export function describe(report: VerifyReport): string {
+function describe(report: VerifyReport): string {
   const { isEqual, newerTransactions, position, comparedAt } = report;
   const newer =
     newerTransactions === 0

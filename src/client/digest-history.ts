@@ -9,7 +9,7 @@ import type { Ts } from '../core/lsn.ts';
 import type { DigestEntry } from '../protocol/feed.ts';
 
 /** At 1,000 transactions a second some eight seconds, which is a scan of some 4 M rows. */
-export const HISTORY_MAX = 8192;
+const HISTORY_MAX = 8192;
 
 export type DigestDifference = {
   readonly table: string;

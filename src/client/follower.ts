@@ -34,7 +34,7 @@ import type { ReplicaFiles, ReplicaIdentity, ReplicaStore } from './store.ts';
 import type { Clock } from './transport.ts';
 import { Waiters } from './waiters.ts';
 
-export const HEARTBEAT_S = 5;
+const HEARTBEAT_S = 5;
 /** A connection that is silent for more heartbeats than this is dead. */
 const HEARTBEATS_MISSED_MAX = 3;
 const COPY_TICK_MS = 20_000;

@@ -5,7 +5,7 @@
 import { TidelockError } from '../core/errors.ts';
 
 /** A line is at most one row; Postgres' own limit of a value is 1 GB, ours is what a string can hold safely. */
-export const LINE_CHARS_MAX = 256 * 1024 * 1024;
+const LINE_CHARS_MAX = 256 * 1024 * 1024;
 const EXCERPT_CHARS = 120;
 
 /** One message as it arrived: an object with a `type`; everything else about it is still unchecked. */

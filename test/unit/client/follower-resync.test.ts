@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { BACKOFF_MAX_MS } from '../../../src/client/machine.ts';
+import { bucketCountFor } from '../../../src/client/resync.ts';
 import { at, insert, progress, remove, update } from './feed-lines.ts';
 import {
   caughtUp,
@@ -13,7 +14,7 @@ import {
   storeOf,
 } from './follower-setup.ts';
 import { until } from './manual-clock.ts';
-import { CITIES, digestsOf } from './memory-store.ts';
+import { CITIES, digestsOf, MemoryStore } from './memory-store.ts';
 import { ModelServer } from './model-server.ts';
 
 describe('re-synchronisation by difference', () => {
@@ -129,4 +130,36 @@ describe('re-synchronisation by difference', () => {
     expect(last(made, 'error')?.error.message).toContain("server's digest");
     expect(made.files.store?.dump()).toEqual(dump);
   });
+});
+
+describe('the number of buckets', () => {
+  const count = (rows: number, tables: number): number => {
+    const names = Array.from({ length: tables }, (_, index) => ({ ...CITIES, name: `t${index}` }));
+    const store = new MemoryStore({}, names);
+    store.digests = () => [{ table: 't0', selector: 'FR', digest: '0', rows }];
+    return bucketCountFor(store);
+  };
+
+  test.each([
+    [0, 1, 16],
+    [1_000, 1, 16],
+    [10_000, 1, 256],
+    [1_000_000, 1, 4096],
+    [1_000_000, 100, 512],
+    [1_000_000, 100_000, 1],
+  ])('%i rows in the largest of %i tables: %i', (rows, tables, expected) => {
+    expect(count(rows, tables)).toBe(expected);
+  });
+});
+
+test('a repair that was asked for comes before following, and only once', async () => {
+  const server = new ModelServer();
+  server.commit(insert(1, 'a'), insert(2, 'b'));
+  const first = await live({ server });
+  await first.follower.close();
+  first.files.store?.content.rows.get(CITIES.name)?.delete('[1]');
+  const made = await live({ server, ...storeOf(first), repair: true });
+  expectEqual(made);
+  expect(last(made, 'resync')).toMatchObject({ inserted: 1, reason: 'a repair was asked for' });
+  expect(server.requests.filter((request) => request === 'POST /v1/snapshot')).toHaveLength(1);
 });

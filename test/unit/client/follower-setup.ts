@@ -18,7 +18,12 @@ export type Setup = {
 };
 
 export function setup(
-  options: { store?: MemoryStore; selectors?: string[]; server?: ModelServer } = {},
+  options: {
+    store?: MemoryStore;
+    selectors?: string[];
+    server?: ModelServer;
+    repair?: boolean;
+  } = {},
 ): Setup {
   const server = options.server ?? new ModelServer();
   const files = new MemoryFiles(options.store ?? null);
@@ -30,6 +35,7 @@ export function setup(
     random: () => 0.5,
     newId: () => 'r1',
     selectors: options.selectors ?? ['FR'],
+    repair: options.repair ?? false,
     onEvent: (event) => events.push(event),
     crashPoint: (point) => passed.add(point),
   });

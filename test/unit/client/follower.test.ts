@@ -1,6 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { OPEN_BYTES_MAX } from '../../../src/client/applier.ts';
 import { CRASH_POINTS } from '../../../src/client/crash-points.ts';
+import { LEASE_REPORT_MS } from '../../../src/client/lease.ts';
 import { BACKOFF_MAX_MS } from '../../../src/client/machine.ts';
+import { WAITERS_MAX, Waiters } from '../../../src/client/waiters.ts';
 import { TidelockError } from '../../../src/core/errors.ts';
 import { at, heartbeat, insert, remove, update } from './feed-lines.ts';
 import {
@@ -13,7 +16,7 @@ import {
   setup,
   states,
 } from './follower-setup.ts';
-import { until } from './manual-clock.ts';
+import { ManualClock, until } from './manual-clock.ts';
 import { CITIES, lsn, MemoryStore } from './memory-store.ts';
 import { failureAnswer, ModelServer, ndjson, once, textAnswer } from './model-server.ts';
 
@@ -204,20 +207,38 @@ describe('waiting for a position', () => {
 describe('leases', () => {
   test('a moving replica reports at most every ten seconds, one that stands still does not', async () => {
     const made = await live();
-    made.clock.advance(10_000);
+    made.clock.advance(LEASE_REPORT_MS);
     made.server.leases.length = 0;
     for (let second = 0; second < 30; second += 1) {
       made.server.commit(insert(second, 'x'));
       await until('it is applied', () => made.follower.position === made.server.upper);
-      made.clock.advance(1_000);
+      made.clock.advance(LEASE_REPORT_MS / 10);
     }
     expect(made.server.leases.length).toBeGreaterThanOrEqual(2);
     expect(made.server.leases.length).toBeLessThanOrEqual(3);
-    made.clock.advance(10_000);
+    made.clock.advance(LEASE_REPORT_MS);
     const count = made.server.leases.length;
-    made.clock.advance(4_000);
+    made.clock.advance(LEASE_REPORT_MS - 1);
     expect(made.server.leases).toHaveLength(count);
   });
+
+  test('a report that fails is a warning, not trouble', async () => {
+    const made = await live();
+    made.server.fault = (request) =>
+      request.method === 'PUT' ? failureAnswer(503, 'NOT_READY') : undefined;
+    made.clock.advance(LEASE_REPORT_MS);
+    await until('there is a warning', () => last(made, 'warning') !== undefined);
+    expect(made.follower.state).toEqual({ kind: 'live', isCaughtUp: true });
+  });
+});
+
+test('more waits than the limit are refused', async () => {
+  const waiters = new Waiters(new ManualClock(), lsn(1));
+  const waiting = Array.from({ length: WAITERS_MAX }, () => waiters.wait(lsn(9), 1000));
+  await expect(waiters.wait(lsn(9), 1000)).rejects.toMatchObject({ code: 'BUSY' });
+  await expect(waiters.wait(lsn(1), 1000)).resolves.toBeUndefined();
+  waiters.moved(lsn(9));
+  await Promise.all(waiting);
 });
 
 test('closing at any moment leaves no timer, no lock and no open transaction', async () => {
@@ -240,7 +261,7 @@ test('P19: every crash point is passed on some way', async () => {
   const made = await live();
   made.server.commit(insert(1, 'a'));
   await until('it is applied', () => made.follower.position === made.server.upper);
-  const large = Array.from({ length: 3 }, (_, id) => insert(id, 'x'.repeat(600_000)));
+  const large = Array.from({ length: 3 }, (_, id) => insert(id, 'x'.repeat(OPEN_BYTES_MAX / 2)));
   for (const line of large) made.server.say(line);
   await until('it is streamed', () => made.passed.has('stream: inside a large transaction'));
   made.server.say({ type: 'commit', ts: at(115), txid: '1', micros: 1 });

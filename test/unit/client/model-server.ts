@@ -211,7 +211,7 @@ export async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
 }
 
-export function answerOf(
+function answerOf(
   status: number,
   body: AsyncIterable<Uint8Array>,
   headers: Record<string, string>,
@@ -227,7 +227,7 @@ export function textAnswer(status: number, text: string, type = 'text/html'): Ht
   return answerOf(status, once(new TextEncoder().encode(text)), { 'content-type': type });
 }
 
-export function jsonAnswer(status: number, value: unknown): HttpAnswer {
+function jsonAnswer(status: number, value: unknown): HttpAnswer {
   return textAnswer(status, value === null ? '' : JSON.stringify(value), 'application/json');
 }
 
