@@ -37,8 +37,9 @@ const PROGRAM = join(ROOT, 'bin', 'tidelock');
 const HELP = `
 Starts a Postgres of its own, loads the places of GeoNames (the first time), opens SQLite replicas of
 four countries and writes for some seconds. Meanwhile the replication connection is cut and a replica is
-killed with -9. Then every row of every replica is compared with Postgres. Everything is on loopback; to
-begin again, remove the folder of --data.
+killed with -9. Then every row of every replica is compared with Postgres. Delays are measured from the
+commit time in Postgres to the commit in the replica's file; what waited for a fault counts for the
+longest only. Everything is on loopback; to begin again, remove the folder of --data.
 
 Exit code 0: PASS, or stopped after it. 1: FAIL, or it could not be run. 130: interrupted before.
 `;
