@@ -35,8 +35,7 @@ export function* lateLines(
     if (!head.hasAll && !head.selectors.some((selector) => wanted.has(selector))) continue;
     const slices = sliceGroup({
       content,
-      selectors: head.selectors,
-      wanted,
+      isWanted: head.selectors.map((selector) => wanted.has(selector)),
       after: 0 as Ts,
       isContinued: head.part === 'last',
       accept: (txid) => !request.visibility.isVisible(txid),

@@ -2,9 +2,21 @@
 import type { GroupHead, NewGroup, StoredGroup } from '../log/group.ts';
 import type { LogStore } from '../log/port.ts';
 import { SelectorIndex } from '../log/selector-index.ts';
-import { gather, sliceGroup } from '../log/slices.ts';
+import { gather, type Slices, sliceBySelector, sliceGroup } from '../log/slices.ts';
 
-type CachedGroup = StoredGroup & { readonly frames: Map<string, Uint8Array>; frameBytes: number };
+type CachedGroup = StoredGroup & {
+  readonly frames: Map<string, Uint8Array>;
+  /** Of frames and slices. */
+  frameBytes: number;
+  /** Made when the first reader comes. */
+  lookup: SelectorLookup | null;
+};
+
+type SelectorLookup = {
+  readonly ids: ReadonlyMap<string, number>;
+  /** Slices of each selector alone; null when the group has something for everybody or is a part. */
+  readonly alone: readonly Slices[] | null;
+};
 
 export class LogTail {
   readonly store: LogStore;
@@ -33,7 +45,8 @@ export class LogTail {
     if (fresh.length !== heads.length) return;
     heads.forEach((head, at) => {
       const content = fresh[at]?.content;
-      if (content !== undefined) this.#keep({ head, content, frames: new Map(), frameBytes: 0 });
+      if (content !== undefined)
+        this.#keep({ head, content, frames: new Map(), frameBytes: 0, lookup: null });
     });
   }
 
@@ -66,13 +79,7 @@ export class LogTail {
     const isWhole = group.head.firstTs > reader.after;
     const known = isWhole ? group.frames.get(reader.key) : undefined;
     if (known !== undefined) return known;
-    const slices = sliceGroup({
-      content: group.content,
-      selectors: group.head.selectors,
-      wanted: reader.wanted,
-      after: reader.after as GroupHead['lastTs'],
-      isContinued: group.head.part === 'last',
-    });
+    const slices = this.#slices(group, reader, isWhole);
     const made = gather(group.content.body, slices);
     if (isWhole) {
       group.frames.set(reader.key, made);
@@ -82,6 +89,39 @@ export class LogTail {
       }
     }
     return made;
+  }
+
+  #slices(
+    group: CachedGroup,
+    reader: { wanted: ReadonlySet<string>; after: number },
+    isWhole: boolean,
+  ): Slices {
+    const { ids, alone } = this.#lookup(group);
+    const wanted = [...reader.wanted].flatMap((selector) => ids.get(selector) ?? []);
+    const [only] = wanted;
+    if (isWhole && alone !== null && wanted.length === 1 && only !== undefined) {
+      return alone[only] ?? [];
+    }
+    const isWanted: boolean[] = [];
+    for (const id of wanted) isWanted[id] = true;
+    return sliceGroup({
+      content: group.content,
+      isWanted,
+      after: reader.after as GroupHead['lastTs'],
+      isContinued: group.head.part === 'last',
+    });
+  }
+
+  #lookup(group: CachedGroup): SelectorLookup {
+    if (group.lookup !== null) return group.lookup;
+    const { head, content } = group;
+    const ids = new Map(head.selectors.map((selector, id) => [selector, id]));
+    const alone = head.part === 'whole' ? sliceBySelector(content, head.selectors.length) : null;
+    const sizeBytes = content.segments.byteLength * 4;
+    group.frameBytes += sizeBytes;
+    this.#bytes += sizeBytes;
+    group.lookup = { ids, alone };
+    return group.lookup;
   }
 
   /** Position in `heads` of the first group with a transaction after `ts`; its `seq` minus one, for `next`. */
@@ -103,7 +143,7 @@ export class LogTail {
   #get(seq: number): CachedGroup {
     const cached = this.#cache.get(seq);
     if (cached !== undefined) return cached;
-    return this.#keep({ ...this.store.read(seq), frames: new Map(), frameBytes: 0 });
+    return this.#keep({ ...this.store.read(seq), frames: new Map(), frameBytes: 0, lookup: null });
   }
 
   #keep(group: CachedGroup): CachedGroup {

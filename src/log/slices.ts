@@ -7,9 +7,8 @@ export type Slices = readonly number[];
 
 export type SliceRequest = {
   readonly content: GroupContent;
-  /** The group's selectors, by local id. */
-  readonly selectors: readonly string[];
-  readonly wanted: ReadonlySet<string>;
+  /** Which of the group's selectors are wanted, by local id; beyond its end: no. */
+  readonly isWanted: readonly boolean[];
   /** Transactions at or before this are left out. */
   readonly after: Ts;
   /** True for the last part of a large transaction some earlier part of which was delivered. */
@@ -21,7 +20,7 @@ export type SliceRequest = {
 /** Whole transactions of a group (or the piece of one) for these selectors. */
 export function sliceGroup(request: SliceRequest): Slices {
   const { segments, transactions } = request.content;
-  const isWanted = request.selectors.map((selector) => request.wanted.has(selector));
+  const { isWanted } = request;
   const out: number[] = [];
   let start = 0;
   let tx = 0;
@@ -42,6 +41,39 @@ export function sliceGroup(request: SliceRequest): Slices {
     start = end;
   }
   return out;
+}
+
+/**
+ * The slices of every selector alone, by local id, in one pass: with many selectors and a reader for each,
+ * a pass per reader would cost readers times segments. Null when some segment goes to everybody.
+ */
+export function sliceBySelector(
+  content: GroupContent,
+  selectorCount: number,
+): readonly Slices[] | null {
+  const { segments } = content;
+  const slices: number[][] = Array.from({ length: selectorCount }, () => []);
+  let touched: number[] = [];
+  /** The number of the transaction in which a selector was last touched. */
+  const seen = new Int32Array(selectorCount).fill(-1);
+  let tx = 0;
+  let start = 0;
+  for (let index = 0; index < segments.length; index += 2) {
+    const id = segments[index] ?? 0;
+    const end = segments[index + 1] ?? 0;
+    if (id === SEGMENT_ALL) return null;
+    if (id === SEGMENT_COMMIT) {
+      for (const one of touched) push(slices[one] ?? [], start, end);
+      touched = [];
+      tx += 1;
+    } else if (id < selectorCount) {
+      if (seen[id] !== tx) touched.push(id);
+      seen[id] = tx;
+      push(slices[id] ?? [], start, end);
+    }
+    start = end;
+  }
+  return slices;
 }
 
 function accepts(request: SliceRequest, tx: number): boolean {

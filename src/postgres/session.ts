@@ -74,6 +74,8 @@ export class PgSession {
   readonly #isReplication: boolean;
   #isEnding = false;
   #lost: TidelockError | null = null;
+  /** Queries go one after the other: the driver has no queue of its own any more. */
+  #last: Promise<unknown> = Promise.resolve();
 
   private constructor(client: pg.Client, where: string, options: SessionOptions) {
     this.#client = client;
@@ -107,7 +109,13 @@ export class PgSession {
    * and `SOURCE_UNFIT` when a right is missing; every other error of Postgres is `INTERNAL` (`sqlStateOf`
    * tells which), because only the caller knows what it means.
    */
-  async query(sql: string, params: readonly (string | null)[] = []): Promise<readonly PgRow[]> {
+  query(sql: string, params: readonly (string | null)[] = []): Promise<readonly PgRow[]> {
+    const answer = this.#last.then(() => this.#query(sql, params));
+    this.#last = answer.catch(() => undefined); // the next one waits for its end, whatever it is
+    return answer;
+  }
+
+  async #query(sql: string, params: readonly (string | null)[]): Promise<readonly PgRow[]> {
     if (this.#lost !== null) throw this.#lost;
     try {
       const isPlain = params.length === 0 || this.#isReplication;

@@ -1,30 +1,13 @@
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, expect, inject, test } from 'vitest';
+import { expectEqual, expectStreamed, SCHEMA, STREAMED, TABLES } from '../support/small-world.ts';
 import { Stack, type StackOptions, until } from '../support/stack.ts';
-
-const SCHEMA = `
-  CREATE TABLE city (id int PRIMARY KEY, name text, country text, people bigint);
-  ALTER TABLE city REPLICA IDENTITY FULL;
-  CREATE TABLE account (id int PRIMARY KEY, country text, balance int NOT NULL);
-  ALTER TABLE account REPLICA IDENTITY FULL;
-  CREATE TABLE kind (code text PRIMARY KEY, label text);
-  INSERT INTO city SELECT g, 'city ' || g, (ARRAY['FR', 'DE', 'IT'])[1 + g % 3], g FROM generate_series(1, 300) g;
-  INSERT INTO account SELECT g, 'FR', 100 FROM generate_series(1, 10) g;
-  INSERT INTO kind VALUES ('a', 'first'), ('b', NULL);
-`;
-/** Transactions above 64 kB are streamed while they are open. */
-const STREAMED = `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET logical_decoding_work_mem = ''64kB''', current_database()); END $$;`;
-const TABLES = { 'public.city': 'country', 'public.account': 'country', 'public.kind': '*' };
 
 const open: Stack[] = [];
 
 async function newStack(options: Partial<StackOptions> = {}): Promise<Stack> {
-  const stack = await Stack.open({
-    postgresUrl: inject('postgresUrl'),
-    schema: SCHEMA,
-    tables: TABLES,
-    ...options,
-  });
+  const postgresUrl = inject('postgresUrl');
+  const stack = await Stack.open({ postgresUrl, schema: SCHEMA, tables: TABLES, ...options });
   open.push(stack);
   return stack;
 }
@@ -32,14 +15,6 @@ async function newStack(options: Partial<StackOptions> = {}): Promise<Stack> {
 afterEach(async () => {
   for (const stack of open.splice(0)) await stack.close();
 });
-
-async function expectEqual(stack: Stack, name: string, countries: string[]): Promise<void> {
-  const where = `country IN (${countries.map((country) => `'${country}'`).join(', ')})`;
-  const file = stack.file(name);
-  expect(await stack.differences(file, 'public.city', where)).toEqual([]);
-  expect(await stack.differences(file, 'public.account', where)).toEqual([]);
-  expect(await stack.differences(file, 'public.kind', 'true')).toEqual([]);
-}
 
 test('P1: inserts, updates, deletes, key changes and truncates reach the replicas that want them', async () => {
   const stack = await newStack();
@@ -226,120 +201,6 @@ test('P26: a transaction much larger than a group arrives whole', async () => {
   await expectStreamed(stack);
 });
 
-test('P21: added columns and new tables flow without a new copy', async () => {
-  const stack = await newStack();
-  const fr = await stack.replica('fr', ['FR']);
-  const resyncs: string[] = [];
-  fr.on('resync', ({ reason }) => resyncs.push(reason));
-  await stack.sql.query(`ALTER TABLE city ADD COLUMN mayor text`);
-  await stack.sql.query(`ALTER TABLE city ADD COLUMN rank int DEFAULT 7`);
-  await stack.sql.query(`UPDATE city SET mayor = 'm' WHERE id < 30`);
-  await stack.sql.query(
-    `CREATE TABLE note (id int PRIMARY KEY, _change_selector text, body text); ALTER TABLE note REPLICA IDENTITY FULL; INSERT INTO note VALUES (1, 'FR', 'first'), (2, 'DE', 'second')`,
-  );
-  await stack.sql.query(`INSERT INTO note VALUES (3, 'FR', 'third')`);
-  await stack.settle(fr);
-  await expectEqual(stack, 'fr', ['FR']);
-  expect(
-    await stack.differences(stack.file('fr'), 'public.note', `_change_selector = 'FR'`),
-  ).toEqual([]);
-  expect(resyncs).toEqual([]);
-});
-
-test('P21: a dropped column re-synchronises that table by difference', async () => {
-  const stack = await newStack();
-  const fr = await stack.replica('fr', ['FR']);
-  const reasons: string[] = [];
-  fr.on('resync', ({ reason }) => reasons.push(reason));
-  await stack.sql.query(
-    `ALTER TABLE city DROP COLUMN people; INSERT INTO city VALUES (6001, 'new', 'FR')`,
-  );
-  await stack.settle(fr);
-  await until('the table was copied again', () => reasons.length > 0);
-  await stack.sql.query(`INSERT INTO city VALUES (6002, 'newer', 'FR')`);
-  await stack.settle(fr);
-  await expectEqual(stack, 'fr', ['FR']);
-});
-
-test('P21: a schema change inside a large transaction counts only when it commits', async () => {
-  const stack = await newStack({ schema: SCHEMA + STREAMED });
-  const fr = await stack.replica('fr', ['FR']);
-  for (const end of ['ROLLBACK', 'COMMIT']) {
-    await stack.sql.query(
-      `BEGIN; INSERT INTO city SELECT g, repeat('x', 100), 'FR', g FROM generate_series(100000, 110000) g; ALTER TABLE city ADD COLUMN ${end} text DEFAULT 'd'; UPDATE city SET people = 5 WHERE id < 20; ${end}`,
-    );
-    await stack.sql.query(
-      `INSERT INTO city (id, country) VALUES (${end.length}, 'FR') ON CONFLICT (id) DO UPDATE SET people = 6`,
-    );
-    await stack.settle(fr);
-    await expectEqual(stack, 'fr', ['FR']);
-  }
-  await expectStreamed(stack);
-});
-
-test('P21: without the right to install event triggers, schema changes are found in the stream', async () => {
-  const role = `r_${Math.random().toString(36).slice(2, 10)}`;
-  const admin = await Stack.open({
-    postgresUrl: inject('postgresUrl'),
-    schema: SCHEMA,
-    tables: TABLES,
-  });
-  open.push(admin);
-  await admin.stop();
-  await admin.sql.query(
-    `CREATE ROLE ${role} LOGIN REPLICATION PASSWORD 'x'; GRANT CREATE, CONNECT ON DATABASE ${admin.name} TO ${role}; ALTER TABLE city OWNER TO ${role}; ALTER TABLE account OWNER TO ${role}; ALTER TABLE kind OWNER TO ${role}; ALTER PUBLICATION ${admin.name} OWNER TO ${role}; DROP EVENT TRIGGER tidelock_ddl; DROP EVENT TRIGGER tidelock_drop; DROP EVENT TRIGGER tidelock_rewrite; DROP SCHEMA tidelock CASCADE`,
-  );
-  const url = new URL(admin.url);
-  url.username = role;
-  url.password = 'x';
-  admin.useUrl(url.href);
-  await admin.start();
-  expect(admin.notices.join()).toContain('event triggers were refused');
-  const fr = await admin.replica('fr', ['FR']);
-  await admin.sql.query(
-    `ALTER TABLE city ADD COLUMN a text; ALTER TABLE city ADD COLUMN b int DEFAULT 3; INSERT INTO city VALUES (9001, 'n', 'FR', 1, 'a', 2)`,
-  );
-  await admin.settle(fr);
-  await expectEqual(admin, 'fr', ['FR']);
-  await admin.sql.query(
-    `ALTER TABLE city DROP COLUMN people; UPDATE city SET name = 'z' WHERE id = 9001`,
-  );
-  await admin.settle(fr);
-  await until('the replica has the new layout', async () => {
-    return (
-      (
-        await admin
-          .differences(admin.file('fr'), 'public.city', `country = 'FR'`)
-          .catch(() => [null])
-      ).length === 0
-    );
-  });
-  await expectEqual(admin, 'fr', ['FR']);
-  await admin.stop();
-  await admin.sql.query(
-    `DROP PUBLICATION ${admin.name}; REASSIGN OWNED BY ${role} TO postgres; DROP OWNED BY ${role}; DROP ROLE ${role}`,
-  );
-});
-
-test('P20: a lost slot becomes a new timeline, and replicas follow it by difference', async () => {
-  const stack = await newStack();
-  const fr = await stack.replica('fr', ['FR']);
-  const before = fr.status.timeline;
-  const resyncs: number[] = [];
-  fr.on('resync', ({ inserted, updated, deleted }) => resyncs.push(inserted + updated + deleted));
-  await stack.stop();
-  await stack.sql.query(`SELECT pg_drop_replication_slot('${stack.name}')`);
-  await stack.sql.query(
-    `INSERT INTO city VALUES (7001, 'missed', 'FR', 1); DELETE FROM city WHERE id = 3`,
-  );
-  await stack.start();
-  await until('the replica was re-synchronised', () => resyncs.length > 0);
-  await stack.settle(fr);
-  expect(fr.status.timeline).not.toBe(before);
-  await expectEqual(stack, 'fr', ['FR']);
-  expect(resyncs[0]).toBeLessThan(20);
-});
-
 test('P24: the position of an idle replica moves with traffic that is not its own', async () => {
   const stack = await newStack();
   const it = await stack.replica('it', ['IT']);
@@ -361,46 +222,7 @@ test('P24: the position of an idle replica moves with traffic that is not its ow
   });
 });
 
-/** The case really happened: Postgres sent pieces of a transaction before its end. */
-async function expectStreamed(stack: Stack): Promise<void> {
-  await until('Postgres has streamed an open transaction', async () => {
-    const { rows } = await stack.sql.query<{ n: string }>(
-      'SELECT coalesce(sum(stream_txns), 0) AS n FROM pg_stat_replication_slots WHERE slot_name = $1',
-      [stack.name],
-    );
-    return Number(rows[0]?.n) > 0;
-  });
-}
-
 function lsn(text: string): number {
   const [high = '', low = ''] = text.split('/');
   return Number.parseInt(high, 16) * 2 ** 32 + Number.parseInt(low, 16);
 }
-
-test('P20: a table that somebody took out of the publication is copied again', async () => {
-  const stack = await newStack();
-  const fr = await stack.replica('fr', ['FR']);
-  const reasons: string[] = [];
-  fr.on('resync', ({ reason }) => reasons.push(reason));
-  await stack.stop();
-  await stack.sql.query(
-    `DROP EVENT TRIGGER tidelock_ddl; DROP EVENT TRIGGER tidelock_drop; DROP EVENT TRIGGER tidelock_rewrite; ALTER PUBLICATION ${stack.name} DROP TABLE city; INSERT INTO city VALUES (9501, 'unseen', 'FR', 1)`,
-  );
-  await stack.start();
-  await until('the table was copied again', () => reasons.length > 0);
-  await stack.settle(fr);
-  await expectEqual(stack, 'fr', ['FR']);
-});
-
-test('P20: a dropped publication starts a new history', async () => {
-  const stack = await newStack();
-  const fr = await stack.replica('fr', ['FR']);
-  const timelines: string[] = [];
-  fr.on('resync', ({ timeline }) => timelines.push(timeline));
-  await stack.sql.query(
-    `DROP PUBLICATION ${stack.name}; INSERT INTO city VALUES (9601, 'unseen', 'FR', 1)`,
-  );
-  await until('a new history was copied', () => timelines.length > 0, 40_000);
-  await stack.settle(fr);
-  await expectEqual(stack, 'fr', ['FR']);
-});
