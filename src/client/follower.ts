@@ -313,10 +313,16 @@ export class Follower {
         return;
       case 'mismatch':
         this.#emit({ ...news, ts: formatLsn(news.ts) });
-        this.#dispatch({ kind: 'resyncNeeded', reason: describeDifferences(news.differences) });
+        this.#dispatch({
+          ...{ kind: 'resyncNeeded', isMismatch: true },
+          reason: describeDifferences(news.differences),
+        });
         return;
       case 'resync':
-        this.#dispatch({ kind: 'resyncNeeded', reason: `${news.table}: ${news.reason}` });
+        this.#dispatch({
+          ...{ kind: 'resyncNeeded', isMismatch: false },
+          reason: `${news.table}: ${news.reason}`,
+        });
         return;
       default:
         this.#emit({

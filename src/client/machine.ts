@@ -43,8 +43,13 @@ export type Follower = {
   readonly state: FollowerState;
   /** Failed attempts since the position last moved. */
   readonly attempts: number;
-  /** Difference snapshots since a digest of the server last agreed. */
+  /**
+   * Difference snapshots since a digest of the server last agreed, or since the replica followed on after
+   * it had caught up; the latter says nothing after a digest that did not agree.
+   */
   readonly resyncs: number;
+  /** A digest did not agree, and none has agreed since. */
+  readonly isDoubted: boolean;
   /** `PROTOCOL` errors since the position last moved. */
   readonly protocolErrors: number;
 };
@@ -60,7 +65,8 @@ export type FollowerEvent =
   | { readonly kind: 'verified' }
   /** A marker said that nothing was missing when it was sent. */
   | { readonly kind: 'caughtUp' }
-  | { readonly kind: 'resyncNeeded'; readonly reason: string }
+  /** `isMismatch`: a digest of the server was compared and did not agree. */
+  | { readonly kind: 'resyncNeeded'; readonly reason: string; readonly isMismatch: boolean }
   | { readonly kind: 'resynced' }
   /** The running activity failed, or the server ended the stream. `jitter` is in [0, 1). */
   | { readonly kind: 'trouble'; readonly trouble: Trouble; readonly jitter: number }
@@ -102,6 +108,7 @@ export const INITIAL: Follower = {
   state: { kind: 'closed' },
   attempts: 0,
   resyncs: 0,
+  isDoubted: false,
   protocolErrors: 0,
 };
 
@@ -124,9 +131,9 @@ export function step(follower: Follower, event: FollowerEvent): FollowerStep {
     case 'advanced':
       return state.kind === 'live' ? advanced(follower) : ignore(follower);
     case 'verified':
-      return move({ ...follower, resyncs: 0 }, state);
+      return move({ ...follower, resyncs: 0, isDoubted: false }, state);
     case 'resyncNeeded':
-      return isFollowing(state) ? resync(follower, event.reason) : ignore(follower);
+      return isFollowing(state) ? resyncNeeded(follower, event) : ignore(follower);
     case 'timer':
       return state.kind === 'waiting' ? retry(follower, state) : ignore(follower);
     default:
@@ -156,8 +163,18 @@ function connect(follower: Follower): FollowerStep {
 }
 
 function advanced(follower: Follower): FollowerStep {
-  if (follower.attempts + follower.protocolErrors === 0) return ignore(follower);
-  return { follower: { ...follower, attempts: 0, protocolErrors: 0 }, effects: [] };
+  const isInStep = isCaughtUp(follower.state) && !follower.isDoubted;
+  const resyncs = isInStep ? 0 : follower.resyncs;
+  const { attempts, protocolErrors } = follower;
+  if (attempts + protocolErrors === 0 && resyncs === follower.resyncs) return ignore(follower);
+  return { follower: { ...follower, attempts: 0, protocolErrors: 0, resyncs }, effects: [] };
+}
+
+function resyncNeeded(
+  follower: Follower,
+  { reason, isMismatch }: FollowerEvent & { kind: 'resyncNeeded' },
+): FollowerStep {
+  return resync({ ...follower, isDoubted: follower.isDoubted || isMismatch }, reason);
 }
 
 function resync(follower: Follower, reason: string): FollowerStep {

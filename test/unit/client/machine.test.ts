@@ -43,7 +43,7 @@ const EVENTS: Record<string, FollowerEvent> = {
   advanced: { kind: 'advanced' },
   verified: { kind: 'verified' },
   caughtUp: { kind: 'caughtUp' },
-  resyncNeeded: { kind: 'resyncNeeded', reason: 'r' },
+  resyncNeeded: { kind: 'resyncNeeded', reason: 'r', isMismatch: false },
   resynced: { kind: 'resynced' },
   network: trouble('SERVER_UNREACHABLE'),
   tokenExpired: trouble('TOKEN_INVALID'),
@@ -166,13 +166,25 @@ describe('retries', () => {
 });
 
 describe('re-synchronisation', () => {
-  const NEEDED: FollowerEvent = { kind: 'resyncNeeded', reason: 'digest' };
+  const NEEDED: FollowerEvent = { kind: 'resyncNeeded', reason: 'digest', isMismatch: true };
 
   test('a second one without an agreeing digest in between has to wait', () => {
     const once = walk([FILE, HELLO, NEEDED, { kind: 'resynced' }, HELLO, { kind: 'advanced' }]);
     const twice = walk([NEEDED], once);
     expect(twice.state).toMatchObject({ kind: 'waiting', activity: 'resync' });
     expect(walk([{ kind: 'verified' }, NEEDED], once).state.kind).toBe('resyncing');
+  });
+
+  test('one that the server asked for is forgotten when the replica followed on after it had caught up', () => {
+    const once = walk([FILE, HELLO, trouble('TIMELINE_CHANGED'), { kind: 'resynced' }, HELLO]);
+    const caughtUp = walk([{ kind: 'advanced' }, { kind: 'caughtUp' }], once);
+    expect(walk([trouble('TIMELINE_CHANGED')], caughtUp).state.kind).toBe('waiting');
+    const followed = walk([{ kind: 'advanced' }], caughtUp);
+    expect(walk([trouble('TIMELINE_CHANGED')], followed).state.kind).toBe('resyncing');
+    // A digest that did not agree is another matter: only one that agrees ends the doubt.
+    const moved: FollowerEvent[] = [{ kind: 'caughtUp' }, { kind: 'advanced' }];
+    const doubted = walk([FILE, HELLO, NEEDED, { kind: 'resynced' }, HELLO, ...moved]);
+    expect(walk([NEEDED], doubted).state.kind).toBe('waiting');
   });
 
   test('their delays grow although the feed moves in between', () => {
