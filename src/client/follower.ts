@@ -10,7 +10,7 @@ import { assert } from '../core/assert.ts';
 import { messageOf, TidelockError } from '../core/errors.ts';
 import { formatLsn, LSN_ZERO, type Ts } from '../core/lsn.ts';
 import { LineSplitter } from '../protocol/lines.ts';
-import { FeedApplier, type FeedNews, stalledTables } from './applier.ts';
+import { FeedApplier, type FeedNews } from './applier.ts';
 import { bootstrap } from './bootstrap.ts';
 import type { CrashHook } from './crash-points.ts';
 import { DigestHistory, describeDifferences } from './digest-history.ts';
@@ -27,7 +27,7 @@ import {
   step,
 } from './machine.ts';
 import { Nudge } from './nudge.ts';
-import { resync } from './resync.ts';
+import { resync, staleness } from './resync.ts';
 import type { ServerApi } from './server-api.ts';
 import { SilenceGuard } from './silence.ts';
 import type { ReplicaFiles, ReplicaIdentity, ReplicaStore } from './store.ts';
@@ -390,14 +390,4 @@ export class Follower {
     assert(this.#store !== null, 'a feed or a resync runs only when there is a file');
     return this.#store;
   }
-}
-
-/** Why the file cannot go on from its position, or null. */
-function staleness(store: ReplicaStore, selectors: readonly string[]): string | null {
-  const held = new Set(store.identity.selectors);
-  if (held.symmetricDifference(new Set(selectors)).size > 0) {
-    return `the selectors changed from ${[...held].join(', ')} to ${selectors.join(', ')}`;
-  }
-  const stalled = stalledTables(store);
-  return stalled.length === 0 ? null : `${stalled.join(', ')} could not follow a new definition`;
 }

@@ -4,6 +4,7 @@
  */
 import { TidelockError } from '../core/errors.ts';
 import { LineSplitter } from '../protocol/lines.ts';
+import { stalledTables } from './applier.ts';
 import type { CrashHook } from './crash-points.ts';
 import { DifferenceApplier } from './difference.ts';
 import type { ServerApi } from './server-api.ts';
@@ -62,4 +63,14 @@ export function bucketCountFor(store: ReplicaStore): number {
   const wanted = 2 ** Math.ceil(Math.log2(rowsMax / ROWS_PER_BUCKET));
   const allowed = 2 ** Math.floor(Math.log2(ENTRIES_MAX / Math.max(1, store.tables.length)));
   return Math.max(1, Math.min(Math.max(BUCKETS_MIN, wanted), BUCKETS_MAX, allowed));
+}
+
+/** Why the file cannot go on from its position, or null. */
+export function staleness(store: ReplicaStore, selectors: readonly string[]): string | null {
+  const held = new Set(store.identity.selectors);
+  if (held.symmetricDifference(new Set(selectors)).size > 0) {
+    return `the selectors changed from ${[...held].join(', ')} to ${selectors.join(', ')}`;
+  }
+  const stalled = stalledTables(store);
+  return stalled.length === 0 ? null : `${stalled.join(', ')} could not follow a new definition`;
 }
