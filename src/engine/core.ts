@@ -18,7 +18,7 @@ import type { EngineCrashHook } from './crash-points.ts';
 import type { LogTask } from './ingest.ts';
 import { LogFeed } from './log-feed.ts';
 import { LogTail } from './log-tail.ts';
-import { LogWriter } from './log-writer.ts';
+import { LogWriter, priceOf } from './log-writer.ts';
 import { endError, rejection, waitError } from './reader-errors.ts';
 
 /** What the core asks of the source; engine/source-driver.ts does it on a real Postgres. */
@@ -82,7 +82,11 @@ export class EngineCore {
         generation: identity?.generation ?? 0,
         upper: log.upper,
         since: log.since,
-        groups: log.heads.map(({ seq, lastTs, sizeBytes }) => ({ seq, lastTs, sizeBytes })),
+        groups: log.heads.map((head) => ({
+          seq: head.seq,
+          lastTs: head.lastTs,
+          sizeBytes: priceOf(head),
+        })),
       },
     });
   }

@@ -102,11 +102,22 @@ export class LogWriter {
   }
 }
 
+/**
+ * What a group costs besides its bytes, as retention counts it: its head stays in memory. With the default
+ * limit of 4 GiB there are at most half a million groups, about 160 MB, however small transactions are.
+ */
+const GROUP_PRICE_BYTES = 8 * 1024;
+
+/** The size of a group as retention counts it. */
+export function priceOf(head: GroupHead): number {
+  return head.sizeBytes + GROUP_PRICE_BYTES;
+}
+
 function toAppended(head: GroupHead): AppendedGroup {
   return {
     seq: head.seq,
     lastTs: head.lastTs,
-    sizeBytes: head.sizeBytes,
+    sizeBytes: priceOf(head),
     selectors: head.selectors,
     hasAll: head.hasAll,
     isComplete: head.part !== 'open',

@@ -30,7 +30,7 @@ export function statusOf(parts: {
     log: {
       upper: log.upper,
       since: log.since,
-      sizeBytes: log.sizeBytes,
+      sizeBytes: core.tail.store.sizeBytes,
       groups: log.groups,
       state: log.state,
       ...(log.reason === undefined ? {} : { reason: log.reason }),
