@@ -1,6 +1,6 @@
 /** `openReplica` as a program uses it, on a real server: what it promises besides following. */
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -64,17 +64,20 @@ describe('opening', () => {
   test('what waiting cannot mend is rejected, and the file stays free', async () => {
     const stack = await cities();
     const folder = join(stack.dir, 'nowhere', 'r.db');
+    const foreign = join(stack.dir, 'letter.txt');
+    writeFileSync(foreign, 'Dear Sir or Madam, '.repeat(100));
     const wrong = [
       [{ selectors: [] }, 'BAD_SELECTOR'],
       [{ selectors: ['*'] }, 'BAD_SELECTOR'],
       [{ server: 'ftp://somewhere' }, 'BAD_REQUEST'],
       [{ file: folder }, 'REPLICA_WRITE_FAILED'],
-      [{ file: 'package.json' }, 'REPLICA_UNFIT'],
+      [{ file: foreign }, 'REPLICA_UNFIT'],
     ] as const;
     for (const [options, code] of wrong) {
       await expect(open(stack, options)).rejects.toMatchObject({ code });
     }
     expect(existsSync(folder)).toBe(false);
+    expect(readFileSync(foreign, 'utf8')).toMatch(/^Dear Sir or Madam, /);
     const replica = await open(stack);
     await expect(open(stack)).rejects.toMatchObject({ code: 'REPLICA_IN_USE' });
     await expect(replica.waitFor('soon')).rejects.toMatchObject({ code: 'BAD_POSITION' });
