@@ -14,10 +14,10 @@ import { DatabaseSync } from 'node:sqlite';
 import { parseArgs } from 'node:util';
 import { toLsn } from '../../src/core/lsn.ts';
 import type { RowChange } from '../../src/core/row-change.ts';
-import type { TableDef } from '../../src/core/table.ts';
 import type { Cell } from '../../src/core/value.ts';
 import { openReplicaStore } from '../../src/sqlite/replica-store.ts';
 import { createSnapshotFile } from '../../src/sqlite/snapshot-file.ts';
+import { TABLE } from './lib/table.ts';
 import { median, processorMs, spread } from './numbers.ts';
 
 const { values } = parseArgs({
@@ -30,20 +30,6 @@ const ROWS = Number(values.rows);
 const ROUNDS = Number(values.rounds);
 const COMMIT_ROWS = 10_000;
 const BATCH = 20;
-
-const TABLE: TableDef = {
-  name: 'public.t',
-  columns: [
-    { name: 'id', type: 'integer', kind: 'int' },
-    { name: 'a', type: 'integer', kind: 'int' },
-    { name: 'b', type: 'integer', kind: 'int' },
-    { name: 'c', type: 'integer', kind: 'int' },
-    { name: 't', type: 'text', kind: 'text' },
-  ],
-  key: ['id'],
-  indexes: [],
-  selector: { kind: 'everyone' },
-};
 
 type Row = Cell[];
 type Workload = {

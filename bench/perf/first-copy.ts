@@ -7,14 +7,13 @@
 import { rmSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { parseArgs } from 'node:util';
-import { parseSelectorRule } from '../../src/core/selector.ts';
-import type { TableDef } from '../../src/core/table.ts';
 import type { Cell } from '../../src/core/value.ts';
 import { copyRows } from '../../src/postgres/copy.ts';
 import { PgSession } from '../../src/postgres/session.ts';
 import { compare, print } from './lib/measure.ts';
 import { type Part, peakRss, rssOf, startReplica, startServer } from './lib/parts.ts';
 import { BenchSource } from './lib/source.ts';
+import { TABLE } from './lib/table.ts';
 
 const { values } = parseArgs({
   options: {
@@ -24,18 +23,6 @@ const { values } = parseArgs({
 });
 const rowCount = Number(values.rows);
 const BATCH = 20;
-
-const TABLE: TableDef = {
-  name: 'public.t',
-  columns: ['id', 'a', 'b', 'c', 't'].map((name) => ({
-    name,
-    type: name === 't' ? 'text' : 'integer',
-    kind: name === 't' ? 'text' : 'int',
-  })),
-  key: ['id'],
-  indexes: [],
-  selector: parseSelectorRule('*'),
-};
 
 async function main(): Promise<void> {
   const source = await BenchSource.open();

@@ -9,9 +9,9 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { parseArgs } from 'node:util';
 import { toLsn } from '../../src/core/lsn.ts';
-import type { TableDef } from '../../src/core/table.ts';
 import type { Cell } from '../../src/core/value.ts';
 import { createSnapshotFile } from '../../src/sqlite/snapshot-file.ts';
+import { TABLE } from './lib/table.ts';
 import { median, processorMs, spread } from './numbers.ts';
 
 const { values } = parseArgs({
@@ -22,20 +22,6 @@ const { values } = parseArgs({
 });
 const ROWS = Number(values.rows);
 const BATCH = 20;
-
-const TABLE: TableDef = {
-  name: 'public.t',
-  columns: [
-    { name: 'id', type: 'integer', kind: 'int' },
-    { name: 'a', type: 'integer', kind: 'int' },
-    { name: 'b', type: 'integer', kind: 'int' },
-    { name: 'c', type: 'integer', kind: 'int' },
-    { name: 't', type: 'text', kind: 'text' },
-  ],
-  key: ['id'],
-  indexes: [],
-  selector: { kind: 'everyone' },
-};
 
 /** A fresh row per call, as a decoder makes it. */
 function rowOf(id: number): Cell[] {
