@@ -82,7 +82,7 @@ export function cellFromText(kind: ValueKind, text: string): Cell {
 }
 
 /** `2026-01-01 00:00:00+00` -> `...+00:00`, so that SQLite's date functions read it. BC and infinity stay as they are. */
-export function utcText(text: string): string {
+function utcText(text: string): string {
   return text.endsWith('+00') ? `${text}:00` : text;
 }
 

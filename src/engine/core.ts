@@ -15,6 +15,7 @@ import type { LogIdentity, LogStore } from '../log/port.ts';
 import type { FeedRequest } from './api.ts';
 import type { Clock, TimerHandle } from './clock.ts';
 import type { EngineCrashHook } from './crash-points.ts';
+import type { DigestMarkers } from './digest-markers.ts';
 import type { LogTask } from './ingest.ts';
 import { LogFeed } from './log-feed.ts';
 import { LogTail } from './log-tail.ts';
@@ -178,7 +179,7 @@ export class EngineCore {
   }
 
   /** Throws `TOO_OLD`, `TIMELINE_CHANGED`, `NOT_READY`, `BUSY`. */
-  openFeed(request: FeedRequest, head: Uint8Array): LogFeed {
+  openFeed(request: FeedRequest, head: Uint8Array, markers?: DigestMarkers): LogFeed {
     const id = this.#nextId++;
     const feed = new LogFeed({
       tail: this.tail,
@@ -190,6 +191,7 @@ export class EngineCore {
       onCaughtUp: (ts) => this.dispatch({ kind: 'caughtUp', id, ts }),
       onAdvanced: (ts) => this.dispatch({ kind: 'advanced', id, ts }),
       onClose: () => this.#closeFeed(id),
+      markers: request.wantsDigests ? markers : undefined,
     });
     this.#feeds.set(id, feed);
     const { selectors, since, timeline, replica } = request;

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Policy } from '../coordinator/types.ts';
-import { hasCode } from '../core/errors.ts';
+import { hasCode, messageOf } from '../core/errors.ts';
 import { formatLsn, type Ts } from '../core/lsn.ts';
 import type { TableDef } from '../core/table.ts';
 import type { TableDeclaration } from '../postgres/table-fitness.ts';
@@ -22,6 +22,7 @@ import type {
 import { type Clock, systemClock, type TimerHandle } from './clock.ts';
 import { EngineCore, timelineOf } from './core.ts';
 import type { EngineCrashHook } from './crash-points.ts';
+import { DigestMarkers } from './digest-markers.ts';
 import { scanDigests } from './digest-scan.ts';
 import { openExactSnapshot } from './exact-snapshot.ts';
 import type { IngestLimits } from './ingest.ts';
@@ -46,6 +47,8 @@ export type EngineOptions = {
   readonly streaming?: boolean | undefined;
   /** How long a snapshot waits for the log to catch up. */
   readonly snapshotWaitMsMax?: number | undefined;
+  /** How often Postgres is scanned again for readers that check themselves. */
+  readonly digestEveryMs?: number | undefined;
   readonly clock?: Clock | undefined;
   /** For tests: called at named places, where the process may be killed. */
   readonly crashPoint?: EngineCrashHook | undefined;
@@ -67,6 +70,7 @@ const DEFAULT_LIMITS: IngestLimits = { groupBytesMax: 256 * 1024, partBytesMax: 
 const TAIL_BYTES_MAX = 32 * 1024 * 1024;
 const SNAPSHOT_WAIT_MS_MAX = 60_000;
 const MEASURE_MS = 5000;
+const DIGEST_EVERY_MS = 600_000;
 
 export type RunningEngine = Engine & {
   /** Ends feeds and waits, confirms what is durable, closes the log. */
@@ -118,10 +122,17 @@ type Parts = {
 
 class LiveEngine implements RunningEngine {
   readonly #parts: Parts;
+  readonly #markers: DigestMarkers;
   #measuring: TimerHandle;
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#markers = new DigestMarkers({
+      clock: parts.core.clock,
+      everyMs: parts.options.digestEveryMs ?? DIGEST_EVERY_MS,
+      scan: (selectors, signal) => this.digest({ selectors, signal }),
+      onFailure: (error) => parts.options.onNotice?.(`a check scan failed: ${messageOf(error)}`),
+    });
     this.#measuring = this.#measureLater();
   }
 
@@ -152,7 +163,7 @@ class LiveEngine implements RunningEngine {
       ...this.tables.map((table) => ({ type: 'table', table })),
     ];
     const head = Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
-    return core.openFeed(request, head);
+    return core.openFeed(request, head, this.#markers);
   }
 
   snapshotFile(request: SnapshotRequest): Promise<SnapshotFile> {
@@ -197,6 +208,7 @@ class LiveEngine implements RunningEngine {
   async close(): Promise<void> {
     const { core, driver } = this.#parts;
     this.#measuring.cancel();
+    this.#markers.stop();
     core.stop();
     await driver.close();
     core.tail.store.close();

@@ -1,9 +1,9 @@
 /** One subscriber's way through the log. */
-
 import type { TidelockError } from '../core/errors.ts';
 import { formatLsn, type Ts } from '../core/lsn.ts';
 import type { Feed } from './api.ts';
 import type { EngineCrashHook } from './crash-points.ts';
+import type { CheckedReader, DigestMarkers } from './digest-markers.ts';
 import type { LogTail } from './log-tail.ts';
 
 export type LogFeedOptions = {
@@ -18,17 +18,22 @@ export type LogFeedOptions = {
   /** Everything for this subscriber up to `ts` has been handed out; it reads on. */
   readonly onAdvanced: (ts: Ts) => void;
   readonly onClose: () => void;
+  /** Called when the reader has caught up, until it is closed. */
+  readonly markers?: DigestMarkers | undefined;
   readonly crashPoint?: EngineCrashHook | undefined;
 };
 
-export class LogFeed implements Feed {
+export class LogFeed implements Feed, CheckedReader {
+  /** Names the set of selectors: readers with the same one share frames and scans. */
+  readonly key: string;
   readonly head: Uint8Array;
   onReady: (() => void) | null = null;
   readonly #options: LogFeedOptions;
   readonly #wanted: ReadonlySet<string>;
-  readonly #key: string;
   #seq: number;
   #position: Ts;
+  #deliveredAt: Ts;
+  #marker: { readonly line: Uint8Array; readonly ts: Ts } | null = null;
   #ended: TidelockError | null = null;
   #isClosed = false;
 
@@ -36,13 +41,31 @@ export class LogFeed implements Feed {
     this.#options = options;
     this.head = options.head;
     this.#wanted = new Set(options.selectors);
-    this.#key = JSON.stringify([...this.#wanted].sort());
+    this.key = JSON.stringify([...this.#wanted].sort());
     this.#position = options.since;
+    this.#deliveredAt = options.since;
     this.#seq = options.tail.seqBefore(options.since);
   }
 
   get position(): Ts {
     return this.#position;
+  }
+
+  get selectors(): readonly string[] {
+    return this.#options.selectors;
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  get deliveredAt(): Ts {
+    return this.#deliveredAt;
+  }
+
+  offer(line: Uint8Array, ts: Ts): void {
+    this.#marker = { line, ts };
+    this.onReady?.();
   }
 
   read(): Uint8Array | null {
@@ -53,7 +76,7 @@ export class LogFeed implements Feed {
     for (;;) {
       const seq = tail.next(this.#wanted, this.#seq);
       if (seq === Number.POSITIVE_INFINITY) return this.#atEnd();
-      const reader = { key: this.#key, wanted: this.#wanted, after: this.#position };
+      const reader = { key: this.key, wanted: this.#wanted, after: this.#position };
       const frame = tail.frame(seq, reader);
       const { head } = tail.read(seq);
       this.#seq = seq;
@@ -62,6 +85,7 @@ export class LogFeed implements Feed {
         this.#options.onAdvanced(this.#position);
       }
       if (frame.length === 0) continue;
+      this.#deliveredAt = this.#position;
       this.#options.crashPoint?.('frameRead');
       return frame;
     }
@@ -95,12 +119,20 @@ export class LogFeed implements Feed {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#options.markers?.remove(this);
     this.#options.onClose();
   }
 
-  #atEnd(): null {
+  /** Everything is delivered: the place for a marker, because no transaction is half way. */
+  #atEnd(): Uint8Array | null {
     this.#skipIdle();
+    const marker = this.#marker;
+    if (marker !== null && this.#position >= marker.ts) {
+      this.#marker = null;
+      return marker.line;
+    }
     this.#options.onCaughtUp(this.#position);
+    this.#options.markers?.add(this);
     return null;
   }
 

@@ -226,3 +226,19 @@ function lsn(text: string): number {
   const [high = '', low = ''] = text.split('/');
   return Number.parseInt(high, 16) * 2 ** 32 + Number.parseInt(low, 16);
 }
+
+test('P24: digests in the feed tell a replica that its file is wrong, and it fetches the difference', async () => {
+  const stack = await newStack({ engine: { digestEveryMs: 200 } });
+  const first = await stack.replica('fr', ['FR']);
+  await new Promise((resolve) => first.on('verified', resolve));
+  await first.close();
+  const file = new DatabaseSync(stack.file('fr'));
+  const zeros = '0'.repeat(32);
+  file.exec(`UPDATE city SET name = 'tampered' WHERE id = 3`);
+  file.exec(`UPDATE tidelock_digests SET digest = '${zeros}' WHERE table_name = 'public.city'`);
+  file.close();
+  const second = await stack.replica('fr', ['FR']);
+  await new Promise((resolve) => second.on('resync', resolve));
+  await stack.settle(second);
+  await expectEqual(stack, 'fr', ['FR']);
+});
