@@ -180,6 +180,10 @@ export class EngineCore {
 
   /** Throws `TOO_OLD`, `TIMELINE_CHANGED`, `NOT_READY`, `BUSY`. */
   openFeed(request: FeedRequest, head: Uint8Array, markers?: DigestMarkers): LogFeed {
+    // Every position that was ever told is durable: one that is ahead is not of this history.
+    if (request.since > this.tail.store.upper && this.tail.store.identity !== null) {
+      throw endError('TIMELINE_CHANGED');
+    }
     const id = this.#nextId++;
     const feed = new LogFeed({
       tail: this.tail,
