@@ -295,8 +295,9 @@ const FAULTS: readonly (readonly [string, () => readonly string[], string])[] = 
   ],
   [
     'a link to a heading that is gone',
-    () => checkLinks('docs/protocol.md', PROTOCOL.replace('## Known gaps', '## Gaps')),
-    'docs/protocol.md: #known-gaps names no heading',
+    () =>
+      checkLinks('docs/protocol.md', PROTOCOL.replace('## Difference snapshot', '## Differences')),
+    'docs/protocol.md: #difference-snapshot names no heading',
   ],
   [
     'a link to a page that is gone',
