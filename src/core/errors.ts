@@ -19,8 +19,6 @@ export const ERROR_CODES = {
   NOT_FOUND: 404,
   /** The path exists, but not with this method. */
   METHOD_NOT_ALLOWED: 405,
-  /** The table is not replicated (or does not exist). */
-  UNKNOWN_TABLE: 404,
   /** The log no longer reaches back to this position: take a new snapshot (the replica does so by itself). */
   TOO_OLD: 410,
   /** The position belongs to another history of the source (new slot, restored or replaced database). */
@@ -41,8 +39,6 @@ export const ERROR_CODES = {
   SLOT_LOST: 500,
   /** Another process uses the replication slot. */
   SLOT_BUSY: 503,
-  /** Postgres went back in time (restore, failover to a standby that was behind): a new timeline starts. */
-  SOURCE_REWOUND: 500,
   /** A table cannot be replicated as declared (no primary key, replica identity too narrow, no such column). */
   TABLE_UNFIT: 500,
   /** The change log cannot be written (disk full, I/O error): nothing is acknowledged until it can. */

@@ -55,6 +55,8 @@ export class SourceDriver implements SourcePort {
   #tables: ReplicatedTables | null = null;
   #ingest: Ingest | null = null;
   #isPaused = false;
+  /** Told to the operator when it changes, not at every attempt. */
+  #isUp = true;
   #isClosed = false;
   /** Raised with every connect: answers of older attempts are dropped. */
   #attempt = 0;
@@ -173,6 +175,8 @@ export class SourceDriver implements SourcePort {
     const hint =
       error instanceof TidelockError && error.hint !== undefined ? ` (${error.hint})` : '';
     const reason = `${messageOf(error)}${hint}`;
+    if (this.#isUp) this.#options.onNotice(`the source is lost: ${reason}`);
+    this.#isUp = false;
     this.#supervise(this.#disconnect());
     this.#core.dispatch({ kind: 'sourceLost', now: this.#core.clock.now(), reason, isUnfit });
   }
@@ -303,6 +307,8 @@ export class SourceDriver implements SourcePort {
       (reason) => this.#lost(reason ?? new Error('the stream ended'), attempt),
       (error: unknown) => this.#lost(error, attempt),
     );
+    this.#isUp = true;
+    this.#options.onNotice('the source streams');
     this.#core.dispatch({ kind: 'streamStarted', now: this.#core.clock.now() });
     await this.#announceChanges(catalog, { session, described, added });
   }

@@ -46,7 +46,11 @@ const QUERY: Schema = {
     },
     timeline: { ...TIMELINE, description: 'The timeline that `since` belongs to.' },
     replica: REPLICA,
-    digest: { ...SWITCH, default: '0', description: '1: progress lines carry digests.' },
+    digest: {
+      ...SWITCH,
+      default: '0',
+      description: '1: progress lines carry digests (with follow=1).',
+    },
     follow: { ...SWITCH, default: '1', description: '0: end when everything is delivered.' },
     wait_s: {
       type: 'number',
@@ -106,7 +110,8 @@ function openFeed(context: ServerContext, request: FastifyRequest): Feed {
     since: sinceOf(query, context),
     timeline: query.timeline,
     replica: query.replica,
-    wantsDigests: query.digest === '1',
+    // A reader that ends when it has caught up is gone before a scan is done.
+    wantsDigests: query.digest === '1' && query.follow !== '0',
   });
 }
 
