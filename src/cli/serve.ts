@@ -92,6 +92,8 @@ async function start(settings: Settings, config: ServerConfig, log: Log): Promis
       onNotice: (notice) => log.info(notice),
     });
     closers.push(() => engine.close());
+    const unfit = await engine.firstContact;
+    if (unfit !== null) throw unfit;
     const server = createServer({ engine, config, clock: systemClock, log });
     closers.push(() => server.close());
     const { url } = await server.listen();

@@ -45,7 +45,7 @@ async function run(flags: VerifyFlags): Promise<void> {
     });
     if (isTerminal) process.stderr.write('\r\u001b[K');
     console.log(flags.json === true ? JSON.stringify(report, jsonCell) : describe(report));
-    if (!report.isEqual) process.exitCode = 1;
+    if (!report.isEqual || report.tables.length === 0) process.exitCode = 1;
   } finally {
     release();
   }
@@ -53,7 +53,7 @@ async function run(flags: VerifyFlags): Promise<void> {
 
 /** The report for people. */
 function describe(report: VerifyReport): string {
-  const { isEqual, newerTransactions, position, comparedAt } = report;
+  const { newerTransactions, position, comparedAt } = report;
   const newer =
     newerTransactions === 0
       ? ''
@@ -64,9 +64,16 @@ function describe(report: VerifyReport): string {
     ...tableLines(report),
     ...report.wrongDigests.map(wrongDigestLine),
     ...rowLines(report),
-    isEqual ? 'EQUAL' : 'DIFFERENT (to mend it: tidelock replicate --repair)',
+    verdictOf(report),
   ];
   return lines.join('\n');
+}
+
+function verdictOf({ isEqual, tables }: VerifyReport): string {
+  if (!isEqual) return 'DIFFERENT (to mend it: tidelock replicate --repair)';
+  return tables.length === 0
+    ? 'NOTHING COMPARED: the server replicates no table; why: /v1/status, or tidelock doctor'
+    : 'EQUAL';
 }
 
 function tableLines({ tables }: VerifyReport): readonly string[] {

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Policy } from '../coordinator/types.ts';
-import { hasCode, messageOf } from '../core/errors.ts';
+import { hasCode, messageOf, type TidelockError } from '../core/errors.ts';
 import { formatLsn, type Ts } from '../core/lsn.ts';
 import type { TableDef } from '../core/table.ts';
 import type { TableDeclaration } from '../postgres/table-fitness.ts';
@@ -73,6 +73,11 @@ const MEASURE_MS = 5000;
 const DIGEST_EVERY_MS = 600_000;
 
 export type RunningEngine = Engine & {
+  /**
+   * Resolves when the source has been reached, or could not be: with an error when only an operator can mend
+   * it (settings, version, rights), else with null, also when it is merely down.
+   */
+  readonly firstContact: Promise<TidelockError | null>;
   /** Ends feeds and waits, confirms what is durable, closes the log. */
   close(): Promise<void>;
 };
@@ -134,6 +139,10 @@ class LiveEngine implements RunningEngine {
       onFailure: (error) => parts.options.onNotice?.(`a check scan failed: ${messageOf(error)}`),
     });
     this.#measuring = this.#measureLater();
+  }
+
+  get firstContact(): Promise<TidelockError | null> {
+    return this.#parts.driver.firstContact;
   }
 
   get tables(): readonly TableDef[] {

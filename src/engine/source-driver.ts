@@ -24,6 +24,7 @@ import type { EngineCore, SourcePort } from './core.ts';
 import { Ingest, type IngestLimits } from './ingest.ts';
 import { ReplicatedTables } from './replicated-tables.ts';
 import { SourceCatalog } from './source-catalog.ts';
+import { toUnfit, toUnfitSource, waitingFor } from './source-words.ts';
 
 export type SourceOptions = {
   readonly url: string;
@@ -57,6 +58,8 @@ export class SourceDriver implements SourcePort {
   #isPaused = false;
   /** Told to the operator when it changes, not at every attempt. */
   #isUp = true;
+  readonly #contact: PromiseWithResolvers<TidelockError | null> = Promise.withResolvers();
+  #toldTables = '';
   #isClosed = false;
   /** Raised with every connect: answers of older attempts are dropped. */
   #attempt = 0;
@@ -74,6 +77,11 @@ export class SourceDriver implements SourcePort {
   constructor(core: EngineCore, options: SourceOptions) {
     this.#core = core;
     this.#options = options;
+  }
+
+  /** How the first attempt to reach the source ended: an error that only an operator can mend, or null. */
+  get firstContact(): Promise<TidelockError | null> {
+    return this.#contact.promise;
   }
 
   get tables(): readonly TableDef[] {
@@ -177,6 +185,7 @@ export class SourceDriver implements SourcePort {
     const reason = `${messageOf(error)}${hint}`;
     if (this.#isUp) this.#options.onNotice(`the source is lost: ${reason}`);
     this.#isUp = false;
+    this.#contact.resolve(isUnfit ? toUnfitSource(error) : null);
     this.#supervise(this.#disconnect());
     this.#core.dispatch({ kind: 'sourceLost', now: this.#core.clock.now(), reason, isUnfit });
   }
@@ -221,6 +230,7 @@ export class SourceDriver implements SourcePort {
       if (this.#needsNewSlot) await dropSlot(session, slot, instance);
       this.#needsNewSlot = false;
       const described = await describeTables(session, declarations);
+      this.#tellUnfit(described);
       const live = described.filter((table) => table.kind === 'table');
       const change = await reconcilePublication(
         session,
@@ -308,6 +318,7 @@ export class SourceDriver implements SourcePort {
       (error: unknown) => this.#lost(error, attempt),
     );
     this.#isUp = true;
+    this.#contact.resolve(null);
     this.#options.onNotice('the source streams');
     this.#core.dispatch({ kind: 'streamStarted', now: this.#core.clock.now() });
     await this.#announceChanges(catalog, { session, described, added });
@@ -345,6 +356,15 @@ export class SourceDriver implements SourcePort {
     return ref;
   }
 
+  /** Tables that are declared and not replicated: said once, and again when it changes. */
+  #tellUnfit(described: readonly TableDescription[]): void {
+    const unfit = described.flatMap(toUnfit);
+    const told = unfit.map(({ name, reason }) => `table ${name} is not replicated: ${reason}`);
+    if (told.join() === this.#toldTables) return;
+    this.#toldTables = told.join();
+    for (const line of told) this.#options.onNotice(line);
+  }
+
   #connected(): Connection {
     if (this.#connection === null) {
       throw new TidelockError({
@@ -363,17 +383,4 @@ async function takeOverOurs(session: PgSession, slot: string, instance: string):
   } catch (error) {
     if (!hasCode(error, 'SLOT_BUSY')) throw error;
   }
-}
-
-function toUnfit(one: TableDescription): readonly TableState[] {
-  if (one.kind === 'table') return [];
-  const reason = one.kind === 'missing' ? 'there is no such table' : `${one.reason}; ${one.remedy}`;
-  return [{ name: one.name, state: 'unfit', reason }];
-}
-
-function waitingFor(waits: readonly SlotWait[]): string {
-  const who = waits.map(
-    ({ pid, applicationName, ageS }) => `process ${pid} (${applicationName}, open for ${ageS} s)`,
-  );
-  return `the slot waits for transactions that are still open: ${who.join(', ')}`;
 }

@@ -34,7 +34,7 @@ export function deleteLeaseRoute(context: ServerContext): RouteOptions {
   return {
     method: 'DELETE',
     url: '/v1/leases/:replica',
-    config: { scope: 'read' },
+    config: { scope: 'admin' },
     schema: {
       summary: 'The replica is gone: nothing needs to be kept for it',
       params: PARAMS,
