@@ -256,6 +256,12 @@ export class SourceDriver implements SourcePort {
     }
     const { facts } = this.#connection;
     this.#core.crashPoint('connected');
+    if (typeof facts.slot?.activePid === 'number') {
+      onNotice(
+        `replication slot ${slot} is held by process ${facts.slot.activePid}: waiting for it`,
+      );
+    }
+    this.#contact.resolve(null);
     this.#core.dispatch({ kind: 'sourceConnected', now: this.#core.clock.now(), facts });
   }
 
