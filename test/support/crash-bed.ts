@@ -98,7 +98,8 @@ export class CrashBed {
   async workUntilTrapped(victim: Victim = this.server): Promise<void> {
     for (let round = 0; round < ROUNDS_MAX && victim.isAlive; round += 1) {
       await this.workload.round(this.#clients);
-      // Whoever waits for a position makes the server note and confirm it.
+      // No transaction of ours carries this position: whoever waits for it makes the server note it.
+      await this.#clients.writer.query('INSERT INTO unpublished VALUES (1)');
       const nudged = this.ask(`/v1/wait?timeout_s=1&ts=${await this.stack.position()}`);
       await nudged.catch(() => undefined); // the server dies meanwhile
     }

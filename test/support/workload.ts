@@ -13,10 +13,14 @@ const ACCOUNTS = 12;
 export const TOTAL = ACCOUNTS * 2 * 100;
 /** Large enough for several pieces under a work memory of 64 kB. */
 const LARGE_ROWS = 1500;
+const LARGE_ID_MIN = 1_000_000;
 
-/** Transactions above 64 kB are sent while they are open. */
+/** Transactions above 64 kB are sent while they are open; writers that wait for each other wait briefly. */
 export const WORKLOAD_SCHEMA = `
-  DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET logical_decoding_work_mem = ''64kB''', current_database()); END $$;
+  DO $$ BEGIN
+    EXECUTE format('ALTER DATABASE %I SET logical_decoding_work_mem = ''64kB''', current_database());
+    EXECUTE format('ALTER DATABASE %I SET deadlock_timeout = ''20ms''', current_database());
+  END $$;
   CREATE TABLE city (id int PRIMARY KEY, name text, country text, people bigint NOT NULL);
   ALTER TABLE city REPLICA IDENTITY FULL;
   CREATE TABLE account (id int PRIMARY KEY, country text, balance int NOT NULL);
@@ -49,11 +53,13 @@ export type Clients = {
 
 export class Workload {
   readonly #random: SeededRandom;
-  #nextId = 1000;
+  #nextId: number;
   #columns = 0;
 
-  constructor(random: SeededRandom) {
+  /** Writers at the same time need ids of their own: `firstId` on, 20,000 of them. */
+  constructor(random: SeededRandom, firstId = 1000) {
     this.#random = random;
+    this.#nextId = firstId;
   }
 
   /** Everything once or more, in seeded order. */
@@ -62,7 +68,7 @@ export class Workload {
     await other.query(`BEGIN; ${this.#transfer(ACCOUNTS, ACCOUNTS)}`);
     for (const sql of this.#shuffled(this.#steps())) await writer.query(sql);
     await other.query(random.next() < 0.5 ? 'COMMIT' : 'ROLLBACK');
-    await writer.query('DELETE FROM city WHERE id >= 1000000');
+    await writer.query(`DELETE FROM city WHERE id >= ${LARGE_ID_MIN}`);
   }
 
   /** One small transaction, for loops. */
@@ -121,9 +127,14 @@ export class Workload {
     return () => `BEGIN; ${statements}; COMMIT`;
   }
 
+  /** A large transaction; the rows of earlier ones go. */
+  largeStep(): string {
+    return `BEGIN; DELETE FROM city WHERE id >= ${LARGE_ID_MIN}; ${this.large()}; COMMIT`;
+  }
+
   /** Rows that do not fit into one piece. */
   large(): string {
-    const from = 1_000_000 + this.#id() * 10_000;
+    const from = LARGE_ID_MIN + this.#id() * 2000;
     const country = this.#random.pick(COUNTRIES);
     return `INSERT INTO city (id, name, country, people) SELECT g, repeat('x', 60), '${country}', g FROM generate_series(${from}, ${from + LARGE_ROWS}) g`;
   }
