@@ -3,7 +3,7 @@ import type { RowChange } from '../../src/core/row-change.ts';
 import type { TableDef } from '../../src/core/table.ts';
 import { tableOf } from '../unit/sqlite/replicas.ts';
 
-export const ACCOUNTS = 50;
+const ACCOUNTS = 50;
 export const START_POSITION = 100;
 export const TOTAL = 1000 * ACCOUNTS;
 
