@@ -111,6 +111,7 @@ export async function openEngine(options: EngineOptions): Promise<RunningEngine>
     core,
     url: options.url,
     tables: () => driver.tables,
+    serverStart: () => driver.serverStart,
     waitMsMax: options.snapshotWaitMsMax ?? SNAPSHOT_WAIT_MS_MAX,
     dir: join(options.dir, 'snapshots'),
   });
@@ -189,6 +190,7 @@ class LiveEngine implements RunningEngine {
       core,
       url: options.url,
       tables: () => driver.tables,
+      serverStart: () => driver.serverStart,
       selectors: request.selectors,
       waitMsMax: options.snapshotWaitMsMax ?? SNAPSHOT_WAIT_MS_MAX,
       signal: request.signal,

@@ -38,6 +38,8 @@ export type ExactSnapshotOptions = {
   readonly core: EngineCore;
   readonly url: string;
   readonly tables: () => readonly TableDef[];
+  /** When the server started that the stream comes from; null while it does not run. */
+  readonly serverStart: () => string | null;
   readonly selectors: readonly string[];
   readonly waitMsMax: number;
   readonly signal: AbortSignal;
@@ -68,6 +70,7 @@ async function tryOpen(options: ExactSnapshotOptions): Promise<ExactSnapshot | n
   try {
     transaction = await openSnapshot({ url, tables: before.map(({ name }) => name) });
     await core.waitFor(transaction.insertLsn, options.waitMsMax, signal);
+    if (transaction.serverStart !== options.serverStart()) throw isNotStreaming();
     const visibility = visibilityOf(transaction);
     const groups = lateGroups(store.heads, visibility);
     const timeline = timelineOf(store);
@@ -95,6 +98,18 @@ async function tryOpen(options: ExactSnapshotOptions): Promise<ExactSnapshot | n
     await transaction?.close();
     throw error;
   }
+}
+
+/**
+ * The log's positions say something about a database only while both come from one running server: after a
+ * restore the rows may be older than the log, and nobody has found out yet.
+ */
+function isNotStreaming(): TidelockError {
+  return new TidelockError({
+    code: 'SOURCE_DOWN',
+    message: 'the stream from Postgres does not run, so its rows have no position in the log',
+    hint: 'try again in a moment; /v1/status tells what the source waits for',
+  });
 }
 
 function visibilityOf({ snapshot }: SnapshotTransaction): Visibility {

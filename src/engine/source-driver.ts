@@ -88,6 +88,11 @@ export class SourceDriver implements SourcePort {
     return this.#tables?.tables ?? this.#core.tail.store.tables;
   }
 
+  /** When the server started that the stream comes from; null while it does not run. */
+  get serverStart(): string | null {
+    return this.#reader === null ? null : (this.#connection?.facts.serverStart ?? null);
+  }
+
   get tableStates(): readonly TableState[] {
     return this.#tables?.states ?? [];
   }

@@ -7,6 +7,7 @@
 import { type Lsn, parseLsn } from '../core/lsn.ts';
 import { quoteTable } from './names.ts';
 import { PgSession } from './session.ts';
+import { readServerStart } from './source-facts.ts';
 
 /** 64-bit transaction ids (with epoch) as numbers; Postgres needs millennia to pass 2^53. */
 export type TransactionSnapshot = {
@@ -23,6 +24,8 @@ export type SnapshotTransaction = {
   readonly snapshot: TransactionSnapshot;
   /** Read after the snapshot: everything that the snapshot has ended at or before this. */
   readonly insertLsn: Lsn;
+  /** When the server that gave it started. */
+  readonly serverStart: string;
   /** Ends the transaction and the connection. */
   close(): Promise<void>;
 };
@@ -46,8 +49,10 @@ export async function openSnapshot(options: SnapshotOptions): Promise<SnapshotTr
     const taken = await session.queryOne('SELECT pg_catalog.pg_current_snapshot() AS snapshot');
     // Visible means: its commit record was inserted before. So the insert position read now is past it.
     const position = await session.queryOne('SELECT pg_catalog.pg_current_wal_insert_lsn() AS lsn');
+    const serverStart = await readServerStart(session);
     return {
       session,
+      serverStart,
       snapshot: parseSnapshot(taken.snapshot ?? ''),
       insertLsn: parseLsn(position.lsn ?? '', 'the insert position'),
       close: () => session.end(),

@@ -10,6 +10,8 @@ export type SourceFacts = {
   readonly switchedAt: Lsn | undefined;
   /** End of the WAL on disk. */
   readonly flushed: Lsn;
+  /** When the server started, as `readServerStart` tells it. */
+  readonly serverStart: string;
   /** Null when there is no slot of this name. */
   readonly slot: SlotFacts | null;
 };
@@ -34,6 +36,7 @@ export async function readSourceFacts(session: PgSession, slot: string): Promise
     walTimeline,
     switchedAt: walTimeline > 1 ? await switchPoint(session, walTimeline) : undefined,
     flushed: parseLsn(identity.xlogpos ?? '', 'the position of IDENTIFY_SYSTEM'),
+    serverStart: await readServerStart(session),
     slot: await readSlot(session, slot),
   };
 }
@@ -70,6 +73,15 @@ function lostReasonOf(row: Readonly<Record<string, string | null>>): string | nu
   if (row.wal_status === 'lost') return 'Postgres removed WAL that it needed';
   if (row.confirmed_flush_lsn === null) return 'its creation was never finished';
   return null;
+}
+
+/**
+ * When the server process started: two sessions that see the same were given by one server, which cannot go
+ * back in time while it runs.
+ */
+export async function readServerStart(session: PgSession): Promise<string> {
+  const row = await session.queryOne('SELECT pg_catalog.pg_postmaster_start_time() AS start');
+  return row.start ?? '';
 }
 
 /** Each line of a history file: the parent timeline, where it was left, why. The last one is ours. */

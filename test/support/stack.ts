@@ -34,7 +34,7 @@ export class Stack {
   readonly url: string;
   readonly dir: string;
   readonly name: string;
-  readonly sql: pg.Client;
+  sql: pg.Client;
   readonly notices: string[] = [];
   readonly #options: StackOptions;
   readonly #replicas: Replica[] = [];
@@ -129,6 +129,14 @@ export class Stack {
     this.#engine = null;
   }
 
+  /** Connects `sql` anew, after Postgres was killed. */
+  async reconnect(): Promise<void> {
+    await this.sql.end().catch(() => undefined);
+    this.sql = new pg.Client(this.url);
+    this.sql.on('error', () => undefined);
+    await this.sql.connect();
+  }
+
   /** Another connection, for transactions that stay open. */
   async client(): Promise<pg.Client> {
     const client = new pg.Client(this.url);
@@ -196,7 +204,7 @@ export class Stack {
   async close(): Promise<void> {
     for (const replica of this.#replicas) await replica.close();
     await this.stop();
-    for (const client of this.#clients) await client.end();
+    for (const client of this.#clients) await client.end().catch(() => undefined);
     await this.sql.end();
     const admin = new pg.Client(this.#options.postgresUrl);
     await admin.connect();
