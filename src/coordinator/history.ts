@@ -46,6 +46,9 @@ function sourceBreak(log: LogHistory, facts: SourceFacts): string | undefined {
   if (facts.flushed < log.upper) {
     return `Postgres went back: its WAL ends at ${formatLsn(facts.flushed)}, the log at ${formatLsn(log.upper)}`;
   }
+  if (facts.divergence !== undefined) {
+    return `Postgres went back and has gone on since: ${facts.divergence}`;
+  }
   return timelineBreak(log, facts);
 }
 

@@ -32,6 +32,8 @@ export type SourceFacts = {
   readonly switchedAt: Lsn | undefined;
   /** End of the WAL on disk. */
   readonly flushed: Lsn;
+  /** How the transactions that the slot would send again differ from the log's, if they do. */
+  readonly divergence?: string | undefined;
   /** Null when there is no slot of our name. */
   readonly slot: {
     readonly confirmed: Lsn;

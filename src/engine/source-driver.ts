@@ -15,12 +15,13 @@ import {
   waitForOpenTransactions,
 } from '../postgres/publication.ts';
 import { PgSession } from '../postgres/session.ts';
-import { createSlot, dropSlot, type SlotWait, takeOverSlot } from '../postgres/slot.ts';
+import { createSlot, dropSlot, type SlotWait } from '../postgres/slot.ts';
 import { SlotReader } from '../postgres/slot-reader.ts';
-import { readSlot, readSourceFacts, type SourceFacts } from '../postgres/source-facts.ts';
+import { readSlot } from '../postgres/source-facts.ts';
 import type { TableDeclaration, TableDescription } from '../postgres/table-fitness.ts';
 import type { TableState } from './api.ts';
 import type { EngineCore, SourcePort } from './core.ts';
+import { type ProbedFacts, readProbedFacts } from './history-probe.ts';
 import { Ingest, type IngestLimits } from './ingest.ts';
 import { ReplicatedTables } from './replicated-tables.ts';
 import { SourceCatalog } from './source-catalog.ts';
@@ -40,7 +41,7 @@ export type SourceOptions = {
 
 type Connection = {
   readonly session: PgSession;
-  readonly facts: SourceFacts;
+  readonly facts: ProbedFacts;
   readonly described: readonly TableDescription[];
   readonly nextTxid: number;
   readonly hasTriggers: boolean;
@@ -244,8 +245,11 @@ export class SourceDriver implements SourcePort {
       );
       this.#core.crashPoint('published');
       if (change.added.length > 0) onNotice(`published: ${change.added.join(', ')}`);
-      await takeOverOurs(session, slot, instance);
-      const facts = await readSourceFacts(session, slot);
+      const facts = await readProbedFacts(session, {
+        ...this.#options,
+        log: this.#core.tail.store,
+      });
+      this.#redelivered += facts.redelivered;
       this.#retainedWalBytes = facts.slot?.retainedBytes ?? 0;
       const next = await session.queryOne(
         'SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot()) AS xmax',
@@ -261,11 +265,7 @@ export class SourceDriver implements SourcePort {
     }
     const { facts } = this.#connection;
     this.#core.crashPoint('connected');
-    if (typeof facts.slot?.activePid === 'number') {
-      onNotice(
-        `replication slot ${slot} is held by process ${facts.slot.activePid}: waiting for it`,
-      );
-    }
+    this.#tellHolder(facts);
     this.#contact.resolve(null);
     this.#core.dispatch({ kind: 'sourceConnected', now: this.#core.clock.now(), facts });
   }
@@ -367,6 +367,13 @@ export class SourceDriver implements SourcePort {
     return ref;
   }
 
+  #tellHolder({ slot }: ProbedFacts): void {
+    if (typeof slot?.activePid !== 'number') return;
+    this.#options.onNotice(
+      `replication slot ${this.#options.slot} is held by process ${slot.activePid}: waiting for it`,
+    );
+  }
+
   /** Tables that are declared and not replicated: said once, and again when it changes. */
   #tellUnfit(described: readonly TableDescription[]): void {
     const unfit = described.flatMap(toUnfit);
@@ -384,14 +391,5 @@ export class SourceDriver implements SourcePort {
       });
     }
     return this.#connection;
-  }
-}
-
-/** A slot that somebody else holds is the coordinator's to judge: the facts show its holder. */
-async function takeOverOurs(session: PgSession, slot: string, instance: string): Promise<void> {
-  try {
-    await takeOverSlot(session, slot, instance);
-  } catch (error) {
-    if (!hasCode(error, 'SLOT_BUSY')) throw error;
   }
 }

@@ -115,6 +115,8 @@ test(`P1, P2, P18, F1, F4: Postgres killed under load takes the slot back, and n
     await expectEqual();
   }
   expect(wentBack, 'the slot never went back: nothing was exercised').toBeGreaterThan(0);
+  // In the last round the engine was started after the crash.
+  expect(stack.engine.status().counters.redelivered, 'nothing was sent again').toBeGreaterThan(0);
   expect(resyncs).toEqual([]);
   expect(stack.engine.status().timeline).toBe(timeline);
 });
@@ -177,6 +179,30 @@ test(`P1, P2, F3: the stream cut again and again under load, seed ${SEED}`, asyn
   await expectEqual();
   expect(cut.size, 'connections that were cut').toBeGreaterThan(5);
   expect(resyncs).toEqual([]);
+});
+
+test('P18, P20, F9: an older copy that has written more than was lost is found out by its transactions', async () => {
+  await begin();
+  const { timeline } = stack.engine.status();
+  await own.postgres.stop();
+  own.keepCopy();
+  await own.postgres.restart();
+  await stack.reconnect();
+  const workload = new Workload(new SeededRandom(SEED));
+  for (let turn = 0; turn < 30; turn += 1) await stack.sql.query(workload.step());
+  await expectEqual();
+  await stack.stop();
+  await own.postgres.stop();
+  own.goBack();
+  await own.postgres.restart();
+  await stack.reconnect();
+  await stack.sql.query(`INSERT INTO city (id, country, people) VALUES (901, 'FR', 1)`);
+  await stack.sql.query('INSERT INTO unpublished SELECT generate_series(1, 3000)');
+  await stack.start();
+  expect(stack.notices.join()).toContain("it does not have the log's last transaction");
+  expect(stack.engine.status().timeline).not.toBe(timeline);
+  await until('the replica was re-synchronised', () => resyncs.length > 0);
+  await expectEqual();
 });
 
 test('P18, P20, F9: an older copy of the data folder starts a new timeline, and replicas follow it by difference', async () => {

@@ -31,6 +31,11 @@ const TABLE: readonly Row[] = [
   },
   { name: 'the WAL ends before the upper', facts: { flushed: lsn(499) }, expected: /went back/ },
   { name: 'the WAL ends at the upper', facts: { flushed: lsn(500) }, expected: 'resume' },
+  {
+    name: 'the WAL went back and has grown past the upper',
+    facts: { divergence: 'it does not have 0/1' },
+    expected: /gone on since: it does not have/,
+  },
   { name: 'the slot is gone', facts: { slot: null }, expected: /slot is gone/ },
   {
     name: 'the slot was invalidated',
