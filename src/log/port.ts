@@ -49,6 +49,11 @@ export interface LogStore {
   readonly upper: Ts;
   /** Everything after this can be served. */
   readonly since: Ts;
+  /**
+   * The highest transaction id, 64 bits with epoch, of what was purged from this history; 0 when nothing was.
+   * As durable as the purges themselves. A snapshot that sees every transaction up to it lacks nothing here.
+   */
+  readonly purgedTxid: number;
   readonly sizeBytes: number;
   /** The last known definitions of the replicated tables, as of `upper`. */
   readonly tables: readonly TableDef[];
@@ -82,7 +87,7 @@ export interface LogStore {
   noteUpper(upper: Lsn): void;
   /** Reads one group, checking its checksum. Throws `LOG_CORRUPT` or, when purged, `TOO_OLD`. */
   read(seq: number): StoredGroup;
-  /** Removes all groups up to and including `seq`; `since` becomes the last removed timestamp. */
+  /** Removes all groups up to and including `seq`; `since` and `purgedTxid` follow, atomically. */
   purge(seq: number): void;
   close(): void;
 }

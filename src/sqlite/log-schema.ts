@@ -10,8 +10,8 @@ import { TidelockError } from '../core/errors.ts';
 import { corruptLog } from './log-errors.ts';
 import { asNumber, asText, inTransaction, type Sql } from './sql.ts';
 
-/** Raised when an older program could not read the file any more. */
-const FORMAT = 1;
+/** Raised when another version of the program could not read the file. */
+const FORMAT = 2;
 /** `TLLG` in the file's header, so that other SQLite files are not taken for a log. */
 const APPLICATION_ID = 0x544c4c47;
 const PAGE_SIZE_BYTES = 8192;
@@ -66,7 +66,7 @@ function checkFormat(file: string, id: number, format: number): void {
     throw new TidelockError({
       code: 'LOG_UNFIT',
       message: `${file} has log format ${format}, this program knows format ${FORMAT}`,
-      hint: 'run the newer program; or move the folder away to start a new history',
+      hint: 'run the program that wrote it; or move the folder away to start a new history',
     });
   }
 }

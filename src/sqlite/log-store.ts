@@ -26,6 +26,7 @@ import { corruptLog, openFailure, writeFailure } from './log-errors.ts';
 import { HeadCodec, SelectorPool } from './log-heads.ts';
 import { prepareLogFile, readState, writeState } from './log-schema.ts';
 import { LogStatements } from './log-statements.ts';
+import { type Frontier, LogView } from './log-view.ts';
 import {
   asBytes,
   asNumber,
@@ -42,8 +43,7 @@ const OPEN_WAIT_MS = 500;
 const SWEEP_BYTES_MAX = 8 * 1024 * 1024;
 /** The owner of staged pieces that nobody wants any more. No transaction has it. */
 const NOBODY = -1;
-
-type Frontier = { readonly firstSeq: number; readonly since: Ts; readonly upper: Ts };
+const NO_HISTORY: Frontier = { firstSeq: 1, since: LSN_ZERO, upper: LSN_ZERO, purgedTxid: 0 };
 
 export type LogStoreOptions = {
   /** The folder of the log; created when missing. */
@@ -78,11 +78,9 @@ class SqliteLogStore implements LogStore {
   readonly #statements: LogStatements;
   readonly #pool = new SelectorPool();
   readonly #codec = new HeadCodec(this.#pool);
-  readonly #heads: GroupHead[] = [];
+  readonly #view: LogView;
   #identity: LogIdentity | null;
   #tables: readonly TableDef[];
-  #frontier: Frontier;
-  #groupBytes = 0;
   #stagedBytes = 0;
   #nextBodyId: number;
   #isSynced = true;
@@ -94,11 +92,7 @@ class SqliteLogStore implements LogStore {
     // The three casts trust what we wrote: each record has passed its checksum.
     this.#identity = (readState(sql, 'identity') ?? null) as LogIdentity | null;
     this.#tables = (readState(sql, 'tables') ?? []) as readonly TableDef[];
-    this.#frontier = (readState(sql, 'frontier') ?? {
-      firstSeq: 1,
-      since: LSN_ZERO,
-      upper: LSN_ZERO,
-    }) as Frontier;
+    this.#view = new LogView((readState(sql, 'frontier') ?? NO_HISTORY) as Frontier);
     this.#nextBodyId = this.#statements.lastBodyId() + 1;
     this.#loadHeads();
     this.#write('staged transactions', 'unsynced', () => {
@@ -112,19 +106,23 @@ class SqliteLogStore implements LogStore {
   }
 
   get heads(): readonly GroupHead[] {
-    return this.#heads;
+    return this.#view.heads;
   }
 
   get upper(): Ts {
-    return this.#frontier.upper;
+    return this.#view.frontier.upper;
   }
 
   get since(): Ts {
-    return this.#frontier.since;
+    return this.#view.frontier.since;
+  }
+
+  get purgedTxid(): number {
+    return this.#view.frontier.purgedTxid;
   }
 
   get sizeBytes(): number {
-    return this.#groupBytes + this.#stagedBytes;
+    return this.#view.sizeBytes + this.#stagedBytes;
   }
 
   get tables(): readonly TableDef[] {
@@ -133,9 +131,10 @@ class SqliteLogStore implements LogStore {
 
   reset(identity: LogIdentity, tables: readonly TableDef[]): void {
     const frontier = {
-      firstSeq: this.#nextSeq(),
+      firstSeq: this.#view.nextSeq,
       since: identity.startTs,
       upper: identity.startTs,
+      purgedTxid: 0,
     };
     this.#write('new history', 'synced', () => {
       writeState(this.#sql, 'identity', identity);
@@ -145,9 +144,7 @@ class SqliteLogStore implements LogStore {
     });
     this.#identity = identity;
     this.#tables = tables;
-    this.#frontier = frontier;
-    this.#heads.length = 0;
-    this.#groupBytes = 0;
+    this.#view.reset(frontier);
     this.#stagedBytes = 0;
     this.#mayHaveGarbage = true;
   }
@@ -233,14 +230,14 @@ class SqliteLogStore implements LogStore {
   }
 
   noteUpper(upper: Lsn): void {
-    if (upper <= this.#frontier.upper) return;
-    const frontier = { ...this.#frontier, upper };
+    if (upper <= this.upper) return;
+    const frontier = { ...this.#view.frontier, upper };
     this.#write('position', 'synced', () => this.#statements.writeFrontier(frontier));
-    this.#frontier = frontier;
+    this.#view.moveTo(frontier);
   }
 
   read(seq: number): StoredGroup {
-    const first = this.#frontier.firstSeq;
+    const first = this.#view.frontier.firstSeq;
     if (seq < first) {
       throw new TidelockError({
         code: 'TOO_OLD',
@@ -249,49 +246,38 @@ class SqliteLogStore implements LogStore {
         details: { since: formatLsn(this.since) },
       });
     }
-    const head = this.#heads[seq - first];
-    assert(head !== undefined, `group ${seq} exists (${this.#heads.length} from ${first})`);
+    const head = this.#view.headOf(seq);
+    assert(head !== undefined, `group ${seq} exists (${this.heads.length} from ${first})`);
     return { head, content: this.#read(() => this.#statements.readContent(seq)) };
   }
 
   purge(seq: number): void {
-    const last = this.#heads[seq - this.#frontier.firstSeq];
+    const last = this.#view.headOf(seq);
     if (last === undefined) {
-      assert(seq < this.#frontier.firstSeq, `group ${seq} exists and can be purged`);
+      assert(seq < this.#view.frontier.firstSeq, `group ${seq} exists and can be purged`);
       return;
     }
-    const frontier = { ...this.#frontier, firstSeq: seq + 1, since: last.lastTs };
+    const frontier = this.#view.frontierAfter(last);
     this.#mayHaveGarbage = true;
     this.#write('purge', 'unsynced', () => {
       this.#statements.writeFrontier(frontier);
       this.#sweep(SWEEP_BYTES_MAX, frontier.firstSeq);
     });
-    for (const head of this.#heads.splice(0, seq - this.#frontier.firstSeq + 1)) {
-      this.#groupBytes -= head.sizeBytes;
-    }
-    this.#frontier = frontier;
+    this.#view.purge(frontier);
   }
 
   close(): void {
     this.#sql.close();
   }
 
-  #nextSeq(): number {
-    return this.#frontier.firstSeq + this.#heads.length;
-  }
-
   #loadHeads(): void {
-    const rows = this.#statements.readHeads.iterate(this.#frontier.firstSeq);
+    const rows = this.#statements.readHeads.iterate(this.#view.frontier.firstSeq);
     for (const row of rows) {
       assert(Array.isArray(row), 'rows of heads are arrays');
       const head = this.#codec.headOf(row);
-      if (head.seq !== this.#nextSeq()) throw corruptLog(`group ${this.#nextSeq()} is missing`);
-      this.#heads.push(head);
-      this.#groupBytes += head.sizeBytes;
-    }
-    const last = this.#heads.at(-1);
-    if (last !== undefined && last.lastTs > this.#frontier.upper) {
-      this.#frontier = { ...this.#frontier, upper: last.lastTs };
+      const expected = this.#view.nextSeq;
+      if (head.seq !== expected) throw corruptLog(`group ${expected} is missing`);
+      this.#view.add(head);
     }
   }
 
@@ -310,8 +296,8 @@ class SqliteLogStore implements LogStore {
   }
 
   #insertHead(newHead: Omit<GroupHead, 'seq'>, content: HeadContent, heads: GroupHead[]): void {
-    const previous = heads.at(-1) ?? this.#heads.at(-1);
-    const after = heads.at(-1)?.lastTs ?? this.#frontier.upper;
+    const previous = heads.at(-1) ?? this.heads.at(-1);
+    const after = heads.at(-1)?.lastTs ?? this.upper;
     const isNext =
       newHead.firstTs > after || (previous?.part === 'open' && newHead.firstTs === after);
     assert(
@@ -319,7 +305,7 @@ class SqliteLogStore implements LogStore {
       `a group at ${newHead.firstTs} follows ${after}`,
     );
     const json = JSON.stringify(newHead.selectors);
-    const seq = this.#nextSeq() + heads.length;
+    const seq = this.#view.nextSeq + heads.length;
     const head = { ...newHead, seq, selectors: this.#pool.share(json).list };
     const segments = bytesOf(content.segments);
     const transactions = bytesOf(content.transactions);
@@ -335,14 +321,7 @@ class SqliteLogStore implements LogStore {
   }
 
   #publish(heads: readonly GroupHead[], tables: readonly TableDef[] | undefined): void {
-    for (const head of heads) {
-      this.#heads.push(head);
-      this.#groupBytes += head.sizeBytes;
-    }
-    const last = heads.at(-1);
-    if (last !== undefined && last.lastTs > this.#frontier.upper) {
-      this.#frontier = { ...this.#frontier, upper: last.lastTs };
-    }
+    for (const head of heads) this.#view.add(head);
     if (tables !== undefined) this.#tables = tables;
   }
 
@@ -351,7 +330,7 @@ class SqliteLogStore implements LogStore {
   }
 
   /** Frees what nobody can reach any more, up to a limit. Inside the caller's transaction. */
-  #sweep(bytesMax: number, firstSeq: number = this.#frontier.firstSeq): void {
+  #sweep(bytesMax: number, firstSeq: number = this.#view.frontier.firstSeq): void {
     if (!this.#mayHaveGarbage) return;
     const freed = this.#statements.sweep({ bytesMax, firstSeq, owner: NOBODY });
     this.#mayHaveGarbage = freed > 0;

@@ -310,6 +310,31 @@ export function conformLogStore(make: () => LogStoreUnderTest): void {
     });
   });
 
+  describe('purged transaction ids', () => {
+    test('the highest of them is remembered, whatever the order of the ids', () => {
+      const log = start();
+      expect(log.purgedTxid).toBe(0);
+      const high = Number.MAX_SAFE_INTEGER;
+      log.append([newGroup(110, { txid: 7 }), newGroup(120, { txid: high })]);
+      log.append([newGroup(130, { txid: 8 }), newGroup(140, { txid: 9 })]);
+      log.purge(1);
+      expect(log.purgedTxid).toBe(7);
+      log.purge(3);
+      log.purge(1);
+      nowAndReopened((log) => expect(log.purgedTxid).toBe(high));
+      store?.noteUpper(lsn(500));
+      nowAndReopened((log) => expect(log.purgedTxid).toBe(high));
+    });
+
+    test('a new history has none', () => {
+      const log = start();
+      log.append([newGroup(110)]);
+      log.purge(1);
+      log.reset(anIdentity({ generation: 2 }), []);
+      nowAndReopened((log) => expect(log.purgedTxid).toBe(0));
+    });
+  });
+
   describe('heads', () => {
     test('a head that was handed out does not change when groups are appended or purged', () => {
       const log = start();

@@ -62,11 +62,11 @@ test('a folder that cannot be made is a failed write', () => {
 test('a log of a newer format is refused', () => {
   using folder = temporaryFolder();
   filled(folder.path).close();
-  tamper(folder.path, 'PRAGMA user_version = 2');
+  tamper(folder.path, 'PRAGMA user_version = 3');
   const failure = failureOf(() => openLogStore({ dir: folder.path }));
   expect(failure).toMatchObject({
     code: 'LOG_UNFIT',
-    message: expect.stringContaining('format 2'),
+    message: expect.stringContaining('format 3'),
   });
 });
 

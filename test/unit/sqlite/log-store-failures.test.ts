@@ -25,6 +25,7 @@ function contentsOf(log: LogStore) {
     identity: log.identity,
     upper: log.upper,
     since: log.since,
+    purgedTxid: log.purgedTxid,
     tables: log.tables,
     sizeBytes: log.sizeBytes,
     heads: [...log.heads],
