@@ -3,9 +3,30 @@
  * digests: two programs that agree by different ways are a proof, one program that agrees with itself is not.
  */
 import { createHash } from 'node:crypto';
-import type { EvidenceRow } from './evidence.ts';
+import type { ColumnKind, EvidenceRow } from './evidence.ts';
 
 const MODULUS = 1n << 128n;
+
+/** Canonical text of what Postgres prints (DateStyle ISO, UTC, bytea hex; booleans as `t` or `true`). */
+export function fromPostgres(kind: ColumnKind, text: string): string {
+  if (kind === 'bool') return text.startsWith('t') ? 'true' : 'false';
+  if (kind === 'float') return floatText(Number(text));
+  return text;
+}
+
+/** Canonical text of what a replica's SQLite file holds in a column of this kind. */
+export function fromSqlite(kind: ColumnKind, value: unknown): string {
+  if (value instanceof Uint8Array) return `\\x${Buffer.from(value).toString('hex')}`;
+  const text = String(value);
+  if (kind === 'bool') return text === '1' ? 'true' : text === '0' ? 'false' : text;
+  if (kind === 'float') return typeof value === 'number' ? floatText(value) : text;
+  // Replicas hold `+00:00` where Postgres prints `+00`.
+  return kind === 'timestamptz' ? text.replace(/([+-]\d\d):00( BC)?$/, '$1$2') : text;
+}
+
+function floatText(value: number): string {
+  return Object.is(value, -0) ? '-0' : String(value);
+}
 
 /** One row of one table as a line of text: columns by name, so that their order does not matter. */
 export function lineOf(table: string, row: EvidenceRow): string {

@@ -25,7 +25,24 @@ export const REPORT_FILE = 'report.html';
 
 type At = { readonly t: number };
 
-/** Column -> canonical text, null for NULL. */
+/** A table of the run, so that the judge need not ask a database. */
+export type EvidenceTable = {
+  /** `schema.table`, unquoted. */
+  readonly name: string;
+  /** In the table's order. `kind` is what the protocol calls it. */
+  readonly columns: readonly { readonly name: string; readonly kind: ColumnKind }[];
+  readonly key: readonly string[];
+  /** The column whose text is the selector; null: the rows go to every replica, as selector `*`. */
+  readonly selector: string | null;
+  /** The column whose sum over all rows never changes once it was made; null when there is none. */
+  readonly balance: string | null;
+};
+export type ColumnKind = 'int' | 'bigint' | 'float' | 'bool' | 'bytes' | 'timestamptz' | 'text';
+
+/**
+ * Column -> canonical text, null for NULL. In oracle events a column may be missing: an unchanged large
+ * value that the old row does not carry either.
+ */
 export type EvidenceRow = Readonly<Record<string, string | null>>;
 
 /** What one writer did to one row. Written before it is sent, so that nothing committed is unknown. */
@@ -103,8 +120,17 @@ export type ReadEvent = At & {
   /** Over all tables and the replica's selectors together: the bench's own additive digest (see canonical.ts). */
   readonly digest: string;
   readonly rows: number;
-  /** Sum of all balances, by selector: constant. */
+  /** Sum of all balances, by selector. */
   readonly sums: Readonly<Record<string, string>>;
+  /**
+   * How the rows differ from those of the session's previous read (at its first: from nothing): what makes a
+   * witness of rows possible. `key`: the key columns' texts; `row` null: it is gone.
+   */
+  readonly delta?: readonly {
+    readonly table: string;
+    readonly key: readonly (string | null)[];
+    readonly row: EvidenceRow | null;
+  }[];
 };
 
 export type FaultEvent = At & {
@@ -151,6 +177,8 @@ export type SampleEvent = At & {
   /** Resident megabytes and CPU seconds, by process. */
   readonly rss: Readonly<Record<string, number>>;
   readonly cpu: Readonly<Record<string, number>>;
+  /** Transactions that Postgres delivered again, as the server of that moment counts them. */
+  readonly redelivered?: number;
 };
 
 /** What was to be run, and how it ended. Written at the start, completed at the end. */
@@ -168,6 +196,7 @@ export type RunFile = {
     readonly target: string;
   }[];
   readonly versions: Readonly<Record<string, string>>;
+  readonly tables: readonly EvidenceTable[];
   readonly replicas: readonly {
     readonly replica: string;
     readonly selectors: readonly string[];
@@ -218,6 +247,8 @@ export type VerdictFile = {
     readonly p90: number;
     readonly p99: number;
     readonly max: number;
+    /** Samples up to and including `upToMs` and above the previous bound. */
+    readonly histogram: readonly { readonly upToMs: number; readonly count: number }[];
   };
   readonly rowsPerSecond: number;
   /** CPU milliseconds of the server per row. */
