@@ -161,7 +161,7 @@ function engineOn(core: EngineCore, feeds: Set<Feed>): Engine {
     throw new Error('not part of this benchmark');
   };
   const head = Buffer.from(
-    '{"type":"hello","protocol":1,"timeline":"t","selectors":["FR"],"since":"0/0"}\n',
+    '{"type":"hello","protocol":2,"timeline":"t","selectors":["FR"],"since":"0/0"}\n',
   );
   return {
     tables: [],

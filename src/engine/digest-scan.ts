@@ -1,7 +1,8 @@
 /** Digests of Postgres at one position: a full scan, with late transactions put in their place. */
 import { bucketOf } from '../core/bucket.ts';
-import { Digest, RowHasher } from '../core/digest.ts';
+import { Digest } from '../core/digest.ts';
 import type { RowChange } from '../core/row-change.ts';
+import { RowHasher } from '../core/row-hasher.ts';
 import { EVERYONE } from '../core/selector.ts';
 import { keyPositions, type TableDef } from '../core/table.ts';
 import type { Cell } from '../core/value.ts';

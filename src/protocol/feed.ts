@@ -8,7 +8,7 @@
 import type { TableDef } from '../core/table.ts';
 import type { JsonCell } from '../core/value.ts';
 
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 export type HelloLine = {
   readonly type: 'hello';
@@ -44,6 +44,8 @@ export type UpdateLine = {
   readonly key?: readonly JsonCell[];
   /** Positions of the columns that `row` has, only when an unchanged out-of-line value was left out. */
   readonly cols?: readonly number[];
+  /** The whole old row, when the server keeps old rows and Postgres sent it. Replicas need it for nothing. */
+  readonly old?: readonly JsonCell[];
   readonly row: readonly JsonCell[];
 };
 
@@ -52,6 +54,8 @@ export type DeleteLine = {
   readonly table: string;
   readonly selector: string;
   readonly key: readonly JsonCell[];
+  /** As in `UpdateLine`. */
+  readonly old?: readonly JsonCell[];
 };
 
 export type TruncateLine = { readonly type: 'truncate'; readonly table: string };

@@ -2,9 +2,10 @@
  * Applies changes of all tables inside the caller's SQLite transaction. Used by the replica that follows, by
  * its difference snapshots, and by snapshot files alike.
  */
-import { RowHasher } from '../core/digest.ts';
+
 import { TidelockError } from '../core/errors.ts';
 import type { RowChange } from '../core/row-change.ts';
+import { RowHasher } from '../core/row-hasher.ts';
 import type { TableDef } from '../core/table.ts';
 import type { DigestBook } from './digest-book.ts';
 import type { ReplicaCatalog } from './replica-catalog.ts';

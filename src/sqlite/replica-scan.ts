@@ -1,7 +1,8 @@
 /** Full scans of a replica: what it really holds, whatever the stored digests say. */
 import { setImmediate } from 'node:timers/promises';
 import { bucketOf } from '../core/bucket.ts';
-import { Digest, RowHasher } from '../core/digest.ts';
+import { Digest } from '../core/digest.ts';
+import { RowHasher } from '../core/row-hasher.ts';
 import type { Cell } from '../core/value.ts';
 import type { ReplicaDigest } from './digest-book.ts';
 import type { ReplicaTable } from './replica-table.ts';

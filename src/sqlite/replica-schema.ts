@@ -8,8 +8,13 @@ import type { TableDef } from '../core/table.ts';
 import { ReplicaTable } from './replica-table.ts';
 import { asNumber, asText, type Sql } from './sql.ts';
 
-/** Raised when an older program could not follow into the file any more. */
-const REPLICA_FORMAT = 1;
+/**
+ * Raised when an older program could not follow into the file any more. Format 2: the digests are those of
+ * protocol 2; nothing else is different from format 1.
+ */
+const REPLICA_FORMAT = 2;
+/** Files of this format are brought up to date by the process that writes them. */
+const OLD_FORMAT = 1;
 /** `TLRF` in the file's header. */
 const APPLICATION_ID = 0x544c5246;
 
@@ -54,10 +59,9 @@ export function createReplicaSchema(sql: Sql): void {
   sql.exec(`PRAGMA user_version = ${REPLICA_FORMAT}`);
 }
 
-/** Throws `REPLICA_UNFIT` when the file is not a replica, or of a format that we do not know. */
+/** Throws `REPLICA_UNFIT` when the file is not a replica, or not of this program's format. */
 export function checkReplicaFormat(sql: Sql, file: string): void {
-  const id = asNumber(sql.prepare('PRAGMA application_id').get()?.application_id);
-  const format = asNumber(sql.prepare('PRAGMA user_version').get()?.user_version);
+  const { id, format } = readFormat(sql);
   if (id !== APPLICATION_ID) {
     throw new TidelockError({
       code: 'REPLICA_UNFIT',
@@ -69,9 +73,30 @@ export function checkReplicaFormat(sql: Sql, file: string): void {
     throw new TidelockError({
       code: 'REPLICA_UNFIT',
       message: `${file} has replica format ${format}, this program knows format ${REPLICA_FORMAT}`,
-      hint: 'use a newer program, or remove the file: it is copied again',
+      hint:
+        format === OLD_FORMAT
+          ? 'follow into it once with this program: that brings it up to date'
+          : 'use a newer program, or remove the file: it is copied again',
     });
   }
+}
+
+/** True for a replica whose digests are those of an older protocol. */
+export function isOldFormat(sql: Sql): boolean {
+  const { id, format } = readFormat(sql);
+  return id === APPLICATION_ID && format === OLD_FORMAT;
+}
+
+/** Inside the transaction that made the file one of the present format. */
+export function writeFormat(sql: Sql): void {
+  sql.exec(`PRAGMA user_version = ${REPLICA_FORMAT}`);
+  sql.exec(`UPDATE tidelock_replica SET format = ${REPLICA_FORMAT}`);
+}
+
+function readFormat(sql: Sql): { readonly id: number; readonly format: number } {
+  const id = asNumber(sql.prepare('PRAGMA application_id').get()?.application_id);
+  const format = asNumber(sql.prepare('PRAGMA user_version').get()?.user_version);
+  return { id, format };
 }
 
 /** Throws `REPLICA_UNFIT` when the row is missing or makes no sense. */

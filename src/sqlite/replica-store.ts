@@ -24,6 +24,7 @@ import {
   type StoredTable,
   writeMeta,
 } from './replica-schema.ts';
+import { upgradeReplica } from './replica-upgrade.ts';
 import { openSql, rollBack, type Sql, type SqlStatement, sqlFailureOf } from './sql.ts';
 
 /** How long a commit waits for a lock that another program holds on the file. */
@@ -77,6 +78,7 @@ export function openReplicaStore(options: ReplicaStoreOptions): ReplicaStore {
 
 /** Opens a replica on a given connection. */
 export function openReplicaStoreOn(sql: Sql, options: ReplicaStoreOptions): ReplicaStore {
+  if (options.isReadOnly !== true) upgradeReplica(sql);
   checkReplicaFormat(sql, options.file);
   if (options.isReadOnly !== true) {
     sql.exec('PRAGMA journal_mode = WAL');

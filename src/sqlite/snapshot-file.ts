@@ -8,9 +8,9 @@
  */
 import { existsSync, rmSync, statSync } from 'node:fs';
 import { assert } from '../core/assert.ts';
-import { RowHasher } from '../core/digest.ts';
 import type { Ts } from '../core/lsn.ts';
 import type { RowChange } from '../core/row-change.ts';
+import { RowHasher } from '../core/row-hasher.ts';
 import type { TableDef } from '../core/table.ts';
 import type { Cell } from '../core/value.ts';
 import { ChangeApplier } from './change-applier.ts';

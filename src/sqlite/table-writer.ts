@@ -7,8 +7,9 @@
  * change, or a key that was not new after all, switches to a map of last states by key, which is written
  * after the rows it replaces have been read and taken out of the digest.
  */
-import { RowHasher } from '../core/digest.ts';
+
 import { TidelockError } from '../core/errors.ts';
+import { RowHasher } from '../core/row-hasher.ts';
 import { type Cell, sameCell } from '../core/value.ts';
 import type { TableDigests } from './digest-book.ts';
 import type { ReplicaTable, RowKey } from './replica-table.ts';

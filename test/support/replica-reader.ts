@@ -9,8 +9,9 @@
  */
 import { writeSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
-import { Digest, RowHasher } from '../../src/core/digest.ts';
+import { Digest } from '../../src/core/digest.ts';
 import { parseLsn } from '../../src/core/lsn.ts';
+import { RowHasher } from '../../src/core/row-hasher.ts';
 import { scanRows } from '../../src/sqlite/replica-scan.ts';
 import { readTables } from '../../src/sqlite/replica-schema.ts';
 

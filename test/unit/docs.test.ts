@@ -306,13 +306,13 @@ const FAULTS: readonly (readonly [string, () => readonly string[], string])[] = 
   ],
   [
     'another digest in the test vector',
-    () => checkVector(PROTOCOL.replace('"digest": "4e78', '"digest": "4e79')),
-    '4e78f940dccfcf89789547f7946321df is stated as 4e79f940dccfcf89789547f7946321df',
+    () => checkVector(PROTOCOL.replace('"digest": "659e', '"digest": "659f')),
+    '659edc44e803a2ec54635c367a70e252 is stated as 659fdc44e803a2ec54635c367a70e252',
   ],
   [
     'another constant in the definition',
-    () => checkVector(PROTOCOL.replace('0x38b34ae5', '0x38b34ae6')).map((one) => one.slice(32)),
-    ' is stated as 4e78f940dccfcf89789547f7946321df',
+    () => checkVector(PROTOCOL.replace('0x38495ab5n', '0x38495ab6n')).map((one) => one.slice(32)),
+    ' is stated as 659edc44e803a2ec54635c367a70e252',
   ],
   [
     'an example that a replica would refuse',

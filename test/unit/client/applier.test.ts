@@ -199,7 +199,7 @@ describe('the head of a feed', () => {
 
   test('a later protocol is refused', () => {
     const { applier } = setup();
-    expect(() => push(applier, [{ ...hello(), protocol: 2 }])).toThrow('protocol 2');
+    expect(() => push(applier, [{ ...hello(), protocol: 3 }])).toThrow('protocol 3');
   });
 
   const wider: TableDef = {

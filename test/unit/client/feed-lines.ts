@@ -8,7 +8,7 @@ export const at = (ts: number): string => formatLsn(toLsn(ts));
 
 export const hello = (since = 100, timeline = 'T1', tables = 0): RawLine => ({
   type: 'hello',
-  protocol: 1,
+  protocol: 2,
   timeline,
   selectors: ['FR'],
   since: at(since),

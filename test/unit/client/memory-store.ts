@@ -12,10 +12,11 @@ import type {
 } from '../../../src/client/store.ts';
 import { assert } from '../../../src/core/assert.ts';
 import { bucketOf } from '../../../src/core/bucket.ts';
-import { Digest, RowHasher } from '../../../src/core/digest.ts';
+import { Digest } from '../../../src/core/digest.ts';
 import { TidelockError } from '../../../src/core/errors.ts';
 import { type Lsn, type Ts, toLsn } from '../../../src/core/lsn.ts';
 import type { RowChange } from '../../../src/core/row-change.ts';
+import { RowHasher } from '../../../src/core/row-hasher.ts';
 import { EVERYONE } from '../../../src/core/selector.ts';
 import { keyPositions, type TableDef } from '../../../src/core/table.ts';
 import type { Cell } from '../../../src/core/value.ts';

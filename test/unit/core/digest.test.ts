@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { Digest, RowHasher } from '../../../src/core/digest.ts';
+import { Digest } from '../../../src/core/digest.ts';
+import { RowHasher } from '../../../src/core/row-hasher.ts';
 import type { Cell } from '../../../src/core/value.ts';
 
 const table = {

@@ -2,7 +2,8 @@
 import { runInNewContext } from 'node:vm';
 import * as fc from 'fast-check';
 import { bucketOf } from '../../../src/core/bucket.ts';
-import { Digest, RowHasher } from '../../../src/core/digest.ts';
+import { Digest } from '../../../src/core/digest.ts';
+import { RowHasher } from '../../../src/core/row-hasher.ts';
 import { cellFromJson, type JsonCell, type ValueKind } from '../../../src/core/value.ts';
 import { fenced, section } from './pages.ts';
 

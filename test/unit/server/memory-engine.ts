@@ -151,7 +151,7 @@ class MemoryFeed implements Feed {
     this.#source = source;
     this.#selectors = new Set(request.selectors);
     this.position = request.since;
-    const hello = { type: 'hello', protocol: 1, timeline: 't1', selectors: request.selectors };
+    const hello = { type: 'hello', protocol: 2, timeline: 't1', selectors: request.selectors };
     this.head = lineOf({ ...hello, since: formatLsn(request.since) });
   }
 

@@ -167,7 +167,7 @@ test.each([
     'a replica of a newer format',
     (file: string) => {
       emptyReplica(file, [TABLE]).close();
-      new DatabaseSync(file).exec('PRAGMA user_version = 2');
+      new DatabaseSync(file).exec('PRAGMA user_version = 3');
     },
   ],
   [
@@ -184,6 +184,26 @@ test.each([
   const before = readFileSync(file);
   expect(codeOf(() => openReplicaStore({ file }))).toBe('REPLICA_UNFIT');
   expect(readFileSync(file).equals(before)).toBe(true);
+});
+
+test('a file with the digests of protocol 1 gets those of this one when it is written, not before', async () => {
+  using folder = temporaryFolder();
+  const file = join(folder.path, 'r.db');
+  const store = emptyReplica(file, [TABLE]);
+  commit(store, 101, [insert(1, 'a'), insert(2, 'é')]);
+  const digests = store.digests();
+  store.close();
+  const sql = new DatabaseSync(file);
+  sql.exec('PRAGMA user_version = 1; UPDATE tidelock_replica SET format = 1');
+  sql.exec("UPDATE tidelock_digests SET digest = '7deb7e37e57453927253c82a9120dde1'");
+  sql.close();
+  expect(codeOf(() => openReplicaStore({ file, isReadOnly: true }))).toBe('REPLICA_UNFIT');
+  const opened = openReplicaStore({ file });
+  expect(opened.digests()).toEqual(digests);
+  expect(await opened.scanDigests()).toEqual(digests);
+  expect(opened.identity.position).toBe(ts(101));
+  opened.close();
+  openReplicaStore({ file, isReadOnly: true }).close();
 });
 
 test('the write-ahead log shrinks again when the reader that held it is gone', () => {

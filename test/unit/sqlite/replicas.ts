@@ -2,9 +2,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Digest, RowHasher } from '../../../src/core/digest.ts';
+import { Digest } from '../../../src/core/digest.ts';
 import { type Ts, toLsn } from '../../../src/core/lsn.ts';
 import type { RowChange } from '../../../src/core/row-change.ts';
+import { RowHasher } from '../../../src/core/row-hasher.ts';
 import { parseSelectorRule } from '../../../src/core/selector.ts';
 import { keyPositions, type TableDef } from '../../../src/core/table.ts';
 import type { Cell, ValueKind } from '../../../src/core/value.ts';
