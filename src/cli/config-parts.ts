@@ -45,6 +45,7 @@ export function engineOptionsOf(settings: Settings, url: string): EngineOptions 
     ...{ url, slot, publication, tailBytesMax },
     dir: dataDirOf(settings),
     tables: declarationsOf(settings),
+    replicaIdentity: settings.replicaIdentity ?? 'leave',
     policy: { keepS, logBytesMax, leaseS, subscribersMax: streamsMax },
     snapshotWaitMsMax: settings.snapshotWaitS * 1000,
   };

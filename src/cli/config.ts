@@ -120,6 +120,10 @@ export const SETTINGS = z.strictObject({
     flag: 'table',
     separator: DECLARATIONS,
   }),
+  replicaIdentity: note(z.enum(['full', 'leave']).optional(), {
+    help: 'full: set REPLICA IDENTITY FULL on tables that lack it; leave: refuse tables that need it (default: leave)',
+    metavar: '<full|leave>',
+  }),
   logLevel: note(z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'), {
     help: 'how much is logged to stderr',
     metavar: '<level>',

@@ -10,6 +10,8 @@ const ROW_END = Buffer.from(']}\n');
 const KEY_OPEN = Buffer.from('"key":[');
 const KEY_CLOSE = Buffer.from('],');
 const ROW_OPEN = Buffer.from('"row":[');
+const OLD_OPEN = Buffer.from('"old":[');
+const OLD_AFTER_KEY = Buffer.from('],"old":[');
 
 export type Target = {
   readonly plan: TablePlan;
@@ -39,7 +41,7 @@ export function writeUpdate(target: Target, old: OldTuple | null, row: RawTuple)
     if (next !== null) writeUpdateLine(target, { old, whole, row, selector: next });
     return true;
   }
-  if (previous !== null && old !== null) writeDelete(target, old.tuple);
+  if (previous !== null && old !== null) writeDelete(target, old);
   if (next === null) return true;
   if (hasGaps(row, whole)) return false;
   out.append(plan.prefixes(next).insert);
@@ -49,11 +51,16 @@ export function writeUpdate(target: Target, old: OldTuple | null, row: RawTuple)
 }
 
 /** Writes the delete of the row that `old` identifies. */
-export function writeDelete({ plan, out, subxid }: Target, old: RawTuple): void {
-  const selector = plan.selectorOf(old);
+export function writeDelete({ plan, out, subxid }: Target, old: OldTuple): void {
+  const row = old.tuple;
+  const selector = plan.selectorOf(row);
   if (selector === null) return;
   out.append(plan.prefixes(selector).delete);
-  writeValues(out, { row: old, fallback: null, kinds: plan.kinds, columns: plan.key });
+  writeValues(out, { row, fallback: null, kinds: plan.kinds, columns: plan.key });
+  if (plan.keepsOldRows && old.isWholeRow) {
+    out.append(OLD_AFTER_KEY);
+    writeValues(out, { row, fallback: null, kinds: plan.kinds, columns: plan.columns });
+  }
   finish({ plan, out, subxid }, selector);
 }
 
@@ -78,6 +85,11 @@ function writeUpdateLine(
   if (hasGaps(row, whole)) {
     columns = columns.filter((column) => row.state[column] !== TUPLE_UNCHANGED);
     out.append(Buffer.from(`"cols":[${columns.join(',')}],`));
+  }
+  if (plan.keepsOldRows && whole !== null) {
+    out.append(OLD_OPEN);
+    writeValues(out, { row: whole, fallback: null, kinds: plan.kinds, columns: plan.columns });
+    out.append(KEY_CLOSE);
   }
   out.append(ROW_OPEN);
   writeValues(out, { row, fallback: whole, kinds: plan.kinds, columns });

@@ -6,6 +6,8 @@ import type { Policy } from '../coordinator/types.ts';
 import { hasCode, messageOf, type TidelockError } from '../core/errors.ts';
 import { formatLsn, type Ts } from '../core/lsn.ts';
 import type { TableDef } from '../core/table.ts';
+import type { MergeLimits } from '../log/merge.ts';
+import type { ReplicaIdentityMode } from '../postgres/replica-identity.ts';
 import type { TableDeclaration } from '../postgres/table-fitness.ts';
 import { PROTOCOL_VERSION } from '../protocol/feed.ts';
 import { openLogStore } from '../sqlite/log-store.ts';
@@ -47,6 +49,10 @@ export type EngineOptions = {
   readonly streaming?: boolean | undefined;
   /** How long a snapshot waits for the log to catch up. */
   readonly snapshotWaitMsMax?: number | undefined;
+  /** `full`: tables get REPLICA IDENTITY FULL where this role may; `leave` (default): they stay as they are. */
+  readonly replicaIdentity?: ReplicaIdentityMode | undefined;
+  /** Updates and deletes of tables with REPLICA IDENTITY FULL carry the old row, for readers other than replicas. */
+  readonly keepsOldRows?: boolean | undefined;
   /** How often Postgres is scanned again for readers that check themselves. */
   readonly digestEveryMs?: number | undefined;
   readonly clock?: Clock | undefined;
@@ -108,6 +114,8 @@ export async function openEngine(options: EngineOptions): Promise<RunningEngine>
     onNotice: options.onNotice ?? (() => undefined),
   });
   const snapshots = await Snapshots.open({
+    replicaIdentity: options.replicaIdentity ?? 'leave',
+    keepsOldRows: options.keepsOldRows ?? false,
     core,
     url: options.url,
     tables: () => driver.tables,

@@ -149,7 +149,7 @@ export class HistoryProbe implements SourceHandler {
   }
 
   delete(relation: Relation, old: OldTuple, { xid }: ChangeInfo): void {
-    this.#look(relation, xid, (target) => writeDelete(target, old.tuple));
+    this.#look(relation, xid, (target) => writeDelete(target, old));
   }
 
   truncate(relations: readonly Relation[], { xid }: ChangeInfo): void {

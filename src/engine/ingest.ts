@@ -175,7 +175,7 @@ export class Ingest implements SourceHandler {
 
   delete(relation: Relation, old: OldTuple, change: ChangeInfo): void {
     const plan = this.#options.tables.plan(relation);
-    if (plan !== null) writeDelete({ plan, out: this.#out, subxid: change.subxid }, old.tuple);
+    if (plan !== null) writeDelete({ plan, out: this.#out, subxid: change.subxid }, old);
     this.#afterChange();
   }
 

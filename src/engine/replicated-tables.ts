@@ -15,6 +15,7 @@ import type { TableDef } from '../core/table.ts';
 import { compareTables } from '../postgres/schema-change.ts';
 import type { TableDescription } from '../postgres/table-fitness.ts';
 import type { TableState } from './api.ts';
+import { givenFull } from './source-words.ts';
 import { TablePlan } from './table-plan.ts';
 
 /** A table that a message of the stream concerns: created, altered, dropped or newly declared. */
@@ -26,6 +27,8 @@ export type TableEvent = {
   readonly isNew: boolean;
   /** Whether its rows were rewritten; undefined when nobody watched. */
   readonly isRewritten: boolean | undefined;
+  /** The server's event trigger gave it REPLICA IDENTITY FULL in the same transaction. */
+  readonly isGivenFull?: boolean | undefined;
 };
 
 /** Rejects when Postgres is away: the stream then ends and is resumed. */
@@ -46,6 +49,9 @@ export type ReplicatedTablesOptions = {
   readonly unfit: readonly TableState[];
   /** Event triggers put every change of schema into the stream: a layout that fits needs no question. */
   readonly hasTriggers: boolean;
+  /** Old rows are written with updates and deletes, where the stream has them whole. */
+  readonly keepsOldRows?: boolean | undefined;
+  readonly onNotice?: ((notice: string) => void) | undefined;
 };
 
 /** Announced layouts kept before older ones of the same table are forgotten. */
@@ -136,7 +142,10 @@ export class ReplicatedTables {
   }
 
   async handle(events: readonly TableEvent[], place: Place): Promise<void> {
-    for (const event of events) await this.#refresh(event, place);
+    for (const event of events) {
+      if (event.isGivenFull === true) this.#options.onNotice?.(givenFull([event.name]));
+      await this.#refresh(event, place);
+    }
   }
 
   /** The rows of this table can no longer be followed: everybody copies it again. */
@@ -219,7 +228,8 @@ export class ReplicatedTables {
 
   /** False when the layout does not fit the definition; rows of it are then left out. */
   #setPlan(relation: Relation, table: TableDef | undefined): boolean {
-    const plan = table === undefined ? null : new TablePlan(table);
+    const { keepsOldRows } = this.#options;
+    const plan = table === undefined ? null : new TablePlan(table, keepsOldRows);
     const isFit = plan?.fits(relation) === true;
     this.#plans.set(relation, isFit ? plan : null);
     this.#lastRelation = null;

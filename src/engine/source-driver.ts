@@ -9,18 +9,17 @@ import type { StagedPart, StagedRef } from '../log/port.ts';
 import { describeTables } from '../postgres/catalog.ts';
 import { BARRIER_SQL, installTriggers } from '../postgres/ddl.ts';
 import { requireFit } from '../postgres/fit.ts';
-import {
-  dropBlindSlot,
-  reconcilePublication,
-  waitForOpenTransactions,
-} from '../postgres/publication.ts';
+import { dropBlindSlot, reconcilePublication } from '../postgres/publication.ts';
+import type { ReplicaIdentityMode } from '../postgres/replica-identity.ts';
 import { PgSession } from '../postgres/session.ts';
 import { createSlot, dropSlot, type SlotWait } from '../postgres/slot.ts';
 import { SlotReader } from '../postgres/slot-reader.ts';
 import { readSlot } from '../postgres/source-facts.ts';
 import type { TableDeclaration, TableDescription } from '../postgres/table-fitness.ts';
+import { announceChanges } from './announce-changes.ts';
 import type { TableState } from './api.ts';
 import type { EngineCore, SourcePort } from './core.ts';
+import { FullIdentity } from './full-identity.ts';
 import { type ProbedFacts, readProbedFacts } from './history-probe.ts';
 import { Ingest, type IngestLimits } from './ingest.ts';
 import { ReplicatedTables } from './replicated-tables.ts';
@@ -36,6 +35,8 @@ export type SourceOptions = {
   readonly declarations: readonly TableDeclaration[];
   readonly limits: IngestLimits;
   readonly streaming: boolean | undefined;
+  readonly replicaIdentity: ReplicaIdentityMode;
+  readonly keepsOldRows: boolean;
   readonly onNotice: (notice: string) => void;
 };
 
@@ -52,6 +53,7 @@ type Connection = {
 export class SourceDriver implements SourcePort {
   readonly #options: SourceOptions;
   readonly #core: EngineCore;
+  readonly #identity: FullIdentity;
   #connection: Connection | null = null;
   #reader: SlotReader | null = null;
   #tables: ReplicatedTables | null = null;
@@ -78,6 +80,7 @@ export class SourceDriver implements SourcePort {
   constructor(core: EngineCore, options: SourceOptions) {
     this.#core = core;
     this.#options = options;
+    this.#identity = new FullIdentity(options);
   }
 
   /** How the first attempt to reach the source ended: an error that only an operator can mend, or null. */
@@ -154,6 +157,7 @@ export class SourceDriver implements SourcePort {
   /** Asks Postgres how far it is and how much WAL the slot retains; null while it cannot be asked. */
   async measure(): Promise<void> {
     const session = this.#connection?.session;
+    const hasTriggers = this.#connection?.hasTriggers === true;
     this.#retainedWalBytes = null;
     this.#lagBytes = null;
     if (session === undefined || session.isLost) return;
@@ -162,6 +166,9 @@ export class SourceDriver implements SourcePort {
     const written = parseLsn(row.lsn ?? '', 'the current WAL position');
     this.#retainedWalBytes = slot?.retainedBytes ?? null;
     this.#lagBytes = Math.max(0, written - this.#core.tail.store.upper);
+    const isFree = await this.#identity.retry(session);
+    if (isFree && !hasTriggers)
+      this.#lost(new Error('new tables: connecting again'), this.#attempt);
   }
 
   async close(): Promise<void> {
@@ -224,7 +231,7 @@ export class SourceDriver implements SourcePort {
     });
     try {
       await requireFit(session);
-      const triggers = await installTriggers(session, { publication, declarations });
+      const triggers = await installTriggers(session, this.#options);
       if (triggers.kind === 'skipped') {
         onNotice(
           `schema changes are noticed late: event triggers were refused (${triggers.reason})`,
@@ -235,6 +242,7 @@ export class SourceDriver implements SourcePort {
       }
       if (this.#needsNewSlot) await dropSlot(session, slot, instance);
       this.#needsNewSlot = false;
+      await this.#identity.give(session);
       const described = await describeTables(session, declarations);
       this.#tellUnfit(described);
       const live = described.filter((table) => table.kind === 'table');
@@ -251,9 +259,7 @@ export class SourceDriver implements SourcePort {
       });
       this.#redelivered += facts.redelivered;
       this.#retainedWalBytes = facts.slot?.retainedBytes ?? 0;
-      const next = await session.queryOne(
-        'SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot()) AS xmax',
-      );
+      const next = await session.queryOne(XMAX_SQL);
       if (attempt !== this.#attempt) return void (await session.end());
       const hasTriggers = triggers.kind === 'installed';
       const nextTxid = Number(next.xmax);
@@ -287,19 +293,22 @@ export class SourceDriver implements SourcePort {
     this.#core.crashPoint('slotCreated');
     const tables = described.flatMap((one) => (one.kind === 'table' ? [one.table] : []));
     const { systemId, walTimeline } = facts;
-    this.#core.reset({ systemId, walTimeline, generation, startTs }, tables);
+    const { xmax } = await session.queryOne(XMAX_SQL);
+    const startTxid = Number(xmax) - 1;
+    this.#core.reset({ systemId, walTimeline, generation, startTs, startTxid }, tables);
   }
 
   async #startStream(after: Ts): Promise<void> {
     const { session, described, nextTxid, hasTriggers, added } = this.#connected();
     const { url, slot, publication, instance, limits, streaming } = this.#options;
+    const { keepsOldRows, onNotice } = this.#options;
     const { store } = this.#core.tail;
     const catalog = new SourceCatalog(session, this.#options.declarations);
     const tables = new ReplicatedTables({
       catalog,
       known: store.tables,
       unfit: described.flatMap(toUnfit),
-      hasTriggers,
+      ...{ hasTriggers, keepsOldRows, onNotice },
     });
     const ingest = new Ingest({
       tables,
@@ -330,34 +339,12 @@ export class SourceDriver implements SourcePort {
     );
     this.#isUp = true;
     this.#contact.resolve(null);
-    this.#options.onNotice('the source streams');
+    onNotice('the source streams');
     this.#core.dispatch({ kind: 'streamStarted', now: this.#core.clock.now() });
-    await this.#announceChanges(catalog, { session, described, added });
-  }
-
-  /** Tables whose definition is not the log's (new ones too) are announced in the stream, to get a position. */
-  async #announceChanges(
-    catalog: SourceCatalog,
-    { session, described, added }: Pick<Connection, 'session' | 'described' | 'added'>,
-  ): Promise<void> {
-    const known = new Map(this.#core.tail.store.tables.map((table) => [table.name, table]));
-    const changed = new Set(added.filter((name) => known.has(name)));
-    const rewritten = [...changed];
-    for (const one of described) {
-      const before = known.get(one.name);
-      known.delete(one.name);
-      const now = one.kind === 'table' ? one.table : undefined;
-      if (JSON.stringify(before) !== JSON.stringify(now)) changed.add(one.name);
-    }
-    for (const name of known.keys()) changed.add(name);
-    if (changed.size === 0) return;
-    const present = described.flatMap(({ kind, name }) =>
-      kind === 'table' && changed.has(name) ? [name] : [],
-    );
     this.#adding = new AbortController();
-    await waitForOpenTransactions(session, this.#adding.signal);
-    await catalog.announce({ names: [...changed], present, rewritten });
-    this.#core.crashPoint('announced');
+    const changes = { catalog, session, described, added, known: store.tables };
+    const isAnnounced = await announceChanges({ ...changes, signal: this.#adding.signal });
+    if (isAnnounced) this.#core.crashPoint('announced');
   }
 
   #stage(xid: number, part: StagedPart): StagedRef {

@@ -24,3 +24,8 @@ export function waitingFor(waits: readonly SlotWait[]): string {
   );
   return `the slot waits for transactions that are still open: ${who.join(', ')}`;
 }
+
+/** The server changed tables of the operator's: said whenever it did. */
+export function givenFull(names: readonly string[]): string {
+  return `REPLICA IDENTITY FULL was set on ${names.join(', ')}: updates and deletes bring the whole old row`;
+}

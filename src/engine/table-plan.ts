@@ -21,12 +21,14 @@ export class TablePlan {
   readonly columns: readonly number[];
   readonly key: readonly number[];
   readonly isEveryone: boolean;
+  readonly keepsOldRows: boolean;
   /** The selector of a row version, or null when the row reaches nobody. */
   readonly selectorOf: (row: RawTuple) => string | null;
   #prefixes = new Map<string, LinePrefixes>();
 
-  constructor(table: TableDef) {
+  constructor(table: TableDef, keepsOldRows = false) {
     this.table = table;
+    this.keepsOldRows = keepsOldRows;
     this.kinds = table.columns.map((column) => column.kind);
     this.columns = table.columns.map((_, index) => index);
     this.key = keyPositions(table);

@@ -29,15 +29,19 @@ export async function describeTables(
 ): Promise<readonly TableDescription[]> {
   const version = await serverVersion(session);
   const rules = rulesOf(declarations);
-  const condition = `(${isNamed([...rules.keys()])})
-    OR (${USER_TABLES} AND NOT c.relispartition AND ${HAS_SELECTOR_COLUMN})`;
-  const rows = await session.query(tableFactsSql(condition));
+  const rows = await session.query(tableFactsSql(selectedTablesSql(declarations)));
   const found = rows.map((row) => describeFacts(parseTableFacts(row.facts ?? ''), rules, version));
   const names = new Set(found.map((description) => description.name));
   const missing = [...rules.keys()]
     .filter((name) => !names.has(name))
     .map((name): TableDescription => ({ kind: 'missing', name }));
   return [...found.filter((description) => description !== null), ...missing];
+}
+
+/** A condition over `c` of pg_class and `n` of pg_namespace: the tables that `describeTables` finds. */
+export function selectedTablesSql(declarations: readonly TableDeclaration[]): string {
+  return `(${isNamed([...rulesOf(declarations).keys()])})
+    OR (${USER_TABLES} AND NOT c.relispartition AND ${HAS_SELECTOR_COLUMN})`;
 }
 
 /** One table by name; `missing` also when it is neither declared nor has the selector column. */

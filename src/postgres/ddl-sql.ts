@@ -4,12 +4,13 @@
  *
  * - A new table that is to be replicated joins the publication in the transaction that creates it, so
  *   none of its rows is missed. A table that loses its key leaves it, so that the application's updates
- *   go on working.
+ *   go on working. Where a publication asks for it, the table gets REPLICA IDENTITY FULL first.
  * - The application's own statement never fails because of us: every error becomes a warning, and the
  *   stream's reader then finds out by comparing layouts.
  * - `tidelock.seen` remembers names and partitions, because after a rename, a drop or a detach the
  *   catalog no longer tells what was.
  */
+import { GIVE_FULL_SQL } from './full-identity-sql.ts';
 import { OWN_SCHEMA, SELECTOR_COLUMN } from './names.ts';
 import { tableFactsSql } from './table-facts.ts';
 
@@ -24,6 +25,7 @@ const TABLES = `
 CREATE SCHEMA IF NOT EXISTS ${OWN_SCHEMA};
 CREATE TABLE IF NOT EXISTS ${OWN_SCHEMA}.installation(only_one bool PRIMARY KEY DEFAULT true CHECK (only_one), stamp text NOT NULL);
 CREATE TABLE IF NOT EXISTS ${OWN_SCHEMA}.publication(name text PRIMARY KEY);
+ALTER TABLE ${OWN_SCHEMA}.publication ADD COLUMN IF NOT EXISTS is_full bool NOT NULL DEFAULT false;
 CREATE TABLE IF NOT EXISTS ${OWN_SCHEMA}.declaration(publication text, name text, PRIMARY KEY (publication, name));
 CREATE TABLE IF NOT EXISTS ${OWN_SCHEMA}.seen(relid oid PRIMARY KEY, name text NOT NULL, root oid NOT NULL);`;
 
@@ -163,7 +165,7 @@ const NOTE_TABLE = `
 CREATE OR REPLACE FUNCTION ${OWN_SCHEMA}.note_table(rel oid, tag text, is_rewritten bool) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $note$
 DECLARE
-  old_name text; new_name text; is_public bool; has_rows bool := true;
+  old_name text; new_name text; is_public bool; is_given_full bool; has_rows bool := true;
 BEGIN
   SELECT n.nspname || '.' || c.relname INTO new_name
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -173,6 +175,7 @@ BEGIN
   IF NOT FOUND AND NOT EXISTS (SELECT FROM ${OWN_SCHEMA}.publication p WHERE ${OWN_SCHEMA}.is_wanted(rel, p.name)) THEN
     RETURN;
   END IF;
+  is_given_full := ${OWN_SCHEMA}.give_full(rel);
   is_public := ${OWN_SCHEMA}.publish(rel);
   IF old_name <> new_name THEN PERFORM ${OWN_SCHEMA}.report(old_name, NULL, tag, false, true); END IF;
   INSERT INTO ${OWN_SCHEMA}.seen VALUES (rel, new_name, rel)
@@ -182,14 +185,16 @@ BEGIN
   IF is_public AND current_setting('transaction_isolation') = 'read committed' THEN
     EXECUTE format('SELECT EXISTS (SELECT FROM %s)', rel::regclass) INTO has_rows;
   END IF;
-  PERFORM ${OWN_SCHEMA}.report(new_name, ${OWN_SCHEMA}.table_facts(rel), tag, NOT has_rows, is_rewritten);
+  PERFORM ${OWN_SCHEMA}.report(new_name, ${OWN_SCHEMA}.table_facts(rel), tag, NOT has_rows, is_rewritten, is_given_full);
 END $note$;`;
 
+/** The form without \`is_given_full\` is of an older version. */
 const REPORT = `
-CREATE OR REPLACE FUNCTION ${OWN_SCHEMA}.report(name text, facts text, tag text, is_new bool, is_rewritten bool) RETURNS void
+DROP FUNCTION IF EXISTS ${OWN_SCHEMA}.report(text, text, text, bool, bool);
+CREATE OR REPLACE FUNCTION ${OWN_SCHEMA}.report(name text, facts text, tag text, is_new bool, is_rewritten bool, is_given_full bool DEFAULT false) RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $report$
   SELECT pg_logical_emit_message(true, '${DDL_PREFIX}', json_build_object(
-    'name', name, 'facts', facts::json, 'command', tag, 'isNew', is_new, 'isRewritten', is_rewritten,
+    'name', name, 'facts', facts::json, 'command', tag, 'isNew', is_new, 'isRewritten', is_rewritten, 'isGivenFull', is_given_full,
     'version', current_setting('server_version_num')::int)::text)
 $report$;`;
 
@@ -341,6 +346,7 @@ export const INSTALL_SQL: string = [
   TABLES,
   TABLE_FACTS,
   IS_WANTED,
+  GIVE_FULL_SQL,
   PUBLISH,
   WATCH_TRUNCATE,
   REPORT,

@@ -6,6 +6,7 @@ import { describeFacts, fullName, rulesOf } from './catalog.ts';
 import { DDL_PREFIX, EVENT_TRIGGERS, INSTALL_SQL, UNINSTALL_SQL } from './ddl-sql.ts';
 import { OWN_SCHEMA } from './names.ts';
 import { sqlStateOf } from './pg-errors.ts';
+import type { ReplicaIdentityMode } from './replica-identity.ts';
 import type { PgSession } from './session.ts';
 import { parseTableFacts } from './table-facts.ts';
 import type { TableDeclaration, TableDescription } from './table-fitness.ts';
@@ -23,11 +24,14 @@ export type DdlEvent = {
   readonly isNew: boolean;
   /** Rows changed without being sent. */
   readonly isRewritten: boolean;
+  /** The triggers gave it REPLICA IDENTITY FULL in this transaction. */
+  readonly isGivenFull: boolean;
 };
 
 export type InstallOptions = {
   readonly publication: string;
   readonly declarations: readonly TableDeclaration[];
+  readonly replicaIdentity: ReplicaIdentityMode;
 };
 
 export type InstallResult =
@@ -98,7 +102,7 @@ export function parseDdlMessage(
     const { buffer, byteOffset, byteLength } = message.content;
     const text = Buffer.from(buffer, byteOffset, byteLength).toString('utf8');
     const event = JSON.parse(text) as Record<string, unknown>;
-    const { name, facts, version, isNew, isRewritten } = event;
+    const { name, facts, version, isNew, isRewritten, isGivenFull } = event;
     if (typeof name !== 'string') return [];
     const description: TableDescription =
       facts === null
@@ -108,7 +112,12 @@ export function parseDdlMessage(
             rulesOf(declarations),
             Number(version),
           );
-    return [{ name, description, isNew: isNew === true, isRewritten: isRewritten === true }];
+    const flags = {
+      isNew: isNew === true,
+      isRewritten: isRewritten === true,
+      isGivenFull: isGivenFull === true,
+    };
+    return [{ name, description, ...flags }];
   } catch {
     return [];
   }
@@ -122,7 +131,7 @@ async function isPresent(session: PgSession): Promise<boolean> {
   return row?.stamp === stamp();
 }
 
-function declareSql({ publication, declarations }: InstallOptions): string {
+function declareSql({ publication, declarations, replicaIdentity }: InstallOptions): string {
   const name = quoteText(publication);
   const declaration = `${OWN_SCHEMA}.declaration`;
   const rows = declarations.map((table) => `(${name}, ${quoteText(fullName(table.name))})`);
@@ -130,7 +139,8 @@ function declareSql({ publication, declarations }: InstallOptions): string {
     rows.length === 0
       ? ''
       : `INSERT INTO ${declaration} VALUES ${rows.join(', ')} ON CONFLICT DO NOTHING;`;
-  return `INSERT INTO ${OWN_SCHEMA}.publication VALUES (${name}) ON CONFLICT DO NOTHING;
+  return `INSERT INTO ${OWN_SCHEMA}.publication(name, is_full) VALUES (${name}, ${replicaIdentity === 'full'})
+      ON CONFLICT (name) DO UPDATE SET is_full = excluded.is_full;
     DELETE FROM ${declaration} WHERE publication = ${name}; ${insert}`;
 }
 

@@ -32,6 +32,15 @@ export type IndexFacts = {
   readonly columns: readonly string[];
 };
 
+/** A partition that holds rows: how Postgres logs the old rows of these. */
+export type LeafFacts = {
+  /** `schema.table` */
+  readonly name: string;
+  readonly identity: 'd' | 'n' | 'f' | 'i';
+  /** Of its key or identity index, as `identity` says; empty for the other two. */
+  readonly columns: readonly string[];
+};
+
 export type TableFacts = {
   readonly oid: number;
   readonly schema: string;
@@ -46,6 +55,8 @@ export type TableFacts = {
   readonly root: string | null;
   readonly columns: readonly ColumnFacts[];
   readonly indexes: readonly IndexFacts[];
+  /** Empty unless it is partitioned; missing in messages of older versions of our triggers. */
+  readonly leaves?: readonly LeafFacts[] | undefined;
 };
 
 const LEAVES = `SELECT relid FROM pg_catalog.pg_partition_tree(c.oid) WHERE isleaf AND relid <> c.oid`;
@@ -100,6 +111,18 @@ const INDEXES = `(
   JOIN pg_catalog.pg_am am ON am.oid = ic.relam
   WHERE i.indrelid = c.oid AND i.indisvalid)`;
 
+const LEAF_FACTS = `(
+  SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_object(
+    'name', ln.nspname || '.' || l.relname,
+    'identity', l.relreplident,
+    'columns', (SELECT coalesce(pg_catalog.json_agg(k.attname), '[]')
+      FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute k
+        ON k.attrelid = l.oid AND k.attnum = ANY (i.indkey::int2[])
+      WHERE i.indrelid = l.oid AND (l.relreplident = 'd' AND i.indisprimary
+        OR l.relreplident = 'i' AND i.indisreplident))) ORDER BY ln.nspname, l.relname), '[]')
+  FROM pg_catalog.pg_class l JOIN pg_catalog.pg_namespace ln ON ln.oid = l.relnamespace
+  WHERE c.relkind = 'p' AND l.oid IN (${LEAVES}))`;
+
 /** One JSON value for the row `c` of pg_class with `n` of pg_namespace. */
 const FACTS = `pg_catalog.json_build_object(
   'oid', c.oid::int8,
@@ -114,7 +137,8 @@ const FACTS = `pg_catalog.json_build_object(
     JOIN pg_catalog.pg_namespace rn ON rn.oid = r.relnamespace
     WHERE r.oid = pg_catalog.pg_partition_root(c.oid)) END,
   'columns', ${COLUMNS},
-  'indexes', ${INDEXES})`;
+  'indexes', ${INDEXES},
+  'leaves', ${LEAF_FACTS})`;
 
 /** A query of one text column `facts` for the tables that fit `condition` (over c and n). */
 export function tableFactsSql(condition: string): string {

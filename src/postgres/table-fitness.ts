@@ -60,7 +60,7 @@ export function judgeTable(
     columns: facts.columns.filter((column) => isPublished(column, version)),
     primary: facts.indexes.find((index) => index.isPrimary),
   };
-  for (const check of [checkTable, checkKey, checkSelector, checkIdentity]) {
+  for (const check of [checkTable, checkKey, checkSelector, checkIdentity, checkLeaves]) {
     const verdict = check(candidate);
     if (verdict !== null) return { kind: 'unfit', name, ...verdict };
   }
@@ -172,6 +172,29 @@ function checkIdentity(candidate: Candidate): Verdict {
     };
   }
   return null;
+}
+
+/**
+ * Old rows are logged as the partition is set that they are in, and announced as the whole table is set: a
+ * partition that logs less than the table promises would give rows with holes.
+ */
+function checkLeaves({ facts, primary, rule, sql }: Candidate): Verdict {
+  const needed = [...(primary?.columns ?? []), ...columnsOf(rule)];
+  const lacking = (facts.leaves ?? []).filter(
+    (leaf) =>
+      leaf.identity !== 'f' &&
+      (facts.identity === 'f' || needed.some((name) => !leaf.columns.includes(name))),
+  );
+  const [first] = lacking;
+  if (first === undefined) return null;
+  const tables = facts.identity === 'f' ? [] : [sql];
+  const statements = [...tables, ...lacking.map((leaf) => quoteTable(leaf.name))].map(
+    (table) => `ALTER TABLE ${table} REPLICA IDENTITY FULL`,
+  );
+  return {
+    reason: `the replica identity of its partition ${first.name} says less than the table's: a delete there would not say whose row it was`,
+    remedy: statements.join('; '),
+  };
 }
 
 /** With FULL, Postgres refuses the application's updates when a column cannot be published. */

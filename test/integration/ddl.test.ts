@@ -15,7 +15,7 @@ import type { SlotReader } from '../../src/postgres/slot-reader.ts';
 import { Recorder, TestDatabase } from '../support/source-recorder.ts';
 
 const DECLARATIONS = [{ name: 'declared', selector: parseSelectorRule('*') }];
-const INSTALL = { publication: 'p', declarations: DECLARATIONS };
+const INSTALL = { publication: 'p', declarations: DECLARATIONS, replicaIdentity: 'leave' } as const;
 
 let db: TestDatabase;
 let recorder: Recorder;

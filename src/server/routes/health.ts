@@ -30,14 +30,20 @@ export function readyRoute(context: ServerContext): RouteOptions {
       summary: 'Feeds can be served',
       querystring: object({}),
       response: {
-        200: json('Ready.', object({ status: { const: 'ready' } })),
+        200: json(
+          'Ready; `detail` says what is wrong nevertheless.',
+          object({ status: { const: 'ready' }, detail: { type: 'string' } }, ['detail']),
+        ),
         ...failures(['NOT_READY'], true),
       },
     },
     handler: async () => {
       const why = unreadyReason(context);
       if (why !== null) throw new TidelockError({ code: 'NOT_READY', message: why });
-      return { status: 'ready' };
+      const unfit = context.engine.status().tables.filter(({ state }) => state === 'unfit').length;
+      if (unfit === 0) return { status: 'ready' };
+      const detail = `tables that are not replicated: ${unfit}; /v1/status has the reasons`;
+      return { status: 'ready', detail };
     },
   };
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { type Lsn, toLsn } from '../../../src/core/lsn.ts';
 import { parseSelectorRule } from '../../../src/core/selector.ts';
-import type { CommitInfo, Relation } from '../../../src/core/source.ts';
+import type { CommitInfo, OldTuple, Relation } from '../../../src/core/source.ts';
 import type { TableDef } from '../../../src/core/table.ts';
 import { Ingest, type LogTask } from '../../../src/engine/ingest.ts';
 import { LogTail } from '../../../src/engine/log-tail.ts';
@@ -45,7 +45,10 @@ afterEach(() => {
   for (const cleanup of cleanups.splice(0)) cleanup();
 });
 
-async function newBench(limits: { groupBytesMax: number; partBytesMax: number }): Promise<Bench> {
+async function newBench(
+  limits: { groupBytesMax: number; partBytesMax: number },
+  keepsOldRows = false,
+): Promise<Bench> {
   const dir = mkdtempSync(join(tmpdir(), 'tidelock-ingest-'));
   const store = openLogStore({ dir });
   cleanups.push(() => {
@@ -60,6 +63,7 @@ async function newBench(limits: { groupBytesMax: number; partBytesMax: number })
     known: [cities],
     unfit: [],
     hasTriggers: false,
+    keepsOldRows,
     catalog: {
       describe: async (name) => ({
         kind: 'table',
@@ -252,4 +256,42 @@ test('transaction ids are widened across the 32-bit wrap', async () => {
   bench.ingest.endOfRead();
   const [head] = bench.tail.store.heads;
   expect([head?.minTxid, head?.maxTxid]).toEqual([2 ** 32 - 5, 2 ** 32 + 1001]);
+});
+
+/** An update, a move and a delete of rows whose old version came whole, or as the key only. */
+async function linesOfChanges(keepsOldRows: boolean, isWholeRow: boolean): Promise<string[]> {
+  const bench = await newBench(LARGE, keepsOldRows);
+  const info = { xid: 5, subxid: 5 };
+  const old = (id: string): OldTuple => ({ isWholeRow, tuple: tupleOf([id, 'old', 'FR']) });
+  bench.ingest.begin(5);
+  bench.ingest.update(relation, old('1'), tupleOf(['1', undefined, 'FR']), info);
+  bench.ingest.update(relation, old('2'), tupleOf(['3', 'new', 'DE']), info);
+  bench.ingest.delete(relation, old('4'), info);
+  bench.ingest.commit(bench.at(16, 5));
+  bench.ingest.endOfRead();
+  const wanted = new Set(['FR', 'DE']);
+  const seq = bench.tail.next(wanted, 0);
+  const frame = Buffer.from(bench.tail.frame(seq, { key: 'FR,DE', wanted, after: 0 }));
+  return frame.toString().split('\n').slice(0, 4);
+}
+
+const FRONT = (type: string, selector: string): string =>
+  `{"type":"${type}","table":"public.cities","selector":"${selector}",`;
+
+test('updates and deletes carry the whole old row where that is wished and sent', async () => {
+  expect((await linesOfChanges(true, true)).sort()).toEqual(
+    [
+      `${FRONT('update', 'FR')}"old":[1,"old","FR"],"row":[1,"old","FR"]}`,
+      `${FRONT('delete', 'FR')}"key":[2],"old":[2,"old","FR"]}`,
+      `${FRONT('insert', 'DE')}"row":[3,"new","DE"]}`,
+      `${FRONT('delete', 'FR')}"key":[4],"old":[4,"old","FR"]}`,
+    ].sort(),
+  );
+});
+
+test.each([
+  ['it is not wished', false, true],
+  ['only the key was sent', true, false],
+])('lines have no old row when %s', async (_, keepsOldRows, isWholeRow) => {
+  expect((await linesOfChanges(keepsOldRows, isWholeRow)).join()).not.toContain('"old":[');
 });

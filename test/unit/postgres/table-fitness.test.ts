@@ -1,6 +1,11 @@
 import { expect, test } from 'vitest';
 import { parseSelectorRule } from '../../../src/core/selector.ts';
-import type { ColumnFacts, IndexFacts, TableFacts } from '../../../src/postgres/table-facts.ts';
+import type {
+  ColumnFacts,
+  IndexFacts,
+  LeafFacts,
+  TableFacts,
+} from '../../../src/postgres/table-facts.ts';
 import { judgeTable } from '../../../src/postgres/table-fitness.ts';
 
 const column = (name: string, rest: Partial<ColumnFacts> = {}): ColumnFacts => ({
@@ -147,5 +152,29 @@ test('the definition has the key in its own order, plain indexes, and values of 
       columns: [{ name: 'id' }, { name: 'country', missing: 7 }],
     },
     fills: { id: 'null', country: 'constant' },
+  });
+});
+
+const leaf = (identity: LeafFacts['identity'], columns: readonly string[] = []): LeafFacts => ({
+  ...{ name: 'public.low', identity, columns },
+});
+const PARTITIONED: Partial<TableFacts> = { kind: 'p' };
+
+test.each([
+  ['both full', { identity: 'f', leaves: [leaf('f')] }, 'country'],
+  ['both the key', { leaves: [leaf('d', ['id'])] }, 'id'],
+  ['the partition says more', { leaves: [leaf('f')] }, 'id'],
+] as const)('fit partitions: %s', (_, facts, rule) => {
+  expect(judge({ ...PARTITIONED, ...facts }, rule)).toMatchObject({ kind: 'table' });
+});
+
+test.each([
+  ['the table is full, the partition not', { identity: 'f', leaves: [leaf('d', ['id'])] }],
+  ['the partition has nothing', { leaves: [leaf('f'), leaf('n')] }],
+  ['the partition has an index without the key', { leaves: [leaf('i', ['country'])] }],
+] as const)('unfit partitions: %s', (_, facts) => {
+  expect(judge({ ...PARTITIONED, ...facts }, 'id')).toMatchObject({
+    kind: 'unfit',
+    remedy: expect.stringContaining('ALTER TABLE "public"."low" REPLICA IDENTITY FULL'),
   });
 });

@@ -1,0 +1,42 @@
+/** What changed while no stream ran is put into the stream, to get a position. */
+import type { TableDef } from '../core/table.ts';
+import { waitForOpenTransactions } from '../postgres/publication.ts';
+import type { PgSession } from '../postgres/session.ts';
+import type { TableDescription } from '../postgres/table-fitness.ts';
+import type { SourceCatalog } from './source-catalog.ts';
+
+export type ChangesToAnnounce = {
+  readonly catalog: SourceCatalog;
+  readonly session: PgSession;
+  /** As of the log's upper. */
+  readonly known: readonly TableDef[];
+  readonly described: readonly TableDescription[];
+  /** Tables that were not in the publication: what was written to them meanwhile is not in the stream. */
+  readonly added: readonly string[];
+  readonly signal: AbortSignal;
+};
+
+/**
+ * Announces the tables whose definition is not the log's, new ones too; false when there are none. Waits for
+ * transactions that were open before, and rejects with the signal's reason when that wait is ended.
+ */
+export async function announceChanges(request: ChangesToAnnounce): Promise<boolean> {
+  const { catalog, session, described, added, signal } = request;
+  const known = new Map(request.known.map((table) => [table.name, table]));
+  const changed = new Set(added.filter((name) => known.has(name)));
+  const rewritten = [...changed];
+  for (const one of described) {
+    const before = known.get(one.name);
+    known.delete(one.name);
+    const now = one.kind === 'table' ? one.table : undefined;
+    if (JSON.stringify(before) !== JSON.stringify(now)) changed.add(one.name);
+  }
+  for (const name of known.keys()) changed.add(name);
+  if (changed.size === 0) return false;
+  const present = described.flatMap(({ kind, name }) =>
+    kind === 'table' && changed.has(name) ? [name] : [],
+  );
+  await waitForOpenTransactions(session, signal);
+  await catalog.announce({ names: [...changed], present, rewritten });
+  return true;
+}
