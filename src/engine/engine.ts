@@ -6,7 +6,6 @@ import type { Policy } from '../coordinator/types.ts';
 import { hasCode, messageOf, type TidelockError } from '../core/errors.ts';
 import { formatLsn, type Ts } from '../core/lsn.ts';
 import type { TableDef } from '../core/table.ts';
-import type { MergeLimits } from '../log/merge.ts';
 import type { ReplicaIdentityMode } from '../postgres/replica-identity.ts';
 import type { TableDeclaration } from '../postgres/table-fitness.ts';
 import { PROTOCOL_VERSION } from '../protocol/feed.ts';
