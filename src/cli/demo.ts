@@ -11,7 +11,7 @@ import {
 } from '../bench/demo/demo.ts';
 import type { Fact, Report } from '../bench/demo/report.ts';
 import { factLines, servingLines, verdictLines } from './demo-transcript.ts';
-import { countOption } from './options.ts';
+import { countOption, seedOption } from './options.ts';
 import { ProgressLine } from './progress-line.ts';
 import { stopOnSignal } from './stop-signal.ts';
 
@@ -29,7 +29,6 @@ const EXIT_FAILED = 1;
 const EXIT_INTERRUPTED = 130;
 const PORT_MAX = 65_535;
 const SEED = 42;
-const SEED_MAX = 2 ** 30;
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const PROGRAM = join(ROOT, 'bin', 'tidelock');
@@ -151,10 +150,4 @@ function portOption(text: string): number {
   const port = Number(text);
   if (Number.isInteger(port) && port >= 0 && port <= PORT_MAX) return port;
   throw new InvalidArgumentError(`a number from 0 to ${PORT_MAX} is needed.`);
-}
-
-function seedOption(text: string): number {
-  const seed = Number(text);
-  if (Number.isInteger(seed) && seed >= 0 && seed < SEED_MAX) return seed;
-  throw new InvalidArgumentError(`a whole number from 0, below ${SEED_MAX}, is needed.`);
 }

@@ -9,6 +9,7 @@ import { register as registerDemo } from './demo.ts';
 import { register as registerDoctor } from './doctor.ts';
 import { register as registerReplicate } from './replicate.ts';
 import { register as registerServe } from './serve.ts';
+import { register as registerStress } from './stress.ts';
 import { register as registerToken } from './token.ts';
 import { register as registerVerify } from './verify.ts';
 
@@ -55,6 +56,7 @@ function createProgram(): Command {
   registerReplicate(program);
   registerVerify(program);
   registerDoctor(program);
+  registerStress(program);
   registerToken(program);
   return program;
 }

@@ -18,6 +18,33 @@ export function countOption(text: string): number {
   throw new InvalidArgumentError('a whole number from 1 to 1000000 is needed.');
 }
 
+/** A whole number from 1 to 100: processes, connections. */
+export function smallCountOption(text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 1 && value <= 100) return value;
+  throw new InvalidArgumentError('a whole number from 1 to 100 is needed.');
+}
+
+const SEED_MAX = 2 ** 30;
+
+/** A whole number that fits the generator. */
+export function seedOption(text: string): number {
+  const seed = Number(text);
+  if (Number.isInteger(seed) && seed >= 0 && seed < SEED_MAX) return seed;
+  throw new InvalidArgumentError(`a whole number from 0, below ${SEED_MAX}, is needed.`);
+}
+
+const MS_PER: Readonly<Record<string, number>> = { '': 1000, s: 1000, m: 60_000, h: 3_600_000 };
+const DAY_MS = 86_400_000;
+
+/** `20`, `90s`, `5m`, `1h`, up to a day; in milliseconds. */
+export function durationOption(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)([smh]?)$/.exec(text.trim());
+  const ms = Number(match?.[1]) * (MS_PER[match?.[2] ?? ''] ?? Number.NaN);
+  if (ms >= 1000 && ms <= DAY_MS) return ms;
+  throw new InvalidArgumentError('a time from 1s to 24h is needed: 20, 90s, 5m, 1h.');
+}
+
 /** Seconds, up to a day. */
 export function secondsOption(text: string): number {
   const value = Number(text);

@@ -8,8 +8,8 @@
  */
 import type { ReplicaEventOf } from '../../client/events.ts';
 import { formatLsn, type Lsn } from '../../core/lsn.ts';
+import { Closers } from '../closers.ts';
 import { checkReplica, ghostsInPostgres, plantWrongRow } from './check.ts';
-import { Closers } from './closers.ts';
 import { type Exercise, exercise } from './exercise.ts';
 import { type Fault, insertPosition, type Period } from './faults.ts';
 import { type Latencies, latenciesOf, samplesOf } from './latency.ts';

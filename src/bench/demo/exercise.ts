@@ -1,6 +1,7 @@
 /** The workload of the demo, with its faults beside it. */
 import { assert } from '../../core/assert.ts';
 import { formatLsn } from '../../core/lsn.ts';
+import { together, until } from '../until.ts';
 import {
   type CutFault,
   cutConnection,
@@ -12,7 +13,6 @@ import {
 import type { Stack } from './open.ts';
 import type { ReplicaProcess } from './replica-process.ts';
 import type { Stage, WorkloadFacts } from './report.ts';
-import { together, until } from './until.ts';
 import { TRANSACTIONS, Workload } from './workload.ts';
 
 /** The workload also writes here: places enter and leave what is replicated. */

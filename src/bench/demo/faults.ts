@@ -6,9 +6,9 @@ import { hasCode } from '../../core/errors.ts';
 import { formatLsn, type Lsn, parseLsn } from '../../core/lsn.ts';
 import type { RunningEngine } from '../../engine/engine.ts';
 import type { PgSession } from '../../postgres/session.ts';
+import { until } from '../until.ts';
 import { isAlive, type ReplicaProcess } from './replica-process.ts';
 import { SLOT } from './stack.ts';
-import { until } from './until.ts';
 import type { Workload } from './workload.ts';
 
 const EFFECT_MS_MAX = 5000;

@@ -11,7 +11,7 @@ import type { ReplicaEventOf } from '../../client/events.ts';
 import { TidelockError } from '../../core/errors.ts';
 import { formatLsn, type Lsn, parseLsn } from '../../core/lsn.ts';
 import { asNumber, asText, openSql } from '../../sqlite/sql.ts';
-import { until } from './until.ts';
+import { until } from '../until.ts';
 
 const REACH_MS_MAX = 60_000;
 const STOP_MS_MAX = 5000;

@@ -1,5 +1,5 @@
 /** What the demo tells while it runs. Whoever starts it decides how it looks. */
-import type { Closers } from './closers.ts';
+import type { Closers } from '../closers.ts';
 import type { Fault } from './faults.ts';
 import type { Latencies } from './latency.ts';
 import type { LoadedPlaces } from './places.ts';

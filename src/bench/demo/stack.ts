@@ -9,8 +9,8 @@ import { systemClock } from '../../server/clock.ts';
 import { DEFAULT_LIMITS, NO_TOKENS } from '../../server/config.ts';
 import { createLog } from '../../server/log.ts';
 import { createServer, type TidelockServer } from '../../server/server.ts';
+import { until } from '../until.ts';
 import { TABLES } from './places.ts';
-import { until } from './until.ts';
 
 export const SLOT = 'tidelock';
 export const PREFERRED_PORT = 7700;

@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PgSession } from '../../postgres/session.ts';
 import { SeededRandom } from '../random.ts';
+import { together } from '../until.ts';
 import {
   Atlas,
   FOUNDED_ID_MIN,
@@ -13,7 +14,6 @@ import {
   type TransactionKind,
 } from './atlas.ts';
 import type { City } from './places.ts';
-import { together } from './until.ts';
 
 const WRITERS = 3;
 const TRANSACTIONS_PER_WRITER = 170;

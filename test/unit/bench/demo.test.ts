@@ -3,9 +3,9 @@ import { Atlas, FOUNDED_ID_MIN } from '../../../src/bench/demo/atlas.ts';
 import type { Fault } from '../../../src/bench/demo/faults.ts';
 import { latenciesOf, samplesOf } from '../../../src/bench/demo/latency.ts';
 import type { City } from '../../../src/bench/demo/places.ts';
-import { together, until } from '../../../src/bench/demo/until.ts';
 import { type Findings, judge, type ReplicaCheck } from '../../../src/bench/demo/verdict.ts';
 import { SeededRandom } from '../../../src/bench/random.ts';
+import { together, until } from '../../../src/bench/until.ts';
 
 const COUNTRIES = ['FR', 'DE', 'CH'];
 

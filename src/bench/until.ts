@@ -1,6 +1,6 @@
 /** Waiting for something that can only be asked for: with a limit, a name, and a way out. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { TidelockError } from '../../core/errors.ts';
+import { TidelockError } from '../core/errors.ts';
 
 const POLL_MS = 5;
 

@@ -1,0 +1,128 @@
+/**
+ * The system under test: Postgres and a server. Our own (an embedded Postgres, `tidelock serve` as a child
+ * process), which faults may kill and freeze, or somebody else's, which they may not.
+ */
+import { appendFileSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { TidelockError } from '../../core/errors.ts';
+import { EmbeddedPostgres } from '../../postgres/embedded.ts';
+import { until } from '../until.ts';
+import type { EvidenceWriter } from './evidence-writer.ts';
+import { type Launch, Launched } from './launched.ts';
+
+const DATABASE = 'stress';
+const READY_MS_MAX = 60_000;
+
+/** Checkpoints are rare and dead connections are noticed soon: a crash has something to redo. */
+const POSTGRES_SETTINGS: Readonly<Record<string, string>> = {
+  wal_sender_timeout: '10s',
+  checkpoint_timeout: '10min',
+  max_wal_size: '2GB',
+  max_connections: '150',
+};
+
+/** What `/v1/status` says, as far as it is asked. */
+export type ServerStatus = {
+  readonly source: { readonly state: string };
+  readonly log: { readonly upper: string };
+  readonly counters: { readonly redelivered: number };
+};
+
+export type Cluster = {
+  /** Of the database of the stress. */
+  readonly url: string;
+  readonly server: string;
+  /** Null: not ours, and out of the reach of faults. */
+  readonly postgres: EmbeddedPostgres | null;
+  readonly serverProcess: ServerProcess | null;
+};
+
+/** The server as a child process, in all its lives. */
+export class ServerProcess {
+  #launched: Launched | null = null;
+  #url = '';
+  #isReady = false;
+  readonly #options: {
+    readonly launch: Launch;
+    readonly evidence: EvidenceWriter;
+    readonly postgresUrl: string;
+    readonly dir: string;
+  };
+
+  constructor(options: {
+    readonly launch: Launch;
+    readonly evidence: EvidenceWriter;
+    readonly postgresUrl: string;
+    readonly dir: string;
+  }) {
+    this.#options = options;
+  }
+
+  get process(): Launched | null {
+    return this.#launched;
+  }
+
+  get url(): string {
+    return this.#url;
+  }
+
+  /** Starts a life; later ones listen where the first one did. Resolves when it listens. */
+  async start(signal: AbortSignal): Promise<void> {
+    const { launch, evidence, postgresUrl, dir } = this.#options;
+    this.#isReady = false;
+    const port = this.#url === '' ? '0' : new URL(this.#url).port;
+    const launched = new Launched({
+      ...{ launch, evidence, process: 'server', isPiped: true },
+      logFile: join(dir, 'logs', 'server.log'),
+      programArguments: [
+        ...['serve', '--json', '--postgres', postgresUrl, '--port', port],
+        ...['--data', join(dir, 'server')],
+      ],
+    });
+    this.#launched = launched;
+    if (launched.child.stdout !== null) {
+      createInterface({ input: launched.child.stdout }).on('line', (line) => this.#hear(line));
+    }
+    await until('the server listens', () => this.#isReady || !launched.isAlive, {
+      ...{ limitMs: READY_MS_MAX, signal },
+    });
+    if (this.#isReady) return;
+    throw new TidelockError({
+      code: 'INTERNAL',
+      message: 'the server ended before it listened',
+      hint: `its last words are in ${join(dir, 'logs', 'server.log')}`,
+    });
+  }
+
+  #hear(line: string): void {
+    if (!line.startsWith('{')) return;
+    this.#url = String((JSON.parse(line) as { readonly url?: unknown }).url ?? '');
+    this.#isReady = true;
+  }
+}
+
+export async function startPostgres(
+  dir: string,
+  closers: { add(stop: () => Promise<void>): void },
+): Promise<{ readonly postgres: EmbeddedPostgres; readonly url: string }> {
+  mkdirSync(join(dir, 'logs'), { recursive: true, mode: 0o755 });
+  const logFile = join(dir, 'logs', 'postgres.log');
+  const postgres = await EmbeddedPostgres.start({
+    dir: join(dir, 'postgres'),
+    settings: POSTGRES_SETTINGS,
+    onLog: (line) => appendFileSync(logFile, `${line}\n`),
+  });
+  closers.add(() => postgres.stop());
+  return { postgres, url: await postgres.createDatabase(DATABASE) };
+}
+
+/** What the server says about itself; null while it cannot be asked. */
+export async function statusOf(server: string): Promise<ServerStatus | null> {
+  try {
+    const answer = await fetch(`${server}/v1/status`, { signal: AbortSignal.timeout(2000) });
+    return answer.ok ? ((await answer.json()) as ServerStatus) : null;
+  } catch {
+    return null;
+  }
+}

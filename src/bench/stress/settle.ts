@@ -1,0 +1,50 @@
+/** The last part of a run: quiet at a known position, a last look of every reader, the comparison. */
+import { until } from '../until.ts';
+import { statusOf } from './cluster.ts';
+import { compare } from './compare.ts';
+import type { RunFile } from './evidence.ts';
+import type { Oracle } from './oracle/oracle.ts';
+import { isAt } from './receiver-process.ts';
+import type { Running, Stage } from './run.ts';
+import { STRESS_TABLES } from './schema.ts';
+
+const QUIET_MS_MAX = 90_000;
+
+export type Settled = Pick<NonNullable<RunFile['end']>, 'position' | 'comparison'>;
+
+/** The writers have ended. Throws `TIMEOUT` when a replica does not get there. */
+export async function settle(stage: Stage, running: Running, oracle: Oracle): Promise<Settled> {
+  const { report, signal } = stage;
+  const { receivers, admin } = running;
+  const wait = { limitMs: QUIET_MS_MAX, signal };
+  const position = await admin.position(wait);
+  report.progress(`waiting until every replica is at ${position}`);
+  await Promise.all(receivers.map((receiver) => receiver.reach(position, wait)));
+  report.progress('reading every replica for the last time');
+  await Promise.all(receivers.map((receiver) => receiver.finish(signal)));
+  report.progress('waiting for the oracle');
+  await oracle.close(position);
+  report.progress('comparing every column of every row');
+  const session = await admin.session();
+  const comparison: Settled['comparison'][number][] = [];
+  for (const { replica, selectors, file } of receivers) {
+    const work = { session, replica, selectors, file, tables: STRESS_TABLES };
+    comparison.push(await compare(work));
+  }
+  return { position, comparison };
+}
+
+/** Waits until the server reads changes and has everything that is committed now. */
+export async function healed(stage: Stage, running: Running, limitMs: number): Promise<string> {
+  const wait = { limitMs, signal: stage.signal };
+  const position = await running.admin.position(wait);
+  await until(
+    `the server has ${position}`,
+    async () => {
+      const status = await statusOf(running.cluster.server);
+      return status?.source.state === 'streaming' && isAt(status.log.upper, position);
+    },
+    wait,
+  );
+  return position;
+}

@@ -1,0 +1,149 @@
+/** `tidelock stress one-way`: senders, receivers and faults; every transaction is checked afterwards. */
+import { randomInt } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { choiceOf, FAULTS, type FaultChoice } from '../bench/stress/plan.ts';
+import type { Protocol } from '../bench/stress/receiver-news.ts';
+import type { Report, StressOptions } from '../bench/stress/run.ts';
+import { runStress } from '../bench/stress/stress.ts';
+import { durationOption, seedOption, smallCountOption } from './options.ts';
+import { ProgressLine } from './progress-line.ts';
+import { stopOnSignal } from './stop-signal.ts';
+
+type Flags = {
+  readonly duration: number;
+  readonly senders: number;
+  readonly receivers?: number;
+  readonly seed?: number;
+  readonly faults: { readonly text: string; readonly choice: FaultChoice };
+  readonly protocol: Protocol;
+  readonly postgres?: string;
+  readonly server?: string;
+  readonly out?: string;
+  readonly cleanup?: boolean;
+  readonly json?: boolean;
+};
+
+const EXIT_FAILED = 1;
+const EXIT_INTERRUPTED = 130;
+const SEED_MAX = 2 ** 30;
+const DURATION_MS = 20_000;
+
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+const PROGRAM = join(ROOT, 'bin', 'tidelock');
+
+const HELP = `
+Faults: none, gentle, harsh, or names with commas between them:
+  ${FAULTS.slice(0, 5).join(', ')},
+  ${FAULTS.slice(5).join(', ')}
+The same seed writes the same transactions and draws the same faults.
+
+Examples:
+  tidelock stress one-way
+  tidelock stress one-way --duration 60s --senders 4 --faults harsh --seed 7
+  tidelock stress one-way --faults kill-server,kill-postgres --duration 30s
+  tidelock stress one-way --postgres postgres://… --server http://127.0.0.1:7700 --cleanup
+
+Exit code 0: PASS. 1: FAIL, or it could not be run. 2: wrong options. 130: interrupted; the evidence is kept.
+`;
+
+export function register(stress: Command): void {
+  stress
+    .command('one-way')
+    .description('Postgres to SQLite: senders, receivers, faults, a verdict for each property')
+    .option('--duration <time>', 'how long is written: 20, 90s, 5m', durationOption, DURATION_MS)
+    .option('--senders <count>', 'writers, side by side', smallCountOption, 2)
+    .option('--receivers <count>', 'replicas (default: one per sender)', smallCountOption)
+    .option(
+      '--seed <number>',
+      'what is written and which faults come (default: a new one)',
+      seedOption,
+    )
+    .option(
+      '--faults <faults>',
+      'none, gentle, harsh, or a list',
+      faultsOption,
+      faultsOption('none'),
+    )
+    .addOption(
+      new Option('--protocol <protocol>', 'what the receivers speak')
+        .choices(['native', 'transicator'])
+        .default('native'),
+    )
+    .option('--postgres <url>', 'a Postgres that runs already, with --server')
+    .option('--server <url>', 'a server that runs already, with --postgres')
+    .option('--out <dir>', 'folder of the run (default: .tidelock/stress/<id>)')
+    .option('--cleanup', 'remove databases and tables afterwards; the evidence stays')
+    .option('--json', 'print the result as one JSON object')
+    .addHelpText('after', HELP)
+    .action(run);
+}
+
+async function run(flags: Flags, command: Command): Promise<void> {
+  if ((flags.postgres === undefined) !== (flags.server === undefined)) {
+    command.error('error: --postgres and --server belong together');
+  }
+  const options = optionsOf(flags);
+  const { signal, release } = stopOnSignal();
+  const progress = new ProgressLine(process.stderr, () => performance.now());
+  const say = (text: string): void => {
+    progress.clear();
+    if (flags.json !== true) console.log(text);
+  };
+  const report: Report = { progress: (text) => progress.show(text), line: say };
+  const { senders, receivers, faultsText, seed, durationMs, dir } = options;
+  try {
+    say(
+      `stress one-way: ${senders} senders, ${receivers} receivers, ${durationMs / 1000} s, ` +
+        `faults ${faultsText}, seed ${seed}`,
+    );
+    const { run } = await runStress(options, report, signal);
+    say(JSON.stringify(run.end, null, 1));
+    say(`evidence in ${shortPath(dir)}`);
+    const isEqual = run.end?.comparison.every(({ differences }) => differences.length === 0);
+    if (run.end?.how === 'interrupted') process.exitCode = EXIT_INTERRUPTED;
+    else if (run.end?.how !== 'quiet' || isEqual !== true) process.exitCode = EXIT_FAILED;
+  } finally {
+    progress.clear();
+    release();
+  }
+}
+
+function optionsOf(flags: Flags): StressOptions {
+  const seed = flags.seed ?? randomInt(SEED_MAX);
+  const id = `${new Date().toISOString().replaceAll(/[-:]|\.\d+/g, '')}-${seed}`;
+  const { postgres, server, senders, protocol } = flags;
+  return {
+    ...{ id, seed, senders, protocol, durationMs: flags.duration },
+    receivers: flags.receivers ?? senders,
+    dir: resolve(flags.out ?? join(ROOT, '.tidelock', 'stress', id)),
+    ...{ faults: flags.faults.choice, faultsText: flags.faults.text },
+    stack: postgres === undefined || server === undefined ? null : { postgres, server },
+    isCleanedUp: flags.cleanup === true,
+    launch: {
+      command: process.execPath,
+      programArguments: [PROGRAM],
+      environment: process.env,
+    },
+    versions: { tidelock: packageVersion(), node: process.versions.node },
+  };
+}
+
+function faultsOption(text: string): Flags['faults'] {
+  const choice = choiceOf(text);
+  if (choice !== undefined) return { text, choice };
+  throw new InvalidArgumentError(`none, gentle, harsh, or a list of: ${FAULTS.join(', ')}.`);
+}
+
+function packageVersion(): string {
+  const text = readFileSync(join(ROOT, 'package.json'), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+/** As it is seen from here, when it is below. */
+function shortPath(path: string): string {
+  const short = relative(process.cwd(), path);
+  return short.startsWith('..') || short === '' ? path : short;
+}

@@ -1,0 +1,11 @@
+/** `tidelock stress receiver`: started by `stress one-way`, one process for each of its receivers. */
+import type { Command } from 'commander';
+import type { ReceiverSettings } from '../bench/stress/receiver-news.ts';
+import { runReceiver } from '../bench/stress/receiver-program.ts';
+
+export function register(stress: Command): void {
+  stress
+    .command('receiver', { hidden: true })
+    .argument('<settings>', 'as JSON')
+    .action((settings: string) => runReceiver(JSON.parse(settings) as ReceiverSettings));
+}

@@ -1,0 +1,12 @@
+/** `tidelock stress`: what it is proven with. One file per subcommand. */
+import type { Command } from 'commander';
+import { register as registerOneWay } from './stress-one-way.ts';
+import { register as registerReceiver } from './stress-receiver.ts';
+
+export function register(program: Command): void {
+  const stress = program
+    .command('stress')
+    .description('load and faults on the real thing, every transaction checked');
+  registerOneWay(stress);
+  registerReceiver(stress);
+}
