@@ -1,6 +1,7 @@
 /** What changed while no stream ran is put into the stream, to get a position. */
 import type { TableDef } from '../core/table.ts';
 import { waitForOpenTransactions } from '../postgres/publication.ts';
+import { clearMarkSql } from '../postgres/publication-mark.ts';
 import type { PgSession } from '../postgres/session.ts';
 import type { TableDescription } from '../postgres/table-fitness.ts';
 import type { SourceCatalog } from './source-catalog.ts';
@@ -8,11 +9,12 @@ import type { SourceCatalog } from './source-catalog.ts';
 export type ChangesToAnnounce = {
   readonly catalog: SourceCatalog;
   readonly session: PgSession;
+  readonly publication: string;
   /** As of the log's upper. */
   readonly known: readonly TableDef[];
   readonly described: readonly TableDescription[];
-  /** Tables that were not in the publication: what was written to them meanwhile is not in the stream. */
-  readonly added: readonly string[];
+  /** Tables that were not published for a while: what was written to them then is not in the stream. */
+  readonly unseen: readonly string[];
   readonly signal: AbortSignal;
 };
 
@@ -21,9 +23,9 @@ export type ChangesToAnnounce = {
  * transactions that were open before, and rejects with the signal's reason when that wait is ended.
  */
 export async function announceChanges(request: ChangesToAnnounce): Promise<boolean> {
-  const { catalog, session, described, added, signal } = request;
+  const { catalog, session, publication, described, unseen, signal } = request;
   const known = new Map(request.known.map((table) => [table.name, table]));
-  const changed = new Set(added.filter((name) => known.has(name)));
+  const changed = new Set(unseen.filter((name) => known.has(name)));
   const rewritten = [...changed];
   for (const one of described) {
     const before = known.get(one.name);
@@ -32,11 +34,12 @@ export async function announceChanges(request: ChangesToAnnounce): Promise<boole
     if (JSON.stringify(before) !== JSON.stringify(now)) changed.add(one.name);
   }
   for (const name of known.keys()) changed.add(name);
-  if (changed.size === 0) return false;
+  const unmark = await clearMarkSql(session, publication);
+  if (changed.size === 0 && unmark === '') return false;
   const present = described.flatMap(({ kind, name }) =>
     kind === 'table' && changed.has(name) ? [name] : [],
   );
   await waitForOpenTransactions(session, signal);
-  await catalog.announce({ names: [...changed], present, rewritten });
+  await catalog.announce({ names: [...changed], present, rewritten, unmark });
   return true;
 }

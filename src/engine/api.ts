@@ -76,7 +76,8 @@ export type DigestAnswer = {
 export type SourceState = 'starting' | 'streaming' | 'down' | 'slot_busy' | 'unfit' | 'resyncing';
 export type TableState = {
   readonly name: string;
-  readonly state: 'live' | 'unfit';
+  /** `unreadable`: it is followed, but cannot be copied or checked. */
+  readonly state: 'live' | 'unfit' | 'unreadable';
   readonly reason?: string;
   readonly selector?: string;
 };

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Policy } from '../coordinator/types.ts';
-import { hasCode, messageOf, type TidelockError } from '../core/errors.ts';
+import { messageOf, type TidelockError } from '../core/errors.ts';
 import { formatLsn, type Ts } from '../core/lsn.ts';
 import type { TableDef } from '../core/table.ts';
 import type { ReplicaIdentityMode } from '../postgres/replica-identity.ts';
@@ -54,6 +54,8 @@ export type EngineOptions = {
   readonly keepsOldRows?: boolean | undefined;
   /** How often Postgres is scanned again for readers that check themselves. */
   readonly digestEveryMs?: number | undefined;
+  /** How often Postgres is asked how far it is, and whether rights and publication are as they were. */
+  readonly measureMs?: number | undefined;
   readonly clock?: Clock | undefined;
   /** For tests: called at named places, where the process may be killed. */
   readonly crashPoint?: EngineCrashHook | undefined;
@@ -234,12 +236,10 @@ class LiveEngine implements RunningEngine {
 
   /** Retained WAL is a question to Postgres: asked now and then, not by every visitor of the status page. */
   #measureLater(): TimerHandle {
-    const { core, driver } = this.#parts;
-    return core.clock.after(MEASURE_MS, () => {
+    const { core, driver, options } = this.#parts;
+    return core.clock.after(options.measureMs ?? MEASURE_MS, () => {
       this.#measuring = this.#measureLater();
-      driver.measure().catch((error: unknown) => {
-        if (!hasCode(error, 'SOURCE_DOWN')) throw error;
-      });
+      void driver.measure();
     });
   }
 }

@@ -53,8 +53,13 @@ export class SourceCatalog implements Catalog {
     readonly names: readonly string[];
     readonly present: readonly string[];
     readonly rewritten: readonly string[];
+    /** Run with it in one transaction: see postgres/publication-mark.ts. */
+    readonly unmark: string;
   }): Promise<void> {
-    await this.#session.query(announceSql({ prefix: ANNOUNCE_PREFIX, ...tables }));
+    const { unmark, ...announced } = tables;
+    const messages =
+      tables.names.length === 0 ? '' : announceSql({ prefix: ANNOUNCE_PREFIX, ...announced });
+    await this.#session.query(`BEGIN; ${messages}; ${unmark}; COMMIT`);
   }
 
   parse(message: LogicalMessage): readonly TableEvent[] | null {

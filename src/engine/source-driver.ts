@@ -3,18 +3,18 @@
  * asks and reports; every failure becomes `sourceLost`, and the coordinator decides when to try again.
  */
 import { hasCode, messageOf, TidelockError } from '../core/errors.ts';
-import { type Lsn, parseLsn, type Ts } from '../core/lsn.ts';
+import type { Lsn, Ts } from '../core/lsn.ts';
 import type { TableDef } from '../core/table.ts';
 import type { StagedPart, StagedRef } from '../log/port.ts';
 import { describeTables } from '../postgres/catalog.ts';
 import { BARRIER_SQL, installTriggers } from '../postgres/ddl.ts';
 import { requireFit } from '../postgres/fit.ts';
 import { dropBlindSlot, reconcilePublication } from '../postgres/publication.ts';
+import { clearMarkSql, readMark } from '../postgres/publication-mark.ts';
 import type { ReplicaIdentityMode } from '../postgres/replica-identity.ts';
 import { PgSession } from '../postgres/session.ts';
 import { createSlot, dropSlot, type SlotWait } from '../postgres/slot.ts';
 import { SlotReader } from '../postgres/slot-reader.ts';
-import { readSlot } from '../postgres/source-facts.ts';
 import type { TableDeclaration, TableDescription } from '../postgres/table-fitness.ts';
 import { announceChanges } from './announce-changes.ts';
 import type { TableState } from './api.ts';
@@ -24,6 +24,7 @@ import { type ProbedFacts, readProbedFacts } from './history-probe.ts';
 import { Ingest, type IngestLimits } from './ingest.ts';
 import { ReplicatedTables } from './replicated-tables.ts';
 import { SourceCatalog } from './source-catalog.ts';
+import { SourceWatch } from './source-watch.ts';
 import { toUnfit, toUnfitSource, waitingFor } from './source-words.ts';
 
 export type SourceOptions = {
@@ -46,8 +47,8 @@ type Connection = {
   readonly described: readonly TableDescription[];
   readonly nextTxid: number;
   readonly hasTriggers: boolean;
-  /** Tables that were not in the publication: what was written to them meanwhile is not in the stream. */
-  readonly added: readonly string[];
+  /** Tables that were not published for a while: what was written to them then is not in the stream. */
+  readonly unseen: readonly string[];
 };
 
 export class SourceDriver implements SourcePort {
@@ -71,8 +72,8 @@ export class SourceDriver implements SourcePort {
   /** The stream said that changes were left out of this slot. */
   #needsNewSlot = false;
   #redelivered = 0;
-  #retainedWalBytes: number | null = null;
-  #lagBytes: number | null = null;
+  readonly #watch: SourceWatch;
+  #isAnnouncing = false;
   #changesBefore = 0;
   /** Ends the wait of a table that is being added. */
   #adding = new AbortController();
@@ -81,6 +82,7 @@ export class SourceDriver implements SourcePort {
     this.#core = core;
     this.#options = options;
     this.#identity = new FullIdentity(options);
+    this.#watch = new SourceWatch(options);
   }
 
   /** How the first attempt to reach the source ended: an error that only an operator can mend, or null. */
@@ -98,7 +100,7 @@ export class SourceDriver implements SourcePort {
   }
 
   get tableStates(): readonly TableState[] {
-    return this.#tables?.states ?? [];
+    return (this.#tables?.states ?? []).map((state) => this.#watch.judge(state));
   }
 
   get counters(): { readonly changes: number; readonly redelivered: number } {
@@ -107,7 +109,11 @@ export class SourceDriver implements SourcePort {
   }
 
   get retainedWalBytes(): number | null {
-    return this.#retainedWalBytes;
+    return this.#watch.retainedWalBytes;
+  }
+
+  get lagBytes(): number | null {
+    return this.#watch.lagBytes;
   }
 
   connect(): void {
@@ -149,26 +155,23 @@ export class SourceDriver implements SourcePort {
     this.#connection?.session.query(BARRIER_SQL).catch(() => undefined); // its loss is reported by `closed`
   }
 
-  /** WAL that Postgres has written and the log does not have yet, as of the last `measure`. */
-  get lagBytes(): number | null {
-    return this.#lagBytes;
-  }
-
-  /** Asks Postgres how far it is and how much WAL the slot retains; null while it cannot be asked. */
+  /** Asks Postgres how far it is, and whether the stream still brings everything: else it is made anew. */
   async measure(): Promise<void> {
     const session = this.#connection?.session;
+    if (session === undefined || session.isLost || this.#reader === null) {
+      this.#watch.forget();
+      return;
+    }
     const hasTriggers = this.#connection?.hasTriggers === true;
-    this.#retainedWalBytes = null;
-    this.#lagBytes = null;
-    if (session === undefined || session.isLost) return;
-    const slot = await readSlot(session, this.#options.slot);
-    const row = await session.queryOne('SELECT pg_catalog.pg_current_wal_lsn() AS lsn');
-    const written = parseLsn(row.lsn ?? '', 'the current WAL position');
-    this.#retainedWalBytes = slot?.retainedBytes ?? null;
-    this.#lagBytes = Math.max(0, written - this.#core.tail.store.upper);
-    const isFree = await this.#identity.retry(session);
-    if (isFree && !hasTriggers)
-      this.#lost(new Error('new tables: connecting again'), this.#attempt);
+    const attempt = this.#attempt;
+    const tables = this.#isAnnouncing ? null : this.tables.map(({ name }) => name);
+    try {
+      await this.#watch.look({ session, upper: this.#core.tail.store.upper, tables });
+      const isFree = await this.#identity.retry(session);
+      if (isFree && !hasTriggers) throw new Error('new tables: connecting again');
+    } catch (error) {
+      this.#lost(error, attempt);
+    }
   }
 
   async close(): Promise<void> {
@@ -258,13 +261,12 @@ export class SourceDriver implements SourcePort {
         log: this.#core.tail.store,
       });
       this.#redelivered += facts.redelivered;
-      this.#retainedWalBytes = facts.slot?.retainedBytes ?? 0;
       const next = await session.queryOne(XMAX_SQL);
       if (attempt !== this.#attempt) return void (await session.end());
       const hasTriggers = triggers.kind === 'installed';
       const nextTxid = Number(next.xmax);
-      const { added } = change;
-      this.#connection = { session, facts, described, nextTxid, hasTriggers, added };
+      const unseen = await readMark(session, publication);
+      this.#connection = { session, facts, described, nextTxid, hasTriggers, unseen };
     } catch (error) {
       await session.end();
       throw error;
@@ -278,7 +280,7 @@ export class SourceDriver implements SourcePort {
 
   async #startHistory(generation: number, reason: string): Promise<void> {
     const { session, facts, described } = this.#connected();
-    const { slot, instance, onNotice } = this.#options;
+    const { slot, publication, instance, onNotice } = this.#options;
     onNotice(`starting history ${generation}: ${reason}`);
     await dropSlot(session, slot, instance);
     this.#core.crashPoint('slotDropped');
@@ -291,6 +293,9 @@ export class SourceDriver implements SourcePort {
       await observer.end();
     }
     this.#core.crashPoint('slotCreated');
+    // Everything is copied anew.
+    const unmark = await clearMarkSql(session, publication);
+    if (unmark !== '') await session.query(unmark);
     const tables = described.flatMap((one) => (one.kind === 'table' ? [one.table] : []));
     const { systemId, walTimeline } = facts;
     const { xmax } = await session.queryOne(XMAX_SQL);
@@ -299,7 +304,7 @@ export class SourceDriver implements SourcePort {
   }
 
   async #startStream(after: Ts): Promise<void> {
-    const { session, described, nextTxid, hasTriggers, added } = this.#connected();
+    const { session, described, nextTxid, hasTriggers, unseen } = this.#connected();
     const { url, slot, publication, instance, limits, streaming } = this.#options;
     const { keepsOldRows, onNotice } = this.#options;
     const { store } = this.#core.tail;
@@ -342,9 +347,12 @@ export class SourceDriver implements SourcePort {
     onNotice('the source streams');
     this.#core.dispatch({ kind: 'streamStarted', now: this.#core.clock.now() });
     this.#adding = new AbortController();
-    const changes = { catalog, session, described, added, known: store.tables };
+    this.#isAnnouncing = true;
+    const changes = { catalog, session, publication, described, unseen, known: store.tables };
     const isAnnounced = await announceChanges({ ...changes, signal: this.#adding.signal });
+    this.#isAnnouncing = false;
     if (isAnnounced) this.#core.crashPoint('announced');
+    await this.measure();
   }
 
   #stage(xid: number, part: StagedPart): StagedRef {

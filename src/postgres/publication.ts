@@ -4,12 +4,17 @@ import { quoteName } from '../core/table.ts';
 import { serverVersion } from './catalog.ts';
 import { REMEMBER_SQL } from './ddl-sql.ts';
 import { OWN_SCHEMA, quoteTable } from './names.ts';
+import { IS_PLAIN, IS_WHOLE } from './publication-health.ts';
+import { addMark } from './publication-mark.ts';
 import type { PgRow, PgSession } from './session.ts';
 import { dropSlot } from './slot.ts';
 import { readSlot } from './source-facts.ts';
 
 export type PublicationChange = {
-  /** Tables that were added: rows that are in them already come by a copy, not by the stream. */
+  /**
+   * Tables that were added, or that were published in part: rows that are in them already come by a copy, not
+   * by the stream. They are marked (`readMark`) unless the publication is new, and a new history with it.
+   */
   readonly added: readonly string[];
   readonly removed: readonly string[];
 };
@@ -20,15 +25,14 @@ const GENERATED_VERSION_MIN = 180_000;
 const SCHEMAS_VERSION_MIN = 150_000;
 
 const PUBLICATION_SQL = `
-  SELECT p.oid, p.puballtables, p.pubviaroot,
-    p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate AS is_whole,
+  SELECT p.oid, p.puballtables, ${IS_WHOLE} AS is_whole,
+    pg_catalog.pg_has_role(p.pubowner, 'USAGE') AS is_owner, current_user AS role,
     coalesce(pg_catalog.to_jsonb(p) ->> 'pubgencols', '') AS generated
   FROM pg_catalog.pg_publication p WHERE p.pubname = $1`;
 
-/** Row filters and column lists are never ours: such a table is added anew. */
+/** A table that is published in part is added anew. */
 const TABLES_SQL = `
-  SELECT n.nspname || '.' || c.relname AS name,
-    coalesce(pg_catalog.to_jsonb(r) ->> 'prqual', pg_catalog.to_jsonb(r) ->> 'prattrs') IS NULL AS is_plain
+  SELECT n.nspname || '.' || c.relname AS name, ${IS_PLAIN} AS is_plain
   FROM pg_catalog.pg_publication_rel r
   JOIN pg_catalog.pg_class c ON c.oid = r.prrelid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -96,40 +100,38 @@ async function reconcile(
     return { added: tables, removed: [] };
   }
   if (row.puballtables === 't') throw allTables(publication);
-  await reconcileOptions(session, publication, row, version);
   const name = quoteName(publication);
+  const alter = async (change: string): Promise<void> => {
+    if (row.is_owner !== 't') throw notOwner(publication, row.role ?? '');
+    await session.query(`ALTER PUBLICATION ${name} ${change}`);
+  };
+  const wasWhole = await reconcileOptions(session, row, { version, alter });
   const present = await session.query(TABLES_SQL, [row.oid ?? null]);
   const all = present.map((table) => table.name ?? '');
   const plain = present.filter((table) => table.is_plain === 't').map((table) => table.name ?? '');
   const added = tables.filter((table) => !plain.includes(table));
   const dropped = all.filter((table) => !tables.includes(table) || !plain.includes(table));
-  if (dropped.length > 0) {
-    await session.query(`ALTER PUBLICATION ${name} DROP TABLE ${tablesSql(dropped)}`);
-  }
-  if (added.length > 0) {
-    await session.query(`ALTER PUBLICATION ${name} ADD TABLE ${tablesSql(added)}`);
-  }
-  return { added, removed: dropped.filter((table) => !tables.includes(table)) };
+  if (dropped.length > 0) await alter(`DROP TABLE ${tablesSql(dropped)}`);
+  if (added.length > 0) await alter(`ADD TABLE ${tablesSql(added)}`);
+  const toCopy = wasWhole ? added : tables;
+  if (toCopy.length > 0) await addMark(session, publication, toCopy);
+  return { added: toCopy, removed: dropped.filter((table) => !tables.includes(table)) };
 }
 
+/** True when every kind of change was published. */
 async function reconcileOptions(
   session: PgSession,
-  publication: string,
   row: PgRow,
-  version: number,
-): Promise<void> {
-  const name = quoteName(publication);
-  const isRight = row.pubviaroot === 't' && row.is_whole === 't';
+  { version, alter }: { readonly version: number; alter(change: string): Promise<void> },
+): Promise<boolean> {
+  const isWhole = row.is_whole === 't';
   const wantsGenerated = version >= GENERATED_VERSION_MIN && row.generated !== 's';
-  if (!isRight || wantsGenerated) {
-    await session.query(`ALTER PUBLICATION ${name} SET (${optionsSql(version)})`);
-  }
-  if (version < SCHEMAS_VERSION_MIN) return;
+  if (!isWhole || wantsGenerated) await alter(`SET (${optionsSql(version)})`);
+  if (version < SCHEMAS_VERSION_MIN) return isWhole;
   for (const schema of await session.query(SCHEMAS_SQL, [row.oid ?? null])) {
-    await session.query(
-      `ALTER PUBLICATION ${name} DROP TABLES IN SCHEMA ${quoteName(schema.name ?? '')}`,
-    );
+    await alter(`DROP TABLES IN SCHEMA ${quoteName(schema.name ?? '')}`);
   }
+  return isWhole;
 }
 
 const OPEN_POLL_MS = 50;
@@ -172,6 +174,14 @@ function optionsSql(version: number): string {
 /** ONLY: inheritance children are tables of their own here; partitions come with their root anyway. */
 function tablesSql(tables: readonly string[]): string {
   return tables.map((table) => `ONLY ${quoteTable(table)}`).join(', ');
+}
+
+function notOwner(publication: string, role: string): TidelockError {
+  return new TidelockError({
+    code: 'SOURCE_UNFIT',
+    message: `publication ${publication} must be changed and belongs to another role`,
+    hint: `ALTER PUBLICATION ${quoteName(publication)} OWNER TO ${quoteName(role)}`,
+  });
 }
 
 function allTables(publication: string): TidelockError {

@@ -5,9 +5,9 @@
  */
 import type { Duplex } from 'node:stream';
 import pg from 'pg';
-import { TidelockError } from '../core/errors.ts';
-import { quoteText } from '../core/table.ts';
-import { translateError } from './pg-errors.ts';
+import { messageOf, TidelockError } from '../core/errors.ts';
+import { quoteName, quoteText } from '../core/table.ts';
+import { sqlStateOf, translateError } from './pg-errors.ts';
 
 /** Rows by column name; every value as Postgres prints it. */
 export type PgRow = Readonly<Record<string, string | null>>;
@@ -95,7 +95,7 @@ export class PgSession {
     } catch (cause) {
       session.#isEnding = true;
       client.end().catch(() => undefined); // it never came up: there is nothing to wait for
-      throw translateError(cause, where, { isConnecting: true });
+      throw mayNotConnect(cause, client) ?? translateError(cause, where, { isConnecting: true });
     }
     return session;
   }
@@ -216,6 +216,18 @@ function newClient(options: SessionOptions): pg.Client {
       cause,
     });
   }
+}
+
+/** A role that may not replicate, or not use the database; null for every other failure. */
+function mayNotConnect(cause: unknown, { user, database }: pg.Client): TidelockError | null {
+  if (sqlStateOf(cause) !== '42501') return null;
+  const role = quoteName(user ?? '');
+  return new TidelockError({
+    code: 'SOURCE_UNFIT',
+    message: `Postgres refuses the connection: ${messageOf(cause)}`,
+    hint: `run as a superuser: ALTER ROLE ${role} REPLICATION; GRANT CONNECT ON DATABASE ${quoteName(database ?? '')} TO ${role}`,
+    cause,
+  });
 }
 
 /** The URL with this program's own parameters removed, and the `options` that somebody put there. */

@@ -19,6 +19,7 @@ import { DEFAULT_POLICY } from '../../src/engine/engine.ts';
 import type { Child } from '../support/child.ts';
 import { CrashBed } from '../support/crash-bed.ts';
 import type { ReplicaNews } from '../support/replica-process.ts';
+import { until } from '../support/stack.ts';
 import { COUNTRIES, TOTAL } from '../support/workload.ts';
 
 /** Change it to look for trouble elsewhere; a failure tells it by the tests' names. */
@@ -121,6 +122,33 @@ describe(`the server, seed ${SEED}`, () => {
     await bed.expectEqual();
     expect(bed.resyncs).toEqual([]);
   });
+
+  test.each(['published', 'announced'])(
+    'P19, P20: killed at %s, what a table was through while it was not published is copied',
+    async (point) => {
+      await bed.server.kill();
+      const { sql, name } = bed.stack;
+      const other = await bed.stack.client();
+      const triggers = ['ddl', 'drop', 'rewrite'].map(
+        (one) => `DROP EVENT TRIGGER tidelock_${one};`,
+      );
+      await sql.query(`${triggers.join(' ')} ALTER PUBLICATION ${name} DROP TABLE city`);
+      await sql.query(`UPDATE city SET people = people + 1000 WHERE id = 1`);
+      await other.query(`BEGIN; UPDATE city SET people = people + 1000 WHERE id = 2`);
+      await bed.startServer({ point, hit: 1 });
+      // It announces only when whoever wrote to the unpublished table has ended.
+      if (point === 'announced') await other.query('COMMIT');
+      await bed.expectTrapped();
+      await bed.startAgain();
+      if (point === 'published') await other.query('COMMIT');
+      await until('the table was copied again', () => {
+        const asked = bed.resyncs.filter((reason) => !reason.startsWith('the digest differs'));
+        return asked.length >= bed.followed.length;
+      });
+      await bed.expectEqual();
+      bed.forgetResyncs();
+    },
+  );
 
   test.each(['slotDropped', 'slotCreated', 'afterReset'])(
     'P19, P20: killed at %s, while a new history begins',

@@ -41,7 +41,12 @@ const STATUS: Schema = object(
     tables: {
       type: 'array',
       items: object(
-        { name: TEXT, state: { enum: ['live', 'unfit'] }, reason: TEXT, selector: TEXT },
+        {
+          name: TEXT,
+          state: { enum: ['live', 'unfit', 'unreadable'] },
+          reason: TEXT,
+          selector: TEXT,
+        },
         ['reason', 'selector'],
       ),
     },
