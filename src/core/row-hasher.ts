@@ -22,18 +22,17 @@ const TAG_INTEGER = 1;
 const TAG_FLOAT = 2;
 const TAG_TEXT = 3;
 const TAG_BYTES = 4;
-/** UTF-16 units whose UTF-8 fits in any case. */
-const UNITS_MAX = TEXTS_BYTES / 3;
+/** Bytes in UTF-8 of one UTF-16 unit, at most. */
+const UNIT_BYTES_MAX = 3;
+/** Texts up to this length are written by a loop: a native call takes longer. */
+const LOOP_UNITS_MAX = 16;
 /** Words before each row's words: sizes of its texts and of its words. */
 const HEAD_WORDS = 2;
 /** More are not packed at once: it would gain nothing. */
 const PACKED_ROWS_MAX = 100;
 
 const words = new Int32Array(mixer.memory.buffer, 0, TEXTS_AT / 4);
-const texts = new Uint8Array(mixer.memory.buffer, TEXTS_AT, TEXTS_BYTES);
-/** For each packed text, where its size stands and where its row begins. */
-const sizes = new Int32Array(TEXTS_AT / 8);
-const heads = new Int32Array(TEXTS_AT / 8);
+const texts = Buffer.from(mixer.memory.buffer, TEXTS_AT, TEXTS_BYTES);
 const float = new Float64Array(1);
 const floatWords = new Int32Array(float.buffer);
 const encoder = new TextEncoder();
@@ -43,17 +42,15 @@ export class RowHasher {
   readonly #seed: number;
   /** Seeds of the columns' names. */
   readonly #seeds: Int32Array;
-  readonly #isFloat: readonly boolean[];
+  readonly #isFloat: Uint8Array;
   /** Rows that are packed at once, at most. */
   readonly #packedMax: number;
   readonly #sum = new Uint32Array(4);
-  #text = '';
-  #textCount = 0;
 
   constructor(table: HashedTable) {
     this.#seed = hashText(table.name);
     this.#seeds = Int32Array.from(table.columns, ({ name }) => hashText(name));
-    this.#isFloat = table.columns.map(({ kind }) => kind === 'float');
+    this.#isFloat = Uint8Array.from(table.columns, ({ kind }) => (kind === 'float' ? 1 : 0));
     const rowBytesMax = (HEAD_WORDS + 4 + 3 * table.columns.length) * 4;
     const fitting = Math.floor((TEXTS_AT - RECORDS_AT) / rowBytesMax);
     assert(fitting > 0, `${table.name} has fewer than 5,000 columns`);
@@ -70,127 +67,110 @@ export class RowHasher {
     for (let index = 0; index < 4; index += 1) words[index] = 0;
     for (let at = start; at < end; ) {
       const count = this.#pack(rows, at, Math.min(end, at + this.#packedMax));
-      const next = at + Math.max(count, 1);
-      if (count > 0 && this.#encode()) mixer.add(count, this.#seed, RECORDS_AT, TEXTS_AT);
-      else for (; at < next; at += 1) this.#addAlone(rows[at] ?? []);
-      at = next;
+      if (count > 0) mixer.add(count, this.#seed, RECORDS_AT, TEXTS_AT);
+      else this.#addLong(rows[at] ?? []);
+      at += Math.max(count, 1);
     }
     for (let index = 0; index < 4; index += 1) this.#sum[index] = words[index] ?? 0;
     return this.#sum;
   }
 
-  /**
-   * Packs the words of as many rows as can be packed, as if their texts were ASCII, whose size in bytes is
-   * known before it is encoded. Returns how many. Their texts are collected in `#text`.
-   */
+  /** Packs as many rows as there is room for, and returns how many; 0 when there is not enough for one. */
   #pack(rows: readonly Row[], start: number, end: number): number {
     const seeds = this.#seeds;
+    const isFloat = this.#isFloat;
     const columns = seeds.length;
-    let text = '';
-    let textCount = 0;
     let next = RECORDS_AT / 4;
-    let index = start;
-    for (; index < end; index += 1) {
+    let textsEnd = 0;
+    for (let index = start; index < end; index += 1) {
       const row = rows[index] ?? [];
       const head = next;
-      const keptText = text;
-      const keptCount = textCount;
-      let isPacked = true;
-      let units = 0;
+      const textsStart = textsEnd;
       next += HEAD_WORDS;
       for (let column = 0; column < columns; column += 1) {
         const cell = row[column];
-        if (typeof cell === 'number') next = this.#packNumber(cell, column, next);
-        else if (typeof cell === 'string') {
-          words[next] = (seeds[column] ?? 0) + TAG_TEXT;
-          words[next + 1] = cell.length;
-          sizes[textCount] = next + 1;
-          heads[textCount] = head;
-          textCount += 1;
-          units += cell.length;
-          text += cell;
-          next += 2;
-        } else if (typeof cell === 'bigint') next = this.#packBigint(cell, column, next);
-        else if (cell !== null && cell !== undefined) isPacked = false;
+        const seed = seeds[column] ?? 0;
+        if (typeof cell === 'number') {
+          next = packNumber(cell, isFloat[column] === 1, seed, next);
+        } else if (typeof cell === 'string') {
+          if (textsEnd + cell.length * UNIT_BYTES_MAX > TEXTS_BYTES) return index - start;
+          const size = writeText(cell, textsEnd);
+          next = packSize(size, seed + TAG_TEXT, next);
+          textsEnd += size;
+        } else if (typeof cell === 'bigint') {
+          next = packBigint(cell, seed, next);
+        } else if (cell !== null && cell !== undefined) {
+          if (textsEnd + cell.length > TEXTS_BYTES) return index - start;
+          texts.set(cell, textsEnd);
+          next = packSize(cell.length, seed + TAG_BYTES, next);
+          textsEnd += cell.length;
+        }
       }
-      if (!isPacked || text.length > UNITS_MAX) {
-        text = keptText;
-        textCount = keptCount;
-        break;
-      }
-      words[head] = units;
+      words[head] = textsEnd - textsStart;
       next = fillUp(head, next);
     }
-    this.#text = text;
-    this.#textCount = textCount;
-    return index - start;
+    return end - start;
   }
 
-  /** Encodes the collected texts. False when their sizes cannot be found out. */
-  #encode(): boolean {
-    const { length } = this.#text;
-    return (
-      length === 0 || encoder.encodeInto(this.#text, texts).written === length || this.#measure()
-    );
-  }
-
-  /** There is more than ASCII: puts right the sizes of the texts, and of all texts of each row. */
-  #measure(): boolean {
-    let at = TEXTS_AT;
-    for (let index = 0; index < this.#textCount; index += 1) {
-      const place = sizes[index] ?? 0;
-      const head = heads[index] ?? 0;
-      const units = words[place] ?? 0;
-      const size = mixer.size(at, units);
-      if (size < 0) return false;
-      words[place] = size;
-      words[head] = (words[head] ?? 0) + size - units;
-      at += size;
-    }
-    return true;
-  }
-
-  #packNumber(cell: number, column: number, at: number): number {
-    const seed = this.#seeds[column] ?? 0;
-    if (this.#isFloat[column] === true) {
-      float[0] = cell;
-      words[at] = seed + TAG_FLOAT;
-      words[at + 1] = floatWords[0] ?? 0;
-      words[at + 2] = floatWords[1] ?? 0;
-    } else {
-      words[at] = seed + TAG_INTEGER;
-      words[at + 1] = cell; // modulo 2^32
-      words[at + 2] = (cell | 0) === cell ? cell >> 31 : Math.floor(cell / 0x1_0000_0000);
-    }
-    return at + 3;
-  }
-
-  #packBigint(cell: bigint, column: number, at: number): number {
-    words[at] = (this.#seeds[column] ?? 0) + TAG_INTEGER;
-    words[at + 1] = Number(BigInt.asIntN(32, cell));
-    words[at + 2] = Number(BigInt.asIntN(32, cell >> 32n));
-    return at + 3;
-  }
-
-  /** One row with anything in it, of any length: its texts go through the memory piece by piece. */
-  #addAlone(row: Row): void {
+  /** A row that there is no room for: its texts go through the memory piece by piece. */
+  #addLong(row: Row): void {
     const stream = new TextStream(this.#seed);
     const head = RECORDS_AT / 4;
     let next = head + HEAD_WORDS;
     for (let column = 0; column < this.#seeds.length; column += 1) {
       const cell = row[column];
-      if (cell === null || cell === undefined) continue;
-      if (typeof cell === 'number') next = this.#packNumber(cell, column, next);
-      else if (typeof cell === 'bigint') next = this.#packBigint(cell, column, next);
-      else {
-        const isText = typeof cell === 'string';
-        words[next] = (this.#seeds[column] ?? 0) + (isText ? TAG_TEXT : TAG_BYTES);
-        words[next + 1] = isText ? stream.text(cell) : stream.bytes(cell);
-        next += 2;
+      const seed = this.#seeds[column] ?? 0;
+      if (typeof cell === 'number')
+        next = packNumber(cell, this.#isFloat[column] === 1, seed, next);
+      else if (typeof cell === 'string') {
+        next = packSize(stream.text(cell), seed + TAG_TEXT, next);
+      } else if (typeof cell === 'bigint') next = packBigint(cell, seed, next);
+      else if (cell !== null && cell !== undefined) {
+        next = packSize(stream.bytes(cell), seed + TAG_BYTES, next);
       }
     }
-    stream.finish(head, fillUp(head, next));
+    stream.finish((head + HEAD_WORDS) * 4, fillUp(head, next) * 4);
   }
+}
+
+/** Like all `pack` functions, writes from word `at` on and returns where it ends. */
+function packNumber(cell: number, isFloat: boolean, seed: number, at: number): number {
+  if (isFloat) {
+    float[0] = cell;
+    words[at] = seed + TAG_FLOAT;
+    words[at + 1] = floatWords[0] ?? 0;
+    words[at + 2] = floatWords[1] ?? 0;
+  } else {
+    words[at] = seed + TAG_INTEGER;
+    words[at + 1] = cell; // modulo 2^32
+    words[at + 2] = (cell | 0) === cell ? cell >> 31 : Math.floor(cell / 0x1_0000_0000);
+  }
+  return at + 3;
+}
+
+function packBigint(cell: bigint, seed: number, at: number): number {
+  words[at] = seed + TAG_INTEGER;
+  words[at + 1] = Number(BigInt.asIntN(32, cell));
+  words[at + 2] = Number(BigInt.asIntN(32, cell >> 32n));
+  return at + 3;
+}
+
+function packSize(size: number, tag: number, at: number): number {
+  words[at] = tag;
+  words[at + 1] = size;
+  return at + 2;
+}
+
+/** Returns the size in bytes. Room for it must be there. */
+function writeText(cell: string, at: number): number {
+  const { length } = cell;
+  if (length > LOOP_UNITS_MAX) return texts.write(cell, at);
+  for (let index = 0; index < length; index += 1) {
+    const unit = cell.charCodeAt(index);
+    if (unit > 0x7f) return texts.write(cell, at);
+    texts[at + index] = unit;
+  }
+  return length;
 }
 
 /** Writes the size of a row's words, filled up with zeros to a multiple of four; returns where they end. */
@@ -204,14 +184,14 @@ function fillUp(head: number, next: number): number {
 
 /** The texts and bytes of one row, in order. */
 class TextStream {
-  readonly #seed: number;
-  #state: readonly [bigint, bigint] | null = null;
+  #state: readonly [bigint, bigint];
   /** Bytes that wait to be mixed, and bytes of the row so far. */
   #waiting = 0;
   #total = 0;
 
-  constructor(seed: number) {
-    this.#seed = seed;
+  constructor(seed32: number) {
+    const seed = BigInt(seed32 >>> 0);
+    this.#state = [seed, seed];
   }
 
   /** Returns the size in bytes, as `bytes` does. */
@@ -241,19 +221,12 @@ class TextStream {
     return cell.length;
   }
 
-  /** Adds the row's hash to the sum. Its words stand behind `head`. */
-  finish(head: number, end: number): void {
-    if (this.#state === null) {
-      words[head] = this.#waiting;
-      mixer.add(1, this.#seed, head * 4, TEXTS_AT);
-      return;
-    }
-    const wordsAt = (head + HEAD_WORDS) * 4;
-    const wordsSize = end * 4 - wordsAt;
+  /** Adds the row's hash to the sum. Its words stand from `wordsAt` to `wordsEnd`, in bytes. */
+  finish(wordsAt: number, wordsEnd: number): void {
     this.#absorb(TEXTS_AT, this.#waiting);
-    this.#absorb(wordsAt, wordsSize);
+    this.#absorb(wordsAt, wordsEnd - wordsAt);
     const [low, high] = this.#state;
-    mixer.finish(low, high, BigInt(Math.ceil(this.#total / 16) * 16 + wordsSize));
+    mixer.finish(low, high, BigInt(Math.ceil(this.#total / 16) * 16 + wordsEnd - wordsAt));
   }
 
   /** Room for at least one character. */
@@ -266,8 +239,7 @@ class TextStream {
   }
 
   #absorb(at: number, size: number): void {
-    const seed = BigInt(this.#seed >>> 0);
-    const [low, high] = this.#state ?? [seed, seed];
+    const [low, high] = this.#state;
     this.#state = mixer.absorb(low, high, at, size);
   }
 }

@@ -12,8 +12,6 @@ declare const WebAssembly: {
 
 type Exports = {
   readonly memory: { readonly buffer: ArrayBuffer };
-  /** Bytes of the next `units` UTF-16 units at `at`; -1 when a character is cut by it. */
-  readonly size: (at: number, units: number) => number;
   /** Adds the hashes of `count` packed rows to the sum. */
   readonly add: (count: number, seed: number, records: number, texts: number) => void;
   /** One piece of a row that is too long to be packed; all pieces but the last are multiples of 16 bytes. */
@@ -29,17 +27,15 @@ type Exports = {
 
 /** Assembled from row-mixer.wat. */
 export const ROW_MIXER = [
-  'AGFzbQEAAAABIgVgBH5+f38Cfn5gAX4BfmADfn5+AGACf38Bf2AEf39/fwADBgUAAQIDBAUDAQAFBykFBm1lbW9yeQ',
-  'IABmFic29yYgAABmZpbmlzaAACBHNpemUAAwNhZGQABArfBAXSAQEDfgJAIANFDQADQCACKQAAIQQgAikACCEFIANB',
-  'EEkEQEIBIANBA3SthkIBfSEGIANBCEkEQCAEIAaDIQRCACEFBSAFIAaDIQULQRAhAwsgACAEQtWniYqR8t7hh39+Qh',
-  '+JQv+mlrqyqOv6zAB+hSEAIABCG4kgAXxCBX5Cqc7zlgV8IQAgASAFQv+mlrqyqOv6zAB+QiGJQtWniYqR8t7hh39+',
-  'hSEBIAFCH4kgAHxCBX5CtbWlwgN8IQEgAkEQaiECIANBEGsiAw0ACwsgACABCzQAIAAgAEIhiIVCzZnW6v7666h/fi',
-  'EAIAAgAEIhiIVC09iX1OG/rudEfiEAIAAgAEIhiIULXwEBfiAAIAKFIQAgASAChSEBIAAgAXwhACABIAB8IQEgABAB',
-  'IQAgARABIQEgACABfCEAIAEgAHwhAUEAKQMAIAB8IQNBCEEIKQMAIAF8IAMgAFStfDcDAEEAIAM3AwALhQEBAn8gAC',
-  'ECAkADQCABQQBMDQEgAUEITgRAIAApAABCgIGChIiQoMCAf4NQBEAgAEEIaiEAIAFBCGshAQwCCwsgAC0AACEDIAFB',
-  'ASADQfABT2prIQEgAEEBaiADQYABTyADQeABTyADQfABT2pqaiEADAALCyABQQBIBEBBfw8LIAAgAmsLbQICfgJ/Ak',
-  'AgAEUNAANAIAIoAgAhBiACKAIEIQcgAa0gAa0gAyAGEAAhBSEEIAJBCGohAiAEIAUgAiAHEAAhBSEEIAQgBSAGQQ9q',
-  'QXBxIAdqrRACIAMgBmohAyACIAdqIQIgAEEBayIADQALCws=',
+  'AGFzbQEAAAABHARgBH5+f38Cfn5gAX4BfmADfn5+AGAEf39/fwADBQQAAQIDBQMBAAUHIgQGbWVtb3J5AgAGYWJzb3',
+  'JiAAAGZmluaXNoAAIDYWRkAAMK2AME0gEBA34CQCADRQ0AA0AgAikAACEEIAIpAAghBSADQRBJBEBCASADQQN0rYZC',
+  'AX0hBiADQQhJBEAgBCAGgyEEQgAhBQUgBSAGgyEFC0EQIQMLIAAgBELVp4mKkfLe4Yd/fkIfiUL/ppa6sqjr+swAfo',
+  'UhACAAQhuJIAF8QgV+QqnO85YFfCEAIAEgBUL/ppa6sqjr+swAfkIhiULVp4mKkfLe4Yd/foUhASABQh+JIAB8QgV+',
+  'QrW1pcIDfCEBIAJBEGohAiADQRBrIgMNAAsLIAAgAQs0ACAAIABCIYiFQs2Z1ur++uuof34hACAAIABCIYiFQtPYl9',
+  'Thv67nRH4hACAAIABCIYiFC18BAX4gACAChSEAIAEgAoUhASAAIAF8IQAgASAAfCEBIAAQASEAIAEQASEBIAAgAXwh',
+  'ACABIAB8IQFBACkDACAAfCEDQQhBCCkDACABfCADIABUrXw3AwBBACADNwMAC20CAn4CfwJAIABFDQADQCACKAIAIQ',
+  'YgAigCBCEHIAGtIAGtIAMgBhAAIQUhBCACQQhqIQIgBCAFIAIgBxAAIQUhBCAEIAUgBkEPakFwcSAHaq0QAiADIAZq',
+  'IQMgAiAHaiECIABBAWsiAA0ACwsL',
 ].join('');
 
 /** Bytes at which the parts of the memory begin: the sum (16 bytes), rows' words, rows' texts. */

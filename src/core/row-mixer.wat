@@ -84,38 +84,6 @@
         (i64.extend_i32_u (i64.lt_u (local.get $sum) (local.get $low)))))
     (i64.store (i32.const 0) (local.get $sum)))
 
-  ;; How many bytes `units` UTF-16 units take at `at`, where valid UTF-8 stands; -1 when a character there
-  ;; has more units than are left.
-  (func (export "size") (param $at i32) (param $units i32) (result i32)
-    (local $start i32) (local $byte i32)
-    (local.set $start (local.get $at))
-    (block $done
-      (loop $next
-        (br_if $done (i32.le_s (local.get $units) (i32.const 0)))
-        (if (i32.ge_s (local.get $units) (i32.const 8))
-          (then
-            (if (i64.eqz
-                  (i64.and (i64.load align=1 (local.get $at)) (i64.const 0x8080808080808080)))
-              (then
-                (local.set $at (i32.add (local.get $at) (i32.const 8)))
-                (local.set $units (i32.sub (local.get $units) (i32.const 8)))
-                (br $next)))))
-        (local.set $byte (i32.load8_u (local.get $at)))
-        (local.set $units
-          (i32.sub (local.get $units)
-            (i32.add (i32.const 1) (i32.ge_u (local.get $byte) (i32.const 0xf0)))))
-        (local.set $at
-          (i32.add
-            (i32.add (local.get $at) (i32.const 1))
-            (i32.add
-              (i32.ge_u (local.get $byte) (i32.const 0x80))
-              (i32.add
-                (i32.ge_u (local.get $byte) (i32.const 0xe0))
-                (i32.ge_u (local.get $byte) (i32.const 0xf0))))))
-        (br $next)))
-    (if (i32.lt_s (local.get $units) (i32.const 0)) (then (return (i32.const -1))))
-    (i32.sub (local.get $at) (local.get $start)))
-
   ;; Adds the hashes of `count` rows to the sum. At `records` each row has: bytes of texts (u32), bytes of
   ;; words (u32), and its words, filled up with zeros to a multiple of 16. At `texts` are the texts of all rows.
   (func (export "add")

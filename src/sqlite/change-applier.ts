@@ -9,7 +9,7 @@ import { RowHasher } from '../core/row-hasher.ts';
 import type { TableDef } from '../core/table.ts';
 import type { DigestBook } from './digest-book.ts';
 import type { ReplicaCatalog } from './replica-catalog.ts';
-import { scanRows } from './replica-scan.ts';
+import { scanSlices } from './replica-scan.ts';
 import type { ReplicaTable } from './replica-table.ts';
 import type { Sql } from './sql.ts';
 import { TableWriter } from './table-writer.ts';
@@ -85,9 +85,7 @@ export class ChangeApplier {
     const digests = this.#book.table(table.name);
     const hasher = new RowHasher(table.definition);
     digests.clear();
-    scanRows(this.#sql, table, (row) => {
-      digests.add(table.selectorOf(row) ?? '', hasher.hash(row));
-    });
+    scanSlices(this.#sql, table, (slice) => digests.add(hasher, slice, slice.rows.length));
   }
 
   /** The table's writer, or null when its changes are not applied. Throws `PROTOCOL` for unknown tables. */

@@ -3,6 +3,8 @@
  * they describe. A digest of no rows is not kept.
  */
 import { Digest } from '../core/digest.ts';
+import type { RowHasher } from '../core/row-hasher.ts';
+import type { Cell } from '../core/value.ts';
 import { asNumber, asText, type Sql, type SqlStatement } from './sql.ts';
 
 /** The digest of one selector's rows of one table: 32 hexadecimal digits and the number of rows. */
@@ -15,6 +17,12 @@ export type ReplicaDigest = {
 
 /** `before`: a copy of what is stored, while it differs; null where nothing is stored. */
 type Entry = { readonly digest: Digest; before: Digest | null };
+
+/** Rows of one table, and the selector of each. */
+export type SelectedRows = {
+  readonly rows: (readonly Cell[])[];
+  readonly selectors: string[];
+};
 
 /** One table's digests. */
 export class TableDigests {
@@ -34,12 +42,18 @@ export class TableDigests {
     this.#entries.set(stored.selector, { digest, before: null });
   }
 
-  add(selector: string, hash: Uint32Array): void {
-    this.#touch(selector).add(hash);
+  /** Adds the first `count` rows. Neighbours of one selector are hashed together. */
+  add(hasher: RowHasher, rows: SelectedRows, count: number): void {
+    eachRun(rows.selectors, count, (selector, start, end) => {
+      this.#touch(selector).add(hasher.sum(rows.rows, start, end), end - start);
+    });
   }
 
-  remove(selector: string, hash: Uint32Array): void {
-    this.#touch(selector).remove(hash);
+  /** Takes out all of these rows. */
+  remove(hasher: RowHasher, rows: SelectedRows): void {
+    eachRun(rows.selectors, rows.rows.length, (selector, start, end) => {
+      this.#touch(selector).remove(hasher.sum(rows.rows, start, end), end - start);
+    });
   }
 
   /** The table has no rows any more. */
@@ -152,6 +166,21 @@ export class DigestBook {
   revert(): void {
     for (const table of this.#changed) table.revert();
     this.#changed.clear();
+  }
+}
+
+/** Calls `use` for each run of equal selectors. */
+function eachRun(
+  selectors: readonly string[],
+  count: number,
+  use: (selector: string, start: number, end: number) => void,
+): void {
+  for (let start = 0; start < count; ) {
+    const selector = selectors[start] ?? '';
+    let end = start + 1;
+    while (end < count && selectors[end] === selector) end += 1;
+    use(selector, start, end);
+    start = end;
   }
 }
 

@@ -4,16 +4,39 @@ import { bucketOf } from '../core/bucket.ts';
 import { Digest } from '../core/digest.ts';
 import { RowHasher } from '../core/row-hasher.ts';
 import type { Cell } from '../core/value.ts';
-import type { ReplicaDigest } from './digest-book.ts';
+import type { ReplicaDigest, SelectedRows } from './digest-book.ts';
 import type { ReplicaTable } from './replica-table.ts';
 import { prepareArrays, type Sql } from './sql.ts';
 
 /** Rows between two turns of the event loop: some 5 ms. */
 const SLICE_ROWS_MAX = 2000;
 
+/** Rows that are hashed together. */
+const HASHED_ROWS = 20;
+
 /** Calls `use` with every row, in no promised order. */
 export function scanRows(sql: Sql, table: ReplicaTable, use: (row: Cell[]) => void): void {
   for (const row of prepareArrays(sql, table.selectSql).iterate()) use(table.restore(row));
+}
+
+/** The same in slices, with selectors; a slice is valid until the next one. */
+export function scanSlices(
+  sql: Sql,
+  table: ReplicaTable,
+  use: (slice: SelectedRows) => void,
+): void {
+  const slice: SelectedRows = { rows: [], selectors: [] };
+  const end = (): void => {
+    use(slice);
+    slice.rows.length = 0;
+    slice.selectors.length = 0;
+  };
+  scanRows(sql, table, (row) => {
+    slice.rows.push(row);
+    slice.selectors.push(table.selectorOf(row) ?? '');
+    if (slice.rows.length >= HASHED_ROWS) end();
+  });
+  end();
 }
 
 /** The same, giving the event loop a turn between slices. The connection must have an open transaction. */

@@ -14,7 +14,12 @@ import { RowHasher } from '../core/row-hasher.ts';
 import type { TableDef } from '../core/table.ts';
 import type { Cell } from '../core/value.ts';
 import { ChangeApplier } from './change-applier.ts';
-import { DigestBook, type ReplicaDigest, type TableDigests } from './digest-book.ts';
+import {
+  DigestBook,
+  type ReplicaDigest,
+  type SelectedRows,
+  type TableDigests,
+} from './digest-book.ts';
 import { ReplicaCatalog } from './replica-catalog.ts';
 import { replicaWriteFailure } from './replica-errors.ts';
 import { createReplicaSchema, writeMeta } from './replica-schema.ts';
@@ -185,7 +190,7 @@ class TableLoader {
   readonly #hasher: RowHasher;
   readonly #statements: RowStatements;
   readonly #batchSize: number;
-  #rows: (readonly Cell[])[] = [];
+  readonly #rows: SelectedRows = { rows: [], selectors: [] };
 
   constructor(sql: Sql, table: ReplicaTable, digests: TableDigests) {
     this.table = table;
@@ -196,14 +201,18 @@ class TableLoader {
   }
 
   add(selector: string, row: readonly Cell[]): void {
-    this.#digests.add(selector, this.#hasher.hash(row));
-    this.#rows.push(row);
-    if (this.#rows.length >= this.#batchSize) this.flush();
+    const { rows, selectors } = this.#rows;
+    rows.push(row);
+    selectors.push(selector);
+    if (rows.length >= this.#batchSize) this.flush();
   }
 
   flush(): void {
-    const count = this.#statements.insert(this.#rows);
-    assert(count === this.#rows.length, `rows of ${this.table.name} have distinct keys`);
-    this.#rows = [];
+    const { rows, selectors } = this.#rows;
+    const count = this.#statements.insert(rows);
+    assert(count === rows.length, `rows of ${this.table.name} have distinct keys`);
+    this.#digests.add(this.#hasher, this.#rows, count);
+    rows.length = 0;
+    selectors.length = 0;
   }
 }

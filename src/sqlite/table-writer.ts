@@ -11,7 +11,7 @@
 import { TidelockError } from '../core/errors.ts';
 import { RowHasher } from '../core/row-hasher.ts';
 import { type Cell, sameCell } from '../core/value.ts';
-import type { TableDigests } from './digest-book.ts';
+import type { SelectedRows, TableDigests } from './digest-book.ts';
 import type { ReplicaTable, RowKey } from './replica-table.ts';
 import { RowStatements } from './row-statements.ts';
 import type { Sql } from './sql.ts';
@@ -38,8 +38,7 @@ export class TableWriter {
   readonly #digests: TableDigests | null;
   readonly #hasher: RowHasher;
   readonly #statements: RowStatements;
-  readonly #newRows: Row[] = [];
-  readonly #newSelectors: string[] = [];
+  readonly #new: SelectedRows = { rows: [], selectors: [] };
   readonly #pending = new Map<RowKey, Pending>();
   readonly #batchSize: number;
   #pendingBytes = 0;
@@ -59,9 +58,9 @@ export class TableWriter {
       this.#put(this.table.keyOfRow(row), this.table.keyCells(row), row, selector);
       return;
     }
-    this.#newRows.push(row);
-    this.#newSelectors.push(selector);
-    if (this.#newRows.length >= this.#batchSize) this.#flushNew();
+    this.#new.rows.push(row);
+    this.#new.selectors.push(selector);
+    if (this.#new.rows.length >= this.#batchSize) this.#flushNew();
   }
 
   /** The row's state, whether its key is new or not. */
@@ -103,14 +102,14 @@ export class TableWriter {
 
   /** Writes everything that was collected. */
   flush(): void {
-    if (this.#newRows.length > 0) this.#flushNew();
+    if (this.#new.rows.length > 0) this.#flushNew();
     if (this.#pending.size > 0) this.#flushPending();
   }
 
   /** Drops what was collected: the transaction is rolled back. */
   forget(): void {
-    this.#newRows.length = 0;
-    this.#newSelectors.length = 0;
+    this.#new.rows.length = 0;
+    this.#new.selectors.length = 0;
     this.#pending.clear();
     this.#pendingBytes = 0;
   }
@@ -125,9 +124,9 @@ export class TableWriter {
 
   /** Rows that were new until now are overtaken by the first change of another kind. */
   #spillNew(): void {
-    if (this.#newRows.length === 0) return;
-    const rows = this.#newRows.splice(0);
-    const selectors = this.#newSelectors.splice(0);
+    if (this.#new.rows.length === 0) return;
+    const rows = this.#new.rows.splice(0);
+    const selectors = this.#new.selectors.splice(0);
     for (let index = 0; index < rows.length; index += 1) {
       const row = rows[index] ?? [];
       this.#put(this.table.keyOfRow(row), this.table.keyCells(row), row, selectors[index] ?? '');
@@ -135,17 +134,12 @@ export class TableWriter {
   }
 
   #flushNew(): void {
-    const count = this.#statements.insert(this.#newRows);
-    const digests = this.#digests;
-    if (digests !== null) {
-      for (let index = 0; index < count; index += 1) {
-        const row = this.#newRows[index] ?? [];
-        digests.add(this.#newSelectors[index] ?? '', this.#hasher.hash(row));
-      }
-    }
-    this.#newRows.splice(0, count);
-    this.#newSelectors.splice(0, count);
-    if (this.#newRows.length === 0) return;
+    const { rows, selectors } = this.#new;
+    const count = this.#statements.insert(rows);
+    this.#digests?.add(this.#hasher, this.#new, count);
+    rows.splice(0, count);
+    selectors.splice(0, count);
+    if (rows.length === 0) return;
     this.#spillNew();
     this.#flushPending();
   }
@@ -168,12 +162,19 @@ export class TableWriter {
   }
 
   #updateDigests(digests: TableDigests, keys: readonly Row[]): void {
+    const before: SelectedRows = { rows: [], selectors: [] };
     this.#statements.read(keys, (old) => {
-      digests.remove(this.table.selectorOf(old) ?? '', this.#hasher.hash(old));
+      before.rows.push(old);
+      before.selectors.push(this.table.selectorOf(old) ?? '');
     });
+    digests.remove(this.#hasher, before);
+    const after: SelectedRows = { rows: [], selectors: [] };
     for (const { row, selector } of this.#pending.values()) {
-      if (row !== null) digests.add(selector, this.#hasher.hash(row));
+      if (row === null) continue;
+      after.rows.push(row);
+      after.selectors.push(selector);
     }
+    digests.add(this.#hasher, after, after.rows.length);
   }
 
   /** Counts what will happen and takes out what would change nothing. */
