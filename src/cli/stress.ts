@@ -1,5 +1,6 @@
 /** `tidelock stress`: what it is proven with. One file per subcommand. */
 import type { Command } from 'commander';
+import { register as registerCheck } from './stress-check.ts';
 import { register as registerOneWay } from './stress-one-way.ts';
 import { register as registerReceiver } from './stress-receiver.ts';
 
@@ -8,5 +9,6 @@ export function register(program: Command): void {
     .command('stress')
     .description('load and faults on the real thing, every transaction checked');
   registerOneWay(stress);
+  registerCheck(stress);
   registerReceiver(stress);
 }

@@ -1,0 +1,132 @@
+/** The report of a run: one HTML file that needs nothing else, to be read today or kept with the evidence. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { REPORT_FILE, type RunFile, type Verdict, type VerdictFile } from '../evidence.ts';
+import { readRun } from '../judge/streams.ts';
+import { type ReportData, readReportData } from './data.ts';
+import { SCRIPT } from './script.ts';
+
+const STYLE = `
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 1100px; padding: 0 1rem; color: #1f2937; }
+h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
+table { border-collapse: collapse; width: 100%; } td, th { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #e5e7eb; vertical-align: top; }
+.pass { color: #047857; font-weight: 600; } .fail { color: #b91c1c; font-weight: 700; } .not-exercised { color: #6b7280; }
+.number { text-align: right; font-variant-numeric: tabular-nums; }
+pre { background: #fef2f2; padding: .6rem .8rem; white-space: pre-wrap; overflow-wrap: anywhere; margin: .3rem 0; }
+code { background: #f3f4f6; padding: 0 .25rem; }`;
+
+/** Writes `report.html` into the folder; returns its path. */
+export async function writeReport(folder: string, verdict: VerdictFile): Promise<string> {
+  const path = join(folder, REPORT_FILE);
+  const data = await readReportData(folder, verdict);
+  writeFileSync(path, pageOf(readRun(folder), verdict, data));
+  return path;
+}
+
+function pageOf(run: RunFile, verdict: VerdictFile, data: ReportData): string {
+  const title = `${verdict.verdict}: stress run ${run.id}`;
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${text(title)}</title>
+<style>${libraryOf('uPlot.min.css')}${STYLE}</style>
+</head>
+<body>
+<h1><span class="${classOf(verdict.verdict)}">${verdict.verdict}</span> stress run ${text(run.id)}</h1>
+${summaryOf(run, verdict)}
+<h2>Properties</h2>
+<table><tr><th></th><th>property</th><th>verdict</th><th class="number">checked</th></tr>
+${verdict.properties.map(propertyRow).join('\n')}
+</table>
+<h2>Faults</h2>
+${faultsOf(verdict, data)}
+<h2>Time line</h2>
+<p>Bands are faults: red when something was seen of them, grey when not.</p>
+<div id="plots"></div>
+<h2>Delay</h2>
+<p>${text(latencyWords(verdict))}</p>
+<div id="latency"></div>
+<script type="application/json" id="data">${JSON.stringify(data).replaceAll('<', '\\u003c')}</script>
+<script>${libraryOf('uPlot.iife.min.js')}</script>
+<script>${SCRIPT}</script>
+</body>
+</html>
+`;
+}
+
+/** A file of uPlot (MIT), without its banner: the report names no address outside of itself. */
+function libraryOf(file: string): string {
+  const path = createRequire(import.meta.url).resolve(`uplot/dist/${file}`);
+  return readFileSync(path, 'utf8').replace(/^\/\*![\s\S]*?\*\/\s*/, '');
+}
+
+function summaryOf(run: RunFile, verdict: VerdictFile): string {
+  const { end, options, versions } = run;
+  const facts: (readonly [string, string])[] = [
+    ['started', run.startedAt],
+    ['seed', String(run.seed)],
+    ['options', words(options)],
+    ['versions', words(versions)],
+    ['protocol', run.protocol],
+    [
+      'ended',
+      end === null
+        ? 'not yet'
+        : `${end.how} at ${end.position}${end.reason === null ? '' : `: ${end.reason}`}`,
+    ],
+    ['rows per second', String(verdict.rowsPerSecond)],
+    ['server CPU per row', verdict.cpuPerRowMs === null ? 'unknown' : `${verdict.cpuPerRowMs} ms`],
+  ];
+  if (run.bug !== null) facts.push(['planted bug', run.bug]);
+  const rows = facts.map(
+    ([name, value]) => `<tr><td>${text(name)}</td><td>${text(value)}</td></tr>`,
+  );
+  return `<table>${rows.join('')}</table>
+<p>To judge it again: <code>tidelock stress check &lt;folder&gt;</code></p>`;
+}
+
+function words(values: Readonly<Record<string, unknown>>): string {
+  return Object.entries(values)
+    .map(([name, value]) => `${name} ${String(value)}`)
+    .join(', ');
+}
+
+function propertyRow({ property, title, verdict, checked, witness }: Verdict): string {
+  const shown = witness.length === 0 ? '' : `<pre>${text(witness.join('\n'))}</pre>`;
+  return `<tr><td>${property}</td><td>${text(title)}${shown}</td><td class="${classOf(verdict)}">${verdict}</td><td class="number">${checked}</td></tr>`;
+}
+
+function faultsOf({ faults }: VerdictFile, data: ReportData): string {
+  if (faults.length === 0) return '<p>None were planned.</p>';
+  const counts = faults.map(({ fault, times, effects }) => {
+    const state = effects > 0 ? `seen ${effects} times` : 'not exercised';
+    return `<tr><td>${text(fault)}</td><td class="number">${times}</td><td>${state}</td></tr>`;
+  });
+  const list = data.faults.map(
+    ({ name, from, to, effect }) =>
+      `<tr><td class="number">${from.toFixed(1)} s</td><td class="number">${(to - from).toFixed(1)} s</td><td>${text(name)}</td><td>${text(effect ?? 'nothing was seen of it')}</td></tr>`,
+  );
+  return `<table><tr><th>fault</th><th class="number">times</th><th></th></tr>${counts.join('')}</table>
+<details><summary>each of them</summary><table>${list.join('')}</table></details>`;
+}
+
+function latencyWords({ latency }: VerdictFile): string {
+  const { samples, p50, p90, p99, max } = latency;
+  if (samples === 0) return 'Nothing was measured outside of faults.';
+  return `From the commit in Postgres to the commit in the replica, ${samples} times, outside of faults: p50 ${p50} ms, p90 ${p90} ms, p99 ${p99} ms, max ${max} ms.`;
+}
+
+function classOf(verdict: string): string {
+  return verdict.toLowerCase().replace(' ', '-');
+}
+
+function text(value: string): string {
+  return value
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;');
+}
