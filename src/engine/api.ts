@@ -1,7 +1,12 @@
 /** What the HTTP server may ask of the engine. The only door between the two folders. */
 import type { Lsn, Ts } from '../core/lsn.ts';
 import type { TableDef } from '../core/table.ts';
+import type { Cell } from '../core/value.ts';
 import type { DigestEntry } from '../protocol/feed.ts';
+import type { Change } from '../protocol/transicator/change.ts';
+import type { TableNaming } from '../protocol/transicator/names.ts';
+import type { Sequence } from '../protocol/transicator/sequence.ts';
+import type { TxidSnapshot } from '../protocol/transicator/visibility.ts';
 
 export type FeedRequest = {
   readonly selectors: readonly string[];
@@ -142,4 +147,65 @@ export interface Engine {
   endLease(replica: string): void;
   /** Resolves with the log's upper once it is past `ts`. Nudges an idle source. Throws `TIMEOUT`, `SOURCE_DOWN`. */
   waitFor(ts: Ts, timeoutMs: number, signal: AbortSignal): Promise<Ts>;
+  /** For clients of Transicator; absent where nobody serves them. */
+  readonly transicator?: TransicatorSource;
+}
+
+export type ChangesRequest = {
+  readonly selectors: readonly string[];
+  /** Deliver what comes after this; null = from the log's beginning. */
+  readonly since: Sequence | null;
+  /** Leave out transactions that this snapshot shows. */
+  readonly snapshot: TxidSnapshot | null;
+  /** The answer ends with the transaction that reaches it, or before one that would pass it; 0 or less = nothing. */
+  readonly changesMax: number;
+};
+
+/** One reading of the log as it was when it was opened. */
+export interface ChangeReading {
+  /** Lowest sequence of the whole log. */
+  readonly first: Sequence;
+  /** Where the next reading goes on; known when `read` has returned null. */
+  readonly last: Sequence;
+  /** Everything at or before this was looked at, unless the answer was cut. */
+  readonly upTo: Ts;
+  /** The next changes, in order and never a part of a transaction only; null at the end. Throws `TOO_OLD`. */
+  read(): readonly Change[] | null;
+}
+
+/** Rows of one REPEATABLE READ transaction, to be closed. */
+export interface RowSnapshot {
+  /** `xmin:xmax:xip,xip`, as Postgres prints it. */
+  readonly snapshot: string;
+  /** When it was taken, by Postgres' clock; RFC 3339. */
+  readonly timestamp: string;
+  readonly tables: readonly TableDef[];
+  /** The rows of one table in chunks, each row once. One table at a time. */
+  rows(table: TableDef): AsyncIterable<readonly (readonly Cell[])[]>;
+  close(): Promise<void>;
+}
+
+export type RowsRequest = {
+  readonly selectors: readonly string[];
+  readonly signal: AbortSignal;
+};
+
+/** A complete SQLite file in Transicator's layout. */
+export type TransicatorFile = {
+  readonly path: string;
+  readonly sizeBytes: number;
+  readonly snapshot: string;
+  release(): Promise<void>;
+};
+
+/** The same log and the same snapshots, for clients that know rows, sequences and transaction ids. */
+export interface TransicatorSource {
+  /** Throws `TOO_OLD` (take a new snapshot), `NOT_READY`, `SOURCE_DOWN` (only Postgres could tell). */
+  changes(request: ChangesRequest, signal: AbortSignal): Promise<ChangeReading>;
+  /** Resolves when there may be something for these selectors after `after`, or the signal aborts. Throws `BUSY`. */
+  untilChange(selectors: readonly string[], after: Ts, signal: AbortSignal): Promise<void>;
+  /** Throws `SOURCE_DOWN`, `TIMEOUT`, `BUSY`, `NOT_READY`. */
+  openRows(request: RowsRequest): Promise<RowSnapshot>;
+  /** Throws the same. */
+  file(request: RowsRequest & { readonly naming: TableNaming }): Promise<TransicatorFile>;
 }

@@ -27,6 +27,8 @@ export type ExactSnapshot = {
   /** As of `ts`, and as of the rows. */
   readonly tables: readonly TableDef[];
   readonly session: PgSession;
+  /** What the rows show, as Postgres prints it; without the late transactions. */
+  readonly text: string;
   /** Late transactions as lines, whole and in order. */
   lateLines(): Iterable<Uint8Array>;
   /** The same, decoded; their commit lines left out. */
@@ -86,6 +88,7 @@ async function tryOpen(options: ExactSnapshotOptions): Promise<ExactSnapshot | n
       timeline,
       tables: before,
       session: transaction.session,
+      text: transaction.text,
       lateLines: () => lateLines(core.tail, groups, { selectors, visibility }),
       lateChanges: () => decodeLate(late),
       close: async () => {

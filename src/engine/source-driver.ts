@@ -4,6 +4,7 @@
  */
 import { hasCode, messageOf, TidelockError } from '../core/errors.ts';
 import type { Lsn, Ts } from '../core/lsn.ts';
+import type { SourceHandler } from '../core/source.ts';
 import type { TableDef } from '../core/table.ts';
 import type { StagedPart, StagedRef } from '../log/port.ts';
 import { describeTables } from '../postgres/catalog.ts';
@@ -27,6 +28,8 @@ import { SourceCatalog } from './source-catalog.ts';
 import { SourceWatch } from './source-watch.ts';
 import { toUnfit, toUnfitSource, waitingFor } from './source-words.ts';
 
+const XMAX_SQL = 'SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot()) AS xmax';
+
 export type SourceOptions = {
   readonly url: string;
   readonly slot: string;
@@ -36,6 +39,8 @@ export type SourceOptions = {
   readonly declarations: readonly TableDeclaration[];
   readonly limits: IngestLimits;
   readonly streaming: boolean | undefined;
+  /** Something between the stream and the ingest. */
+  readonly wrapHandler: ((handler: SourceHandler) => SourceHandler) | undefined;
   readonly replicaIdentity: ReplicaIdentityMode;
   readonly keepsOldRows: boolean;
   readonly onNotice: (notice: string) => void;
@@ -331,7 +336,8 @@ export class SourceDriver implements SourcePort {
     this.#ingest = ingest;
     const attempt = this.#attempt;
     const reader = await SlotReader.start({
-      ...{ url, slot, publication, instance, after, handler: ingest },
+      ...{ url, slot, publication, instance, after },
+      handler: this.#options.wrapHandler?.(ingest) ?? ingest,
       ...(this.#needsWholeTransactions ? { streaming: false } : { streaming }),
     });
     this.#needsWholeTransactions = false;

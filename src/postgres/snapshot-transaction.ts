@@ -22,6 +22,8 @@ export type TransactionSnapshot = {
 export type SnapshotTransaction = {
   readonly session: PgSession;
   readonly snapshot: TransactionSnapshot;
+  /** The snapshot as Postgres prints it. */
+  readonly text: string;
   /** Read after the snapshot: everything that the snapshot has ended at or before this. */
   readonly insertLsn: Lsn;
   /** When the server that gave it started. */
@@ -50,10 +52,10 @@ export async function openSnapshot(options: SnapshotOptions): Promise<SnapshotTr
     // Visible means: its commit record was inserted before. So the insert position read now is past it.
     const position = await session.queryOne('SELECT pg_catalog.pg_current_wal_insert_lsn() AS lsn');
     const serverStart = await readServerStart(session);
+    const text = taken.snapshot ?? '';
     return {
-      session,
-      serverStart,
-      snapshot: parseSnapshot(taken.snapshot ?? ''),
+      ...{ session, serverStart, text },
+      snapshot: parseSnapshot(text),
       insertLsn: parseLsn(position.lsn ?? '', 'the insert position'),
       close: () => session.end(),
     };

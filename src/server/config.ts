@@ -1,4 +1,5 @@
 /** What the server must be told. src/cli/config.ts derives file keys, flags and environment names. */
+import type { TableNaming } from '../protocol/transicator/names.ts';
 
 export type TokenSettings = {
   /** Shared secrets for HS256, newest first; several while one is being replaced. At least 32 bytes each. */
@@ -41,6 +42,13 @@ export type ServerLimits = {
   readonly drainS: number;
 };
 
+export type TransicatorConfig = {
+  /** Before the paths: `` or `/transicator`. */
+  readonly prefix: string;
+  /** How SQLite snapshots name their tables. */
+  readonly naming: TableNaming;
+};
+
 export type ServerConfig = {
   /** Name or address to bind. Anything but loopback needs tokens. */
   readonly host: string;
@@ -50,6 +58,8 @@ export type ServerConfig = {
   readonly heartbeatS: number;
   readonly tokens: TokenSettings;
   readonly limits: ServerLimits;
+  /** Routes for clients of Transicator; undefined = none. */
+  readonly transicator?: TransicatorConfig | undefined;
 };
 
 const KIB = 1024;

@@ -15,6 +15,10 @@ export type ServerContext = {
   readonly digests: Gate;
   /** Bytes of snapshots handed to sockets since the start. */
   readonly snapshotBytes: { count: number };
+  /** The same, of answers to clients of Transicator that ask for changes. */
+  readonly changesBytes: { count: number };
+  /** Set by an operator who wants this server to be left. */
+  readonly mark: { isDown: boolean };
   /** The log's upper. */
   readonly upper: () => Lsn;
   /** Aborts, with `NOT_READY`, when the server starts to shut down. */

@@ -44,6 +44,8 @@ export type Sending = {
   readonly stallMs: number;
   /** Raised by what was handed to the socket. */
   readonly sent: { count: number };
+  /** Called when all chunks are written, before the end of the body: the moment for trailers. */
+  readonly beforeEnd?: (() => void) | undefined;
 };
 
 /**
@@ -63,6 +65,7 @@ export async function sendChunks(sending: Sending): Promise<void> {
       if (!reply.raw.write(next.value)) await happened('drain', sending);
       next = await iterator.next();
     }
+    sending.beforeEnd?.();
     reply.raw.end();
     if (!reply.raw.writableFinished) await happened('finish', sending);
   } catch (error) {

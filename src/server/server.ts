@@ -30,6 +30,7 @@ import { statusRoute } from './routes/status.ts';
 import { tablesRoute } from './routes/tables.ts';
 import { waitRoute } from './routes/wait.ts';
 import { createTokenVerifier } from './tokens.ts';
+import { transicatorRoutes } from './transicator/routes.ts';
 
 /** How often node looks for requests that take too long to arrive. */
 const CHECK_MS_MAX = 5000;
@@ -112,11 +113,13 @@ function assemble({ engine, config, clock, log }: ServerOptions): Parts {
     snapshots: new Gate({ name: 'snapshots', runningMax: limits.snapshotsMax, ...line }),
     digests: new Gate({ name: 'digests', runningMax: limits.digestsMax, ...line }),
     snapshotBytes: { count: 0 },
+    changesBytes: { count: 0 },
+    mark: { isDown: false },
     draining: draining.signal,
   };
   const metrics = new Metrics(context);
   const app = createApp(context, log);
-  addRoutes(app, context, metrics);
+  addRoutes(app, { context, metrics, log });
   const startDraining = (): void => draining.abort(shuttingDown());
   return { app, context, metrics, startDraining };
 }
@@ -165,7 +168,11 @@ function createApp(context: ServerContext, log: Log): FastifyInstance {
   return app;
 }
 
-function addRoutes(app: FastifyInstance, context: ServerContext, metrics: Metrics): void {
+function addRoutes(
+  app: FastifyInstance,
+  parts: { readonly context: ServerContext; readonly metrics: Metrics; readonly log: Log },
+): void {
+  const { context, metrics, log } = parts;
   const routes = new RouteTable();
   app.addHook('onRoute', (route) => routes.note(route));
   app.setNotFoundHandler((request, reply) => answerUnknown(routes, request, reply));
@@ -182,7 +189,8 @@ function addRoutes(app: FastifyInstance, context: ServerContext, metrics: Metric
     ...[waitRoute, putLeaseRoute, deleteLeaseRoute, readyRoute],
   ].map((route) => route(context));
   app.register(async (scope) => {
-    for (const route of [...all, healthRoute(), metricsRoute(metrics), openapiRoute()]) {
+    const more = transicatorRoutes(context, log);
+    for (const route of [...all, healthRoute(), metricsRoute(metrics), openapiRoute(), ...more]) {
       scope.route(route);
     }
   });

@@ -1,0 +1,191 @@
+/**
+ * One reading of the log as changes: for answers that end, in protocols that number each change. It reads the
+ * log as it was when the reading was opened, never cuts a transaction, and holds one group in memory at a time.
+ */
+import { TidelockError } from '../core/errors.ts';
+import type { Ts } from '../core/lsn.ts';
+import type { TableDef } from '../core/table.ts';
+import { type TransactionLines, wantedLines } from '../log/change-lines.ts';
+import type { GroupHead } from '../log/group.ts';
+import { gather } from '../log/slices.ts';
+import { LineSplitter } from '../protocol/lines.ts';
+import type { Change } from '../protocol/transicator/change.ts';
+import { compareSequences, type Sequence } from '../protocol/transicator/sequence.ts';
+import type { ChangeReading } from './api.ts';
+import { changeOf } from './change-of-line.ts';
+import type { LogTail } from './log-tail.ts';
+
+/** An answer is cut at the end of the transaction that reaches this many stored bytes. */
+const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
+
+export type ScanOptions = {
+  readonly tail: LogTail;
+  /** Lines of a large transaction before the group with this head. */
+  readonly linesBefore: (head: GroupHead) => number;
+  readonly selectors: readonly string[];
+  readonly since: Sequence | null;
+  readonly accept: (txid: number) => boolean;
+  readonly changesMax: number;
+  readonly history: number;
+  /** As of `upTo`. */
+  readonly tables: readonly TableDef[];
+  /** Lowest and highest of the whole log, and where it ended, when the reading was opened. */
+  readonly first: Sequence;
+  readonly last: Sequence;
+  readonly upTo: Ts;
+};
+
+export class ChangeScan implements ChangeReading {
+  readonly first: Sequence;
+  readonly upTo: Ts;
+  readonly #options: ScanOptions;
+  readonly #wanted: ReadonlySet<string>;
+  readonly #tables: ReadonlyMap<string, TableDef>;
+  #seq: number;
+  #after: Ts;
+  /** Lines taken so far; a line is a change, but for definitions of tables. */
+  #lines = 0;
+  #bytes = 0;
+  /** The large transaction that is being handed out. */
+  #inside: Ts | null = null;
+  #taken: Sequence | null = null;
+  #isEnded: boolean;
+  #isCut = false;
+
+  constructor(options: ScanOptions) {
+    const { since, tail } = options;
+    this.#options = options;
+    this.first = options.first;
+    this.upTo = options.upTo;
+    this.#wanted = new Set(options.selectors);
+    this.#tables = new Map(options.tables.map((table) => [table.name, table]));
+    this.#after = (since === null ? 0 : Math.max(0, since.ts - 1)) as Ts;
+    this.#seq = tail.seqBefore(this.#after);
+    this.#isEnded = options.changesMax <= 0;
+  }
+
+  get last(): Sequence {
+    const { changesMax, last } = this.#options;
+    const isFull = changesMax > 0 && this.#lines >= changesMax;
+    return (this.#isCut || isFull) && this.#taken !== null ? this.#taken : last;
+  }
+
+  /** The next changes, or null at the end. Throws `TOO_OLD` when the log was cut meanwhile. */
+  read(): readonly Change[] | null {
+    // Bounded by the groups of the log: every turn moves `#seq` up or ends.
+    while (!this.#isEnded) {
+      const seq = this.#options.tail.next(this.#wanted, this.#seq);
+      if (seq === Number.POSITIVE_INFINITY) break;
+      const changes = this.#readGroup(seq);
+      if (changes.length > 0) return changes;
+    }
+    this.#isEnded = true;
+    return null;
+  }
+
+  #readGroup(seq: number): readonly Change[] {
+    const { tail, accept, since, linesBefore } = this.#options;
+    const { head, content } = tail.read(seq);
+    this.#seq = head.seq;
+    if (head.firstTs > this.upTo || this.#mustStopBefore(head)) {
+      this.#isEnded = true;
+      return [];
+    }
+    const found = wantedLines({
+      content,
+      isWanted: head.selectors.map((selector) => this.#wanted.has(selector)),
+      after: this.#after,
+      accept,
+      linesBefore: head.part === 'whole' ? 0 : linesBefore(head),
+    });
+    const due = since === null ? found : found.filter((one) => hasMore(one, since));
+    const taken = this.#take(head, due);
+    if (head.part !== 'open') this.#after = Math.max(this.#after, head.lastTs) as Ts;
+    return this.#parse(content.body, taken);
+  }
+
+  /** A transaction of many groups is not started behind others: it may be larger than any limit. */
+  #mustStopBefore(head: GroupHead): boolean {
+    if (head.part === 'whole' || this.#inside === head.lastTs) return false;
+    if (head.part === 'open' && this.#lines > 0) this.#isCut = true;
+    return this.#isCut;
+  }
+
+  /** As many of the transactions as fit; the first one always does. */
+  #take(head: GroupHead, due: readonly TransactionLines[]): readonly TransactionLines[] {
+    const taken: TransactionLines[] = [];
+    for (const transaction of due) {
+      if (transaction.ts > this.upTo) {
+        this.#isEnded = true;
+        break;
+      }
+      const isInside = this.#inside === transaction.ts;
+      const lines = this.#lines + transaction.indexes.length;
+      if (!isInside && this.#lines > 0 && lines > this.#options.changesMax) return this.#cut(taken);
+      taken.push(transaction);
+      this.#lines = lines;
+      this.#bytes += sizeOf(transaction);
+      this.#taken = this.#sequence(transaction, transaction.indexes.at(-1) ?? 0);
+      if (head.part === 'open') this.#inside = transaction.ts;
+      else if (this.#isFull()) return this.#cut(taken);
+    }
+    if (head.part === 'last' && this.#inside === head.lastTs && this.#isFull()) this.#cut(taken);
+    return taken;
+  }
+
+  #isFull(): boolean {
+    return this.#lines >= this.#options.changesMax || this.#bytes >= ANSWER_BYTES_MAX;
+  }
+
+  #cut(taken: readonly TransactionLines[]): readonly TransactionLines[] {
+    this.#isCut = true;
+    this.#isEnded = true;
+    return taken;
+  }
+
+  #parse(body: Uint8Array, taken: readonly TransactionLines[]): readonly Change[] {
+    if (taken.length === 0) return [];
+    const { since } = this.#options;
+    const bytes = gather(
+      body,
+      taken.flatMap(({ slices }) => slices),
+    );
+    const lines = new LineSplitter().push(bytes);
+    const changes: Change[] = [];
+    let at = 0;
+    for (const transaction of taken) {
+      for (const index of transaction.indexes) {
+        const line = lines[at++];
+        const sequence = this.#sequence(transaction, index);
+        if (line === undefined) throw unreadable(sequence);
+        if (since !== null && compareSequences(sequence, since) <= 0) continue;
+        const { txid, micros } = transaction;
+        const change = changeOf(line, { tables: this.#tables, sequence, txid, micros });
+        if (change !== null) changes.push(change);
+      }
+    }
+    return changes;
+  }
+
+  #sequence({ ts }: TransactionLines, index: number): Sequence {
+    return { history: this.#options.history, ts, index };
+  }
+}
+
+/** False when the bearer of `since` has the transaction to its end. */
+function hasMore({ ts, indexes }: TransactionLines, since: Sequence): boolean {
+  return ts !== since.ts || (indexes.at(-1) ?? 0) > since.index;
+}
+
+function sizeOf({ slices }: TransactionLines): number {
+  let bytes = 0;
+  for (let at = 0; at < slices.length; at += 2) bytes += (slices[at + 1] ?? 0) - (slices[at] ?? 0);
+  return bytes;
+}
+
+function unreadable({ ts, index }: Sequence): TidelockError {
+  return new TidelockError({
+    code: 'INTERNAL',
+    message: `change ${index} of the transaction at ${ts} is not where its index says`,
+  });
+}

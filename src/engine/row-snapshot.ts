@@ -1,0 +1,45 @@
+/**
+ * Rows of one REPEATABLE READ transaction with that transaction's own snapshot, for clients that put the two
+ * together themselves (by leaving out changes whose transaction the snapshot shows).
+ */
+import type { TableDef } from '../core/table.ts';
+import type { Cell } from '../core/value.ts';
+import { copyRows } from '../postgres/copy.ts';
+import type { RowSnapshot } from './api.ts';
+import {
+  type ExactSnapshot,
+  type ExactSnapshotOptions,
+  openExactSnapshot,
+} from './exact-snapshot.ts';
+
+const TIMESTAMP_SQL = `SELECT pg_catalog.to_char(pg_catalog.now() AT TIME ZONE 'UTC',
+  'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS taken_at`;
+
+/** Throws `SOURCE_DOWN` (also while the stream does not run), `TIMEOUT`, `BUSY`. */
+export async function openRowSnapshot(options: ExactSnapshotOptions): Promise<RowSnapshot> {
+  const snapshot = await openExactSnapshot(options);
+  try {
+    const taken = await snapshot.session.queryOne(TIMESTAMP_SQL);
+    return {
+      snapshot: snapshot.text,
+      timestamp: taken.taken_at ?? '',
+      tables: snapshot.tables,
+      rows: (table) => rowsOf(snapshot, table, options),
+      close: () => snapshot.close(),
+    };
+  } catch (error) {
+    await snapshot.close();
+    throw error;
+  }
+}
+
+async function* rowsOf(
+  { session }: ExactSnapshot,
+  table: TableDef,
+  { selectors, signal }: ExactSnapshotOptions,
+): AsyncIterable<readonly (readonly Cell[])[]> {
+  for await (const { rows } of copyRows({ session, table, selectors })) {
+    signal.throwIfAborted();
+    yield rows;
+  }
+}
