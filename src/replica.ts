@@ -7,6 +7,7 @@ import type { ReplicaEvent, ReplicaEventOf } from './client/events.ts';
 import { Follower } from './client/follower.ts';
 import type { FollowerState } from './client/machine.ts';
 import { ServerApi } from './client/server-api.ts';
+import type { ReplicaFiles as ReplicaPlace } from './client/store.ts';
 import type { Clock } from './client/transport.ts';
 import { TidelockError } from './core/errors.ts';
 import { formatLsn, parseLsn } from './core/lsn.ts';
@@ -74,6 +75,8 @@ export type ReplicaHooks = {
   readonly heartbeatS?: number;
   readonly leaseReportMs?: number;
   readonly openBytesMax?: number;
+  /** Something in the place of the storage, which it may use. */
+  readonly wrapFiles?: (files: ReplicaPlace) => ReplicaPlace;
 };
 
 /**
@@ -117,10 +120,11 @@ class DiskReplica implements Replica {
   constructor(options: OpenReplicaOptions, hooks: ReplicaHooks) {
     this.#options = options;
     const server = parseServerUrl(options.server).href;
+    const files = new ReplicaFiles({ file: inExistingFolder(options.file) });
     this.#follower = new Follower({
       ...hooks,
       api: new ServerApi(new HttpTransport(server, options.token)),
-      files: new ReplicaFiles({ file: inExistingFolder(options.file) }),
+      files: hooks.wrapFiles?.(files) ?? files,
       clock: SYSTEM_CLOCK,
       random: Math.random,
       newId: randomUUID,
