@@ -4,13 +4,16 @@ import { readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { RunFile } from '../bench/stress/evidence.ts';
 import { choiceOf, FAULTS, type FaultChoice } from '../bench/stress/plan.ts';
 import type { Protocol } from '../bench/stress/receiver-news.ts';
 import type { Report, StressOptions } from '../bench/stress/run.ts';
 import { runStress } from '../bench/stress/stress.ts';
+import { judgeFolder } from '../bench/stress/verdict.ts';
 import { durationOption, seedOption, smallCountOption } from './options.ts';
 import { ProgressLine } from './progress-line.ts';
 import { stopOnSignal } from './stop-signal.ts';
+import { stressVerdictLines } from './stress-verdict.ts';
 
 type Flags = {
   readonly duration: number;
@@ -99,16 +102,35 @@ async function run(flags: Flags, command: Command): Promise<void> {
       `stress one-way: ${senders} senders, ${receivers} receivers, ${durationMs / 1000} s, ` +
         `faults ${faultsText}, seed ${seed}`,
     );
-    const { run } = await runStress(options, report, signal);
-    say(JSON.stringify(run.end, null, 1));
-    say(`evidence in ${shortPath(dir)}`);
-    const isEqual = run.end?.comparison.every(({ differences }) => differences.length === 0);
-    if (run.end?.how === 'interrupted') process.exitCode = EXIT_INTERRUPTED;
-    else if (run.end?.how !== 'quiet' || isEqual !== true) process.exitCode = EXIT_FAILED;
+    const run = await runStress(options, report, signal);
+    if (run.end?.how === 'interrupted') {
+      say(`interrupted; the evidence so far is in ${shortPath(dir)}`);
+      process.exitCode = EXIT_INTERRUPTED;
+    } else await tell(run, { dir, flags, progress, say });
   } finally {
     progress.clear();
     release();
   }
+}
+
+/** The verdict; the run itself has ended. */
+async function tell(
+  run: RunFile,
+  about: {
+    readonly dir: string;
+    readonly flags: Flags;
+    readonly progress: ProgressLine;
+    readonly say: (text: string) => void;
+  },
+): Promise<void> {
+  const { dir, flags, progress, say } = about;
+  progress.show('judging');
+  const { verdict, report } = await judgeFolder(dir);
+  if (run.end?.reason !== null) say(`the run ended ${run.end?.how}: ${run.end?.reason}`);
+  say(stressVerdictLines(verdict).join('\n'));
+  say(`evidence in ${shortPath(dir)}, report in ${shortPath(report)}`);
+  if (flags.json === true) console.log(JSON.stringify({ run, verdict, report }));
+  if (run.end?.how !== 'quiet' || verdict.verdict !== 'PASS') process.exitCode = EXIT_FAILED;
 }
 
 function optionsOf(flags: Flags): StressOptions {

@@ -13,6 +13,7 @@ import { type Launch, Launched } from './launched.ts';
 
 const DATABASE = 'stress';
 const READY_MS_MAX = 60_000;
+const PATIENCE_MS = 2000;
 
 /** Checkpoints are rare and dead connections are noticed soon: a crash has something to redo. */
 const POSTGRES_SETTINGS: Readonly<Record<string, string>> = {
@@ -117,10 +118,14 @@ export async function startPostgres(
   return { postgres, url: await postgres.createDatabase(DATABASE) };
 }
 
-/** What the server says about itself; null while it cannot be asked. */
-export async function statusOf(server: string): Promise<ServerStatus | null> {
+/** What the server says about itself; null when it does not answer in time. */
+export async function statusOf(
+  server: string,
+  patienceMs = PATIENCE_MS,
+): Promise<ServerStatus | null> {
   try {
-    const answer = await fetch(`${server}/v1/status`, { signal: AbortSignal.timeout(2000) });
+    const signal = AbortSignal.timeout(patienceMs);
+    const answer = await fetch(`${server}/v1/status`, { signal });
     return answer.ok ? ((await answer.json()) as ServerStatus) : null;
   } catch {
     return null;

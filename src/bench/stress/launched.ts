@@ -104,3 +104,13 @@ export class Launched {
     });
   }
 }
+
+/** True while a process of this number exists. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

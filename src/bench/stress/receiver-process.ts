@@ -31,8 +31,8 @@ export class ReceiverProcess {
   readonly file: string;
   /** Where it stood when it last told. */
   position = '0/0';
-  /** Local transactions told of, over all lives. */
-  applies = 0;
+  /** When the last local transaction that it told of was committed, milliseconds since the run began. */
+  appliedAtMs = 0;
   /** Copies of the whole content. */
   copies = 0;
   /** Connections to the server that broke, or could not be made. */
@@ -160,7 +160,7 @@ export class ReceiverProcess {
       case 'apply':
         evidence.write('apply', news.event);
         this.position = news.event.ts;
-        this.applies += 1;
+        this.appliedAtMs = news.event.t;
         if (news.event.kind === 'snapshot') this.copies += 1;
         return;
       case 'read':

@@ -2,19 +2,16 @@
 import { Receiver } from './receiver.ts';
 import type { ReceiverNews, ReceiverOrder, ReceiverSettings } from './receiver-news.ts';
 
-/** Runs until main tells it to end, or is gone. */
+/** Runs until main ends it, or is gone. */
 export async function runReceiver(settings: ReceiverSettings): Promise<void> {
   const ended = Promise.withResolvers<void>();
-  const post = (news: ReceiverNews): void => {
-    process.send?.(news);
-    if (news.kind === 'finished') ended.resolve();
-  };
-  const receiver = new Receiver(settings, post);
+  const receiver = new Receiver(settings, (news: ReceiverNews) => void process.send?.(news));
   process.on('message', (order) => {
     receiver.obey(order as ReceiverOrder).catch((error: unknown) => ended.reject(error));
   });
   process.once('SIGTERM', () => ended.resolve());
   await receiver.start();
   await ended.promise;
-  process.disconnect?.();
+  // Not by disconnecting: to the launcher's child that means that main is gone.
+  process.exit();
 }

@@ -1,9 +1,123 @@
 /** Performs the plan: two lanes side by side, one fault after the other in each. */
-import type { PlannedFault } from './plan.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { together } from '../until.ts';
+import { statusOf } from './cluster.ts';
+import { FaultLog, isHealed } from './fault-log.ts';
+import { type FaultName, type PlannedFault, RECEIVER_FAULTS } from './plan.ts';
+import { forgetReceiver, freezeReceiver, killReceiver } from './receiver-faults.ts';
+import type { ReceiverProcess } from './receiver-process.ts';
 import type { Running, Stage } from './run.ts';
+import {
+  cutWalsender,
+  dropSenders,
+  type FaultWork,
+  freezePostgres,
+  freezeServer,
+  killPostgres,
+  killServer,
+  redeliveredSince,
+  restartPostgres,
+} from './server-faults.ts';
+import { healed } from './settle.ts';
 
-export async function runFaults(
-  _stage: Stage,
-  _running: Running,
-  _when: { readonly plan: readonly PlannedFault[]; readonly endMs: number },
-): Promise<void> {}
+const HEALED_MS_MAX = 60_000;
+
+export type When = {
+  readonly plan: readonly PlannedFault[];
+  /** What has not begun by then does not begin. */
+  readonly endMs: number;
+};
+
+export async function runFaults(stage: Stage, running: Running, when: When): Promise<void> {
+  const { plan, endMs } = when;
+  const lanes = [plan.filter((planned) => !isOfReceiver(planned)), plan.filter(isOfReceiver)];
+  const fromMs = stage.evidence.now();
+  await together(
+    stage.signal,
+    lanes.map((lane) => async (signal) => {
+      for (const planned of lane) {
+        const waitMs = fromMs + planned.atMs - stage.evidence.now();
+        await sleep(Math.max(0, waitMs), undefined, { signal });
+        if (stage.evidence.now() >= endMs) return;
+        await runFault({ ...stage, signal }, running, planned);
+      }
+    }),
+  );
+}
+
+function isOfReceiver({ fault }: PlannedFault): boolean {
+  return RECEIVER_FAULTS.some((name) => name === fault);
+}
+
+async function runFault(stage: Stage, running: Running, planned: PlannedFault): Promise<void> {
+  const { fault, target } = planned;
+  const perform = performerOf(planned, running);
+  if (typeof perform === 'string') {
+    // No effect is told: the judge calls it "not exercised", and the reason stands beside it.
+    new FaultLog(stage.evidence, planned, { why: perform }).end(true);
+    stage.report.line(`${fault}: NOT EXERCISED, ${perform}`);
+    return;
+  }
+  const log = new FaultLog(stage.evidence, planned);
+  const work = { planned, stage, running, log };
+  const before = (await statusOf(running.cluster.server))?.counters.redelivered ?? 0;
+  await perform(work);
+  const isWell = await isHealed(() => heal(work));
+  if (!isOfReceiver(planned)) await redeliveredSince(work, before);
+  log.end(isWell);
+  const seconds = `${(stage.evidence.now() / 1000).toFixed(1).padStart(5)} s`;
+  const what = log.effects.join('; ') || 'NO EFFECT SEEN';
+  const how = isWell ? `healed after ${log.ms} ms` : 'NOT HEALED IN TIME';
+  const where = isOfReceiver(planned) ? `${fault} ${target}` : fault;
+  stage.report.line(`${seconds}  ${where}: ${what}; ${how}`);
+}
+
+type Perform = (work: FaultWork) => Promise<void>;
+
+/** How it is done, or why it cannot be done here. */
+function performerOf({ fault, target }: PlannedFault, running: Running): Perform | string {
+  const { postgres, serverProcess } = running.cluster;
+  const ofPostgres = (perform: typeof killPostgres): Perform | string =>
+    postgres === null
+      ? 'the Postgres of --postgres is not ours'
+      : (work) => perform(work, postgres);
+  const ofServer = (perform: typeof killServer): Perform | string =>
+    serverProcess === null
+      ? 'the server of --server is not ours'
+      : (work) => perform(work, serverProcess);
+  const receiver = running.receivers.find(({ replica }) => replica === target);
+  const ofReceiver = (perform: typeof killReceiver): Perform | string =>
+    receiver === undefined ? `there is no ${target}` : (work) => perform(work, receiver);
+  const performers: Readonly<Record<FaultName, Perform | string>> = {
+    'kill-postgres': ofPostgres(killPostgres),
+    'restart-postgres': ofPostgres(restartPostgres),
+    'freeze-postgres': ofPostgres(freezePostgres),
+    'cut-walsender': cutWalsender,
+    'drop-senders': dropSenders,
+    'kill-server': ofServer(killServer),
+    'freeze-server': ofServer(freezeServer),
+    'kill-receiver': ofReceiver(killReceiver),
+    'freeze-receiver': ofReceiver(freezeReceiver),
+    'forget-receiver': ofReceiver(forgetReceiver),
+  };
+  return performers[fault];
+}
+
+/** The server has everything; after a fault of a receiver, that one has it too. */
+async function heal({ stage, running, planned }: FaultWork): Promise<void> {
+  const receiver = running.receivers.find(({ replica }) => replica === planned.target);
+  if (receiver === undefined) {
+    await healed(stage, running, HEALED_MS_MAX);
+    return;
+  }
+  await caughtUp(receiver, stage, running);
+}
+
+async function caughtUp(
+  receiver: ReceiverProcess,
+  { signal }: Stage,
+  { admin }: Running,
+): Promise<void> {
+  const wait = { limitMs: HEALED_MS_MAX, signal };
+  await receiver.reach(await admin.position(wait), wait);
+}

@@ -58,7 +58,8 @@ class Sampler {
     };
     evidence.write('sample', sample);
     evidence.flush();
-    report.progress(this.#words(sample));
+    const words = this.#words(sample);
+    if (senders.some(({ isWriting }) => isWriting)) report.progress(words);
   }
 
   #processes(): Pick<SampleEvent, 'rss' | 'cpu'> {

@@ -57,6 +57,7 @@ export class Sender {
   #window: Window;
   #wake: (() => void) | null = null;
   #isStopping = false;
+  #isWriting = false;
   #group = 0;
   #index = 0;
   #counts = { committed: 0, rows: 0, rolledBack: 0, held: 0 };
@@ -83,6 +84,10 @@ export class Sender {
     return { ...this.#counts, losses, unknown: main.unknown + second.unknown };
   }
 
+  get isWriting(): boolean {
+    return this.#isWriting;
+  }
+
   /** Groups that are not acknowledged. */
   get underWay(): number {
     return this.#window.owed.size;
@@ -101,6 +106,7 @@ export class Sender {
   /** Writes groups until `stop`; the last one is a final marker of its own. */
   async run(): Promise<void> {
     const { signal } = this.#options;
+    this.#isWriting = true;
     try {
       while (!this.#isStopping) {
         await this.#opened();
@@ -109,6 +115,7 @@ export class Sender {
       this.#group += 1;
       await this.#writeEnd();
     } finally {
+      this.#isWriting = false;
       if (!signal.aborted) await Promise.all([this.#main.end(), this.#second.end()]);
     }
   }

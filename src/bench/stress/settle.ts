@@ -23,7 +23,7 @@ export async function settle(stage: Stage, running: Running, oracle: Oracle): Pr
   report.progress('reading every replica for the last time');
   await Promise.all(receivers.map((receiver) => receiver.finish(signal)));
   report.progress('waiting for the oracle');
-  await oracle.close(position);
+  await unlessAborted(oracle.close(position), signal);
   report.progress('comparing every column of every row');
   const session = await admin.session();
   const comparison: Settled['comparison'][number][] = [];
@@ -47,4 +47,17 @@ export async function healed(stage: Stage, running: Running, limitMs: number): P
     wait,
   );
   return position;
+}
+
+/** What goes on behind is ended by the run's closers. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  const aborted = Promise.withResolvers<never>();
+  const abort = (): void => aborted.reject(signal.reason);
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    return await Promise.race([work, aborted.promise]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
 }

@@ -29,14 +29,12 @@ const GROUPS_MAX = 20;
 /** What a run may take besides its duration: starts, recoveries, the way to quiet. */
 const OVERTIME_MS_MAX = 240_000;
 
-export type StressResult = { readonly run: RunFile };
-
 /** Runs to the end. Never throws for what happens in the run: `run.end` tells how it ended. */
 export async function runStress(
   options: StressOptions,
   report: Report,
   interrupted: AbortSignal,
-): Promise<StressResult> {
+): Promise<RunFile> {
   const evidence = new EvidenceWriter(options.dir, Date.now());
   const closers = new Closers();
   const bound = AbortSignal.timeout(options.durationMs + OVERTIME_MS_MAX);
@@ -57,7 +55,7 @@ export async function runStress(
   evidence.close();
   evidence.writeRun(run);
   if (options.isCleanedUp) cleanUp(options);
-  return { run };
+  return run;
 }
 
 type Ending = Omit<NonNullable<RunFile['end']>, 'durationMs'>;
@@ -83,9 +81,12 @@ async function work(stage: Stage, plan: readonly PlannedFault[]): Promise<Settle
     ...senders.map((sender) => () => sender.run()),
     async (both) => {
       const endMs = evidence.now() + options.durationMs;
-      await runFaults({ ...stage, signal: both }, running, { plan, endMs });
-      await sleep(Math.max(0, endMs - evidence.now()), undefined, { signal: both });
-      for (const sender of senders) sender.stop();
+      try {
+        await runFaults({ ...stage, signal: both }, running, { plan, endMs });
+        await sleep(Math.max(0, endMs - evidence.now()), undefined, { signal: both });
+      } finally {
+        for (const sender of senders) sender.stop();
+      }
     },
   ]);
   return settle(stage, running, oracle);

@@ -112,6 +112,8 @@ export class Writer {
     for (;;) {
       signal.throwIfAborted();
       if (this.#session !== null && !this.#session.isLost) return this.#session;
+      if (this.#session !== null) this.losses += 1;
+      this.#session = null;
       try {
         this.#session = await PgSession.connect({ url, applicationName: SENDER_NAME });
       } catch (error) {

@@ -170,6 +170,8 @@ class SlotOracle implements Oracle {
   #leave(): void {
     this.#session?.destroy();
     this.#session = null;
+    // A crash may have taken the slot back: it is brought forward again, or it would repeat itself for ever.
+    this.#advancedTo = LSN_ZERO;
   }
 
   async #pause(ms: number): Promise<void> {

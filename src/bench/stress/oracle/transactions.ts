@@ -92,10 +92,11 @@ function rowOf(tuple: PluginTuple, kinds: Kinds, old: EvidenceRow | null): Evide
   return row;
 }
 
-/** The 64-bit id that ends in these 32 bits and is the nearest below the next one. */
+/** The 64-bit id that ends in these 32 bits and is the nearest to the next one, which was asked a moment before. */
 function widen(xid: number, nextTxid: number): number {
   const wide = nextTxid - (nextTxid % XID_RANGE) + xid;
-  return wide > nextTxid ? wide - XID_RANGE : wide;
+  if (wide - nextTxid > XID_RANGE / 2) return wide - XID_RANGE;
+  return nextTxid - wide > XID_RANGE / 2 ? wide + XID_RANGE : wide;
 }
 
 function outside(text: string): TidelockError {

@@ -1,0 +1,189 @@
+/** Faults of Postgres, of connections to it, and of the server. Each tells what was seen of it. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { EmbeddedPostgres } from '../../postgres/embedded.ts';
+import { until } from '../until.ts';
+import { type ServerProcess, statusOf } from './cluster.ts';
+import { type FaultLog, unlessLate } from './fault-log.ts';
+import { isAlive } from './launched.ts';
+import type { PlannedFault } from './plan.ts';
+import type { Running, Stage } from './run.ts';
+import { SENDER_NAME } from './writer.ts';
+
+const EFFECT_MS_MAX = 10_000;
+/** Until what was on its way has arrived: from then on everything stands still. */
+const STILL_AFTER_MS = 150;
+
+const BACKENDS_SQL = 'SELECT pid::text FROM pg_stat_activity';
+/** The walsender of the server under test; the oracle reads its slot otherwise. */
+const WALSENDER_SQL = `
+  SELECT active_pid::text AS pid FROM pg_replication_slots
+  WHERE plugin = 'pgoutput' AND database = current_database() AND active_pid IS NOT NULL`;
+const TERMINATE_SQL = 'SELECT pg_terminate_backend($1::int)';
+const DROP_SENDERS_SQL = `
+  SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1`;
+
+export type FaultWork = {
+  readonly planned: PlannedFault;
+  readonly stage: Stage;
+  readonly running: Running;
+  readonly log: FaultLog;
+};
+
+/** `kill -9` of the postmaster; it comes back through crash recovery. */
+export async function killPostgres(work: FaultWork, postgres: EmbeddedPostgres): Promise<void> {
+  const { log, stage, planned } = work;
+  const { pid } = postgres;
+  const before = sendersOf(work);
+  postgres.kill();
+  const wait = { limitMs: EFFECT_MS_MAX, signal: stage.signal };
+  await unlessLate(until(`postmaster ${pid} is gone`, () => !isAlive(pid), wait));
+  if (!isAlive(pid)) log.saw(`postmaster ${pid} is gone`);
+  await sleep(planned.holdMs, undefined, { signal: stage.signal });
+  const start = performance.now();
+  await postgres.restart();
+  log.saw(`recovered in ${msSince(start)} ms; ${brokenSince(work, before)}`);
+}
+
+/** An orderly stop, with everybody thrown out. */
+export async function restartPostgres(work: FaultWork, postgres: EmbeddedPostgres): Promise<void> {
+  const { log, stage, planned } = work;
+  const { pid } = postgres;
+  const before = sendersOf(work);
+  await postgres.stop();
+  if (!isAlive(pid)) log.saw(`postmaster ${pid} has stopped`);
+  await sleep(planned.holdMs, undefined, { signal: stage.signal });
+  await postgres.restart();
+  log.saw(`started again; ${brokenSince(work, before)}`);
+}
+
+/** All of its processes stand still; connections stay open and say nothing. */
+export async function freezePostgres(work: FaultWork, postgres: EmbeddedPostgres): Promise<void> {
+  const { log, stage, planned, running } = work;
+  const wait = { limitMs: EFFECT_MS_MAX, signal: stage.signal };
+  const rows = await running.admin.ask(BACKENDS_SQL, wait);
+  const pids = [postgres.pid, ...rows.map(({ pid }) => Number(pid))];
+  for (const pid of pids) signalTo(pid, 'SIGSTOP');
+  try {
+    await sleep(STILL_AFTER_MS, undefined, { signal: stage.signal });
+    const before = committedOf(running);
+    await sleep(planned.holdMs, undefined, { signal: stage.signal });
+    const after = committedOf(running);
+    if (after === before) log.saw(`no commit for ${planned.holdMs} ms`);
+  } finally {
+    for (const pid of pids) signalTo(pid, 'SIGCONT');
+  }
+}
+
+/** Ends the connection through which the server reads changes. */
+export async function cutWalsender({ log, stage, running }: FaultWork): Promise<void> {
+  const wait = { limitMs: EFFECT_MS_MAX, signal: stage.signal };
+  const holder = async (): Promise<string | undefined> =>
+    (await running.admin.ask(WALSENDER_SQL, wait))[0]?.pid ?? undefined;
+  const before = await unlessLate(until('a walsender has the slot', holder, wait));
+  if (before === null) return;
+  const start = performance.now();
+  await running.admin.query(TERMINATE_SQL, [before]);
+  const after = await unlessLate(
+    until(
+      'another walsender has the slot',
+      async () => {
+        const pid = await holder();
+        return pid !== before && pid;
+      },
+      wait,
+    ),
+  );
+  if (after !== null) {
+    log.saw(`walsender ${before} ended, ${after} has the slot after ${msSince(start)} ms`);
+  }
+}
+
+/** Ends the senders' connections, in the middle of their transactions. */
+export async function dropSenders(work: FaultWork): Promise<void> {
+  const { log, stage, running } = work;
+  const before = sendersOf(work);
+  const wait = { limitMs: EFFECT_MS_MAX, signal: stage.signal };
+  await running.admin.query(DROP_SENDERS_SQL, [SENDER_NAME]);
+  const isNoticed = (): boolean => sendersOf(work).losses > before.losses;
+  if (await unlessLate(until('a sender loses its connection', isNoticed, wait))) {
+    log.saw(brokenSince(work, before));
+  }
+}
+
+export async function killServer(work: FaultWork, server: ServerProcess): Promise<void> {
+  const { log, stage, planned, running } = work;
+  const pid = server.process?.pid ?? 0;
+  const before = troublesOf(running);
+  await server.process?.kill();
+  if (!isAlive(pid)) log.saw(`server ${pid} is gone`);
+  await sleep(planned.holdMs, undefined, { signal: stage.signal });
+  const start = performance.now();
+  await server.start(stage.signal);
+  const lost = troublesOf(running) - before;
+  log.saw(`listens again after ${msSince(start)} ms; receivers told of ${lost} errors`);
+}
+
+export async function freezeServer(work: FaultWork, server: ServerProcess): Promise<void> {
+  const { log, stage, planned, running } = work;
+  server.process?.freeze();
+  try {
+    const committed = committedOf(running);
+    const [status] = await Promise.all([
+      statusOf(server.url, planned.holdMs),
+      sleep(planned.holdMs, undefined, { signal: stage.signal }),
+    ]);
+    const missed = committedOf(running) - committed;
+    if (status === null) {
+      log.saw(`no answer for ${planned.holdMs} ms; ${missed} transactions committed meanwhile`);
+    }
+  } finally {
+    server.process?.thaw();
+  }
+}
+
+/** What Postgres had to deliver again, as the server counted it over a fault. */
+export async function redeliveredSince(work: FaultWork, before: number): Promise<void> {
+  const status = await statusOf(work.running.cluster.server);
+  const after = status?.counters.redelivered ?? 0;
+  const redelivered = after < before ? after : after - before;
+  if (redelivered > 0) work.log.saw(`${redelivered} transactions were delivered again`);
+}
+
+type SenderTroubles = { readonly losses: number; readonly unknown: number };
+
+function sendersOf({ running }: FaultWork): SenderTroubles {
+  const counts = running.senders.map((sender) => sender.counts);
+  return {
+    losses: counts.reduce((sum, { losses }) => sum + losses, 0),
+    unknown: counts.reduce((sum, { unknown }) => sum + unknown, 0),
+  };
+}
+
+function brokenSince(work: FaultWork, before: SenderTroubles): string {
+  const { losses, unknown } = sendersOf(work);
+  return (
+    `${losses - before.losses} connections of senders broke, ` +
+    `${unknown - before.unknown} at their COMMIT`
+  );
+}
+
+function committedOf({ senders }: Running): number {
+  return senders.reduce((sum, { counts }) => sum + counts.committed, 0);
+}
+
+function troublesOf({ receivers }: Running): number {
+  return receivers.reduce((sum, { troubles }) => sum + troubles, 0);
+}
+
+/** A process that has just ended needs no signal. */
+function signalTo(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+function msSince(start: number): number {
+  return Math.round(performance.now() - start);
+}
