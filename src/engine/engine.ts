@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import type { Policy } from '../coordinator/types.ts';
 import { messageOf, type TidelockError } from '../core/errors.ts';
 import { formatLsn, type Ts } from '../core/lsn.ts';
+import type { SourceHandler } from '../core/source.ts';
 import type { TableDef } from '../core/table.ts';
+import type { LogStore } from '../log/port.ts';
 import type { ReplicaIdentityMode } from '../postgres/replica-identity.ts';
 import type { TableDeclaration } from '../postgres/table-fitness.ts';
 import { PROTOCOL_VERSION } from '../protocol/feed.ts';
@@ -59,6 +61,9 @@ export type EngineOptions = {
   readonly clock?: Clock | undefined;
   /** For tests: called at named places, where the process may be killed. */
   readonly crashPoint?: EngineCrashHook | undefined;
+  /** For benches: something in the place of a part, which it may use. */
+  readonly wrapLog?: ((log: LogStore) => LogStore) | undefined;
+  readonly wrapHandler?: ((handler: SourceHandler) => SourceHandler) | undefined;
   /** What an operator wants to know: waiting for old transactions, new histories, published tables. */
   readonly onNotice?: ((notice: string) => void) | undefined;
 };
@@ -96,7 +101,8 @@ export type RunningEngine = Engine & {
 export async function openEngine(options: EngineOptions): Promise<RunningEngine> {
   mkdirSync(options.dir, { recursive: true });
   const clock = options.clock ?? systemClock;
-  const log = openLogStore({ dir: join(options.dir, 'log') });
+  const store = openLogStore({ dir: join(options.dir, 'log') });
+  const log = options.wrapLog?.(store) ?? store;
   const core = new EngineCore({
     log,
     clock,
@@ -112,6 +118,7 @@ export async function openEngine(options: EngineOptions): Promise<RunningEngine>
     declarations: options.tables ?? [],
     limits: { ...DEFAULT_LIMITS, ...options.limits },
     streaming: options.streaming,
+    wrapHandler: options.wrapHandler,
     onNotice: options.onNotice ?? (() => undefined),
   });
   const snapshots = await Snapshots.open({
