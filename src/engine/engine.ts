@@ -21,6 +21,7 @@ import type {
   HeldDigests,
   SnapshotFile,
   SnapshotRequest,
+  TransicatorSource,
 } from './api.ts';
 import { type Clock, systemClock, type TimerHandle } from './clock.ts';
 import { EngineCore, timelineOf } from './core.ts';
@@ -32,6 +33,7 @@ import type { IngestLimits } from './ingest.ts';
 import { Snapshots } from './snapshots.ts';
 import { SourceDriver } from './source-driver.ts';
 import { statusOf } from './status.ts';
+import { TransicatorDoor } from './transicator.ts';
 
 export type EngineOptions = {
   /** `postgres://user:password@host:port/database` */
@@ -48,12 +50,12 @@ export type EngineOptions = {
   readonly tailBytesMax?: number | undefined;
   /** Large open transactions are streamed in pieces; by default where the server can. */
   readonly streaming?: boolean | undefined;
-  /** How long a snapshot waits for the log to catch up. */
-  readonly snapshotWaitMsMax?: number | undefined;
   /** `full`: tables get REPLICA IDENTITY FULL where this role may; `leave` (default): they stay as they are. */
   readonly replicaIdentity?: ReplicaIdentityMode | undefined;
   /** Updates and deletes of tables with REPLICA IDENTITY FULL carry the old row, for readers other than replicas. */
   readonly keepsOldRows?: boolean | undefined;
+  /** How long a snapshot waits for the log to catch up. */
+  readonly snapshotWaitMsMax?: number | undefined;
   /** How often Postgres is scanned again for readers that check themselves. */
   readonly digestEveryMs?: number | undefined;
   /** How often Postgres is asked how far it is, and whether rights and publication are as they were. */
@@ -119,26 +121,29 @@ export async function openEngine(options: EngineOptions): Promise<RunningEngine>
     limits: { ...DEFAULT_LIMITS, ...options.limits },
     streaming: options.streaming,
     wrapHandler: options.wrapHandler,
-    onNotice: options.onNotice ?? (() => undefined),
-  });
-  const snapshots = await Snapshots.open({
     replicaIdentity: options.replicaIdentity ?? 'leave',
     keepsOldRows: options.keepsOldRows ?? false,
+    onNotice: options.onNotice ?? (() => undefined),
+  });
+  const source = {
     core,
     url: options.url,
     tables: () => driver.tables,
     serverStart: () => driver.serverStart,
     waitMsMax: options.snapshotWaitMsMax ?? SNAPSHOT_WAIT_MS_MAX,
     dir: join(options.dir, 'snapshots'),
-  });
+  };
+  const snapshots = await Snapshots.open(source);
   core.start(driver);
-  return new LiveEngine({ core, driver, snapshots, options });
+  const transicator = new TransicatorDoor(source);
+  return new LiveEngine({ core, driver, snapshots, transicator, options });
 }
 
 type Parts = {
   readonly core: EngineCore;
   readonly driver: SourceDriver;
   readonly snapshots: Snapshots;
+  readonly transicator: TransicatorSource;
   readonly options: EngineOptions;
 };
 
@@ -160,6 +165,10 @@ class LiveEngine implements RunningEngine {
 
   get firstContact(): Promise<TidelockError | null> {
     return this.#parts.driver.firstContact;
+  }
+
+  get transicator(): TransicatorSource {
+    return this.#parts.transicator;
   }
 
   get tables(): readonly TableDef[] {

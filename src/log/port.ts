@@ -16,6 +16,11 @@ export type LogIdentity = {
   readonly generation: number;
   /** Position at which the slot of this generation began. */
   readonly startTs: Ts;
+  /**
+   * The highest transaction id that had ended then or soon after: a snapshot that does not show it may lack
+   * transactions of before the slot. Missing in logs of earlier versions.
+   */
+  readonly startTxid?: number | undefined;
 };
 
 /** A piece of a transaction that is still arriving. Not visible to readers until sealed. */
