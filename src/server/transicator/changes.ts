@@ -77,7 +77,7 @@ async function firstChanges(
     const leftMs = deadline - context.clock.now();
     if (start !== null || leftMs <= 0 || limit <= 0) return { reading, start };
     if (context.draining.aborted) return { reading, start };
-    const ends = [signal, context.draining, AbortSignal.timeout(leftMs)];
+    const ends = [signal, context.draining, AbortSignal.timeout(Math.ceil(leftMs))];
     await context.source.untilChange(selectors, reading.upTo, AbortSignal.any(ends));
     signal.throwIfAborted();
   }
