@@ -19,6 +19,7 @@ import type { DigestMarkers } from './digest-markers.ts';
 import type { LogTask } from './ingest.ts';
 import { LogFeed } from './log-feed.ts';
 import { LogTail } from './log-tail.ts';
+import { LogTeller } from './log-teller.ts';
 import { LogWriter, priceOf } from './log-writer.ts';
 import { endError, rejection, waitError } from './reader-errors.ts';
 
@@ -42,6 +43,8 @@ export type CoreOptions = {
   readonly tailBytesMax: number;
   /** For tests: called at named places, where the process may be killed. */
   readonly crashPoint?: EngineCrashHook | undefined;
+  /** What an operator wants to know. */
+  readonly onNotice?: ((notice: string) => void) | undefined;
 };
 
 type Wait = { resolve: (upper: Ts) => void; reject: (error: TidelockError) => void };
@@ -65,6 +68,7 @@ export class EngineCore {
   #lastCommitMicros = 0;
   #lastCommitLagS: number | null = null;
   #isWriteDue = false;
+  readonly #teller: LogTeller;
   #isStopped = false;
 
   constructor(options: CoreOptions) {
@@ -72,6 +76,7 @@ export class EngineCore {
     this.clock = options.clock;
     this.tail = new LogTail(log, options.tailBytesMax);
     this.crashPoint = options.crashPoint ?? (() => undefined);
+    this.#teller = new LogTeller(options.onNotice ?? (() => undefined));
     this.#writer = new LogWriter(this.tail, this.crashPoint);
     const { identity } = log;
     this.#state = createCoordinator({
@@ -122,6 +127,7 @@ export class EngineCore {
     } finally {
       this.#isStepping = false;
     }
+    this.#teller.tell(this.#state.log);
   }
 
   /**
@@ -352,7 +358,7 @@ export class EngineCore {
     const wait = this.#waits.get(id);
     this.#waits.delete(id);
     if (outcome === 'reached') wait?.resolve(this.tail.store.upper);
-    else wait?.reject(waitError(outcome, this.tail.store.upper));
+    else wait?.reject(waitError(outcome, { ...this.#state, upper: this.tail.store.upper }));
   }
 
   #abortWait(id: number, reason: unknown): void {
@@ -366,21 +372,11 @@ export class EngineCore {
   }
 }
 
-type ReaderEffect = Exclude<
-  CoordinatorEffect,
-  {
-    readonly kind:
-      | 'connectSource'
-      | 'startHistory'
-      | 'startStream'
-      | 'noteWalTimeline'
-      | 'confirmSlot'
-      | 'noteUpper'
-      | 'pauseSource'
-      | 'resumeSource'
-      | 'retryAppend';
-  }
->;
+type ReaderEffect = Extract<CoordinatorEffect, { readonly kind: ReaderEffectKind }>;
+type ReaderEffectKind =
+  | `${'accept' | 'reject'}Subscriber`
+  | ('wake' | 'endSubscribers' | 'finishWait')
+  | ('purge' | 'setTimer');
 
 /** System identifier, generation and first position: which history of which cluster. */
 export function timelineOf({ identity }: LogStore): string | null {

@@ -111,6 +111,7 @@ export async function openEngine(options: EngineOptions): Promise<RunningEngine>
     policy: { ...DEFAULT_POLICY, ...options.policy },
     tailBytesMax: options.tailBytesMax ?? TAIL_BYTES_MAX,
     crashPoint: options.crashPoint,
+    onNotice: options.onNotice,
   });
   const driver = new SourceDriver(core, {
     url: options.url,

@@ -1,4 +1,5 @@
 /** What readers of the log are told when they cannot have what they asked for. */
+import type { SourcePhase } from '../coordinator/types.ts';
 import { TidelockError } from '../core/errors.ts';
 import { formatLsn, type Ts } from '../core/lsn.ts';
 import type { FeedRequest } from './api.ts';
@@ -35,15 +36,37 @@ export function rejection(
   }
 }
 
+/** What the log waits for itself. */
+export type WaitFacts = {
+  readonly upper: Ts;
+  readonly source: { readonly phase: SourcePhase; readonly reason: string | undefined };
+  readonly log: { readonly state: 'ok' | 'failed'; readonly reason: string | undefined };
+};
+
 /** Why a wait for a position ended without it. */
-export function waitError(outcome: 'timeout' | 'ended' | 'busy', upper: Ts): TidelockError {
+export function waitError(outcome: 'timeout' | 'ended' | 'busy', facts: WaitFacts): TidelockError {
   if (outcome === 'ended') return endError('TIMELINE_CHANGED');
   if (outcome === 'busy') {
     return new TidelockError({ code: 'BUSY', message: 'too many clients wait for a position' });
   }
+  const stands = `the log did not get there in time; it stands at ${formatLsn(facts.upper)}`;
+  if (facts.source.phase !== 'streaming') {
+    return new TidelockError({
+      code: 'SOURCE_DOWN',
+      message: `${stands}, and Postgres does not stream: ${facts.source.reason ?? 'it is being connected'}`,
+      hint: 'try again when source.state in /v1/status is streaming',
+    });
+  }
+  if (facts.log.state === 'failed') {
+    return new TidelockError({
+      code: 'LOG_WRITE_FAILED',
+      message: `${stands}: ${facts.log.reason ?? 'it cannot be written'}`,
+      hint: 'free space on the disk of the log; it goes on by itself',
+    });
+  }
   return new TidelockError({
     code: 'TIMEOUT',
-    message: `the log did not get there in time; it stands at ${formatLsn(upper)}`,
+    message: stands,
     hint: 'see source.state in /v1/status: a long commit, an unflushed asynchronous commit or a lost connection delays it',
   });
 }

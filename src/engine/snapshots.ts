@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { bucketOf } from '../core/bucket.ts';
+import { TidelockError } from '../core/errors.ts';
 import { formatLsn } from '../core/lsn.ts';
 import { keyPositions, type TableDef } from '../core/table.ts';
 import { type Cell, cellToJsonText } from '../core/value.ts';
@@ -67,7 +68,7 @@ export class Snapshots {
       return { path, sizeBytes, ts, timeline, release: () => rm(path, { force: true }) };
     } catch (error) {
       builder?.abort();
-      throw error;
+      throw fileFailure(error);
     } finally {
       await snapshot.close();
     }
@@ -114,6 +115,17 @@ export class Snapshots {
       core.dispatch({ kind: 'lease', now: core.clock.now(), replica, ts });
     }
   }
+}
+
+/** The file is the server's own until it is sent. */
+function fileFailure(error: unknown): unknown {
+  if (!(error instanceof TidelockError) || error.code !== 'REPLICA_WRITE_FAILED') return error;
+  return new TidelockError({
+    code: 'LOG_WRITE_FAILED',
+    message: 'the snapshot could not be written: the disk of the server is full or failing',
+    hint: error.hint ?? 'free space on the disk of the log',
+    cause: error,
+  });
 }
 
 async function load(
