@@ -27,7 +27,7 @@ export function addSettingFlags(command: Command, names?: readonly SettingName[]
   for (const setting of SETTING_LIST) {
     if (setting.flagName === undefined) continue;
     if (names !== undefined && !names.includes(setting.name)) continue;
-    const flags = `--${setting.flagName} ${setting.metavar}`;
+    const flags = `--${setting.flagName} ${setting.metavar ?? ''}`.trim();
     if (setting.isList) command.option(flags, setting.help, collect);
     else command.option(flags, helpOf(setting));
   }

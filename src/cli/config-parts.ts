@@ -18,6 +18,9 @@ export function serverConfigOf(settings: Settings): ServerConfig {
       audience: settings.tokenAudience,
       clockToleranceS: settings.tokenClockToleranceS,
     },
+    transicator: settings.transicator
+      ? { prefix: settings.transicatorPrefix, naming: settings.transicatorNaming }
+      : undefined,
     limits: {
       selectorsMax: settings.selectorsMax,
       urlBytesMax: settings.urlBytesMax,
@@ -45,7 +48,8 @@ export function engineOptionsOf(settings: Settings, url: string): EngineOptions 
     ...{ url, slot, publication, tailBytesMax },
     dir: dataDirOf(settings),
     tables: declarationsOf(settings),
-    replicaIdentity: settings.replicaIdentity ?? 'leave',
+    replicaIdentity: settings.replicaIdentity ?? (settings.transicator ? 'full' : 'leave'),
+    keepsOldRows: settings.transicator,
     policy: { keepS, logBytesMax, leaseS, subscribersMax: streamsMax },
     snapshotWaitMsMax: settings.snapshotWaitS * 1000,
   };

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { messageOf } from '../core/errors.ts';
 import { parseSelectorRule } from '../core/selector.ts';
 import { DEFAULT_POLICY } from '../engine/engine.ts';
+import { TABLE_NAMINGS } from '../protocol/transicator/names.ts';
 import { DEFAULT_LIMITS, NO_TOKENS } from '../server/config.ts';
 
 /** What a setting tells about itself besides its type. */
@@ -15,6 +16,8 @@ export type SettingNotes = {
   readonly metavar?: string;
   /** Another name of the flag than the key. */
   readonly flag?: string;
+  /** A flag without a value, which means yes. */
+  readonly isSwitch?: boolean;
   /** Never printed. */
   readonly isSecret?: boolean;
   /** How a list is split when it comes from one environment variable. */
@@ -48,6 +51,16 @@ function number(min: number, max: number, units: Readonly<Record<string, number>
     z.number({ error }).int({ error }).min(min, { error }).max(max, { error }),
   );
 }
+
+/** Yes or no; texts come from the environment. */
+const yesOrNo = z.preprocess(
+  (value) => {
+    if (typeof value !== 'string') return value;
+    if (/^(?:1|true|yes|on)$/i.test(value.trim())) return true;
+    return /^(?:0|false|no|off)$/i.test(value.trim()) ? false : value;
+  },
+  z.boolean({ error: 'must be true or false' }),
+);
 
 const bytes = (min: number) => number(min, 2 ** 50, SIZE_UNITS);
 const seconds = (min: number, max: number) => number(min, max, TIME_UNITS);
@@ -121,7 +134,7 @@ export const SETTINGS = z.strictObject({
     separator: DECLARATIONS,
   }),
   replicaIdentity: note(z.enum(['full', 'leave']).optional(), {
-    help: 'full: set REPLICA IDENTITY FULL on tables that lack it; leave: refuse tables that need it (default: leave)',
+    help: 'full: set REPLICA IDENTITY FULL on tables that lack it; leave: refuse tables that need it (default: leave, with transicator full)',
     metavar: '<full|leave>',
   }),
   logLevel: note(z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'), {
@@ -186,6 +199,22 @@ export const SETTINGS = z.strictObject({
     help: 'how long a shutdown waits for transactions and snapshots under way',
   }),
 
+  transicator: note(yesOrNo.default(false), {
+    help: 'serve clients of Transicator too: /snapshots, /data, /changes',
+    isSwitch: true,
+  }),
+  transicatorNaming: note(z.enum(TABLE_NAMINGS).default('schema_table'), {
+    help: 'names of tables in SQLite snapshots for them: schema_table, table (as before April 2017), both',
+    metavar: '<naming>',
+  }),
+  transicatorPrefix: note(
+    z
+      .string()
+      .regex(/^(?:\/[A-Za-z0-9._-]+)*$/, 'must be empty, or start with / and not end with it')
+      .default(''),
+    { help: 'what stands before their paths: /transicator', metavar: '<path>' },
+  ),
+
   tokenSecrets: note(z.array(text).default([]), {
     help: 'shared secrets of tokens (HS256), newest first, comma between; 32 bytes or more each',
     isSecret: true,
@@ -229,12 +258,16 @@ export const SETTING_LIST: readonly Setting[] = Object.entries(SETTINGS.shape).m
       ...notes,
       name: key as SettingName,
       env: `TIDELOCK_${words(key).join('_').toUpperCase()}`,
-      flagName: notes.metavar === undefined ? undefined : (notes.flag ?? words(key).join('-')),
+      flagName: hasFlag(notes) ? (notes.flag ?? words(key).join('-')) : undefined,
       isList: Array.isArray(byDefault),
       byDefault,
     };
   },
 );
+
+function hasFlag({ metavar, isSwitch }: SettingNotes): boolean {
+  return metavar !== undefined || isSwitch === true;
+}
 
 function words(key: string): readonly string[] {
   return key.split(/(?=[A-Z])/).map((word) => word.toLowerCase());
