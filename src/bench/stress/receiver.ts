@@ -5,7 +5,8 @@
  */
 import { existsSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { messageOf, TidelockError } from '../../core/errors.ts';
+import { messageOf } from '../../core/errors.ts';
+import { TRANSICATOR } from '../transicator/follow.ts';
 import { type Applied, type Follow, type Following, NATIVE } from './follow.ts';
 import type { Protocol, ReceiverNews, ReceiverOrder, ReceiverSettings } from './receiver-news.ts';
 import { ReplicaScan } from './replica-scan.ts';
@@ -21,7 +22,7 @@ const SESSIONS_PER_LIFE = 1000;
 
 export type Post = (news: ReceiverNews) => void;
 
-const FOLLOWS: Readonly<Record<Protocol, Follow | null>> = { native: NATIVE, transicator: null };
+const FOLLOWS: Readonly<Record<Protocol, Follow>> = { native: NATIVE, transicator: TRANSICATOR };
 
 export class Receiver {
   readonly #settings: ReceiverSettings;
@@ -39,14 +40,7 @@ export class Receiver {
   #reading: Promise<void> = Promise.resolve();
 
   constructor(settings: ReceiverSettings, post: Post) {
-    const follow = FOLLOWS[settings.protocol];
-    if (follow === null) {
-      throw new TidelockError({
-        code: 'BAD_CONFIG',
-        message: `receivers do not speak ${settings.protocol}`,
-      });
-    }
-    this.#follow = follow;
+    this.#follow = FOLLOWS[settings.protocol];
     this.#settings = settings;
     this.#post = post;
     this.#session = settings.life * SESSIONS_PER_LIFE;
