@@ -2,7 +2,7 @@
  * The rows that one sender owns, as it knows them, and the drawing of its next transaction: inserts, updates
  * and deletes of rows that exist. Pure: chance comes in, and what became of a transaction is told.
  */
-import type { SeededRandom } from '../random.ts';
+import { SeededRandom } from '../random.ts';
 import type { EvidenceRow, OpChange } from './evidence.ts';
 import { ELSEWHERE, firstIdOf, ownSelector, RECORD_TABLE, SHARED } from './schema.ts';
 
@@ -37,6 +37,13 @@ const STATEMENT_ROWS_MAX = 12;
 const STATEMENTS_MAX = 4;
 /** A row that cannot be taken (it is in another open transaction) is drawn again this often. */
 const PICKS_MAX = 4;
+
+/** By its first bytes no content is like another. */
+const CONTENT_BYTES_MIN = 8;
+const CONTENT_BYTES_MAX = 9000;
+const NOISE_BYTES = 4000;
+/** What Postgres cannot compress, as hexadecimal: contents are cut from it, which is cheaper than drawing them. */
+const NOISE = hexOf(new SeededRandom(1), NOISE_BYTES + CONTENT_BYTES_MAX);
 
 export class Records {
   readonly #sender: number;
@@ -245,19 +252,17 @@ export class Draft {
     const roll = this.#random.next();
     if (roll < 0.04) return null;
     if (roll < 0.08) return '\\x';
-    const bytes = this.#contentBytes(roll);
-    let hex = '';
-    while (hex.length < bytes * 2) {
-      hex += Math.floor(this.#random.next() * 0x1_0000_0000)
-        .toString(16)
-        .padStart(8, '0');
-    }
-    return `\\x${hex.slice(0, bytes * 2)}`;
+    const own = hexOf(this.#random, CONTENT_BYTES_MIN);
+    const from = this.#random.between(0, NOISE_BYTES) * 2;
+    const rest = (this.#contentBytes(roll) - CONTENT_BYTES_MIN) * 2;
+    return `\\x${own}${NOISE.slice(from, from + rest)}`;
   }
 
   #contentBytes(roll: number): number {
-    if (roll < 0.8) return this.#random.between(8, 300);
-    return roll < 0.98 ? this.#random.between(300, 2500) : this.#random.between(4000, 9000);
+    if (roll < 0.8) return this.#random.between(CONTENT_BYTES_MIN, 300);
+    return roll < 0.98
+      ? this.#random.between(300, 2500)
+      : this.#random.between(4000, CONTENT_BYTES_MAX);
   }
 }
 
@@ -275,4 +280,12 @@ export function evidenceRow(row: RecordRow): EvidenceRow {
     ...{ id: `${row.id}`, grp: `${row.grp}`, sequence: `${row.sequence}` },
     ...{ content: row.content, last: `${row.last}`, _change_selector: row._change_selector },
   };
+}
+
+function hexOf(random: SeededRandom, bytes: number): string {
+  let hex = '';
+  while (hex.length < bytes * 2) {
+    hex += random.between(0, 0xffff_ffff).toString(16).padStart(8, '0');
+  }
+  return hex.slice(0, bytes * 2);
 }
