@@ -14,7 +14,7 @@ import {
 } from './frontier.ts';
 import { endLease, expireLeases, hearReplica, holdsMoved, releaseHold, takeHold } from './holds.ts';
 import { checkStep, frontiersOf } from './invariants.ts';
-import { purgeByAge, retentionDueAt } from './retention.ts';
+import { groupsMerged, purgeByAge, retentionDueAt } from './retention.ts';
 import { lowestKey } from './sorted.ts';
 import {
   historyStarted,
@@ -39,6 +39,7 @@ type SourceEventKind =
   | 'streamStarted'
   | 'sourceLost'
   | 'appended'
+  | 'groupsMerged'
   | 'appendFailed'
   | 'keepalive'
   | 'upperNoted';
@@ -86,6 +87,9 @@ function handle(state: CoordinatorState, event: CoordinatorEvent, out: Coordinat
     case 'appended':
       streamWorks(state);
       appended(state, event.groups, out);
+      break;
+    case 'groupsMerged':
+      groupsMerged(state, event);
       break;
     case 'appendFailed':
       appendFailed(state, event.reason, out);

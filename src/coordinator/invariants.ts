@@ -16,6 +16,7 @@
  *   C11 each wait stands in both orders                             (model.test.ts)
  *   C12 only a stream is paused or has a write to retry              (frontier.test.ts, model.test.ts)
  *   C13 no history, no subscribers, leases or holds                 (source.test.ts, model.test.ts)
+ *   C14 a merged group stands in the place of complete groups        (model.test.ts, mutants.test.ts)
  */
 import { assert } from '../core/assert.ts';
 import {

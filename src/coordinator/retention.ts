@@ -2,12 +2,14 @@
  * What may leave the log: groups older than the policy that nobody holds; and, over the byte limit, the
  * oldest groups, whoever holds them.
  */
+import { assert } from '../core/assert.ts';
 import type { Ts } from '../core/lsn.ts';
 import { breakHolds, lowestHold } from './holds.ts';
 import {
   type CoordinatorState,
   type GroupRecord,
   LOG_BYTES_SLACK,
+  type LogRecord,
   NEVER,
   RETENTION_MS,
 } from './state.ts';
@@ -44,6 +46,31 @@ export function cutToBytes(state: CoordinatorState, out: CoordinatorEffect[]): n
   breakHolds(state);
   endSubscribers(state, 'TOO_OLD', out);
   return seq;
+}
+
+/**
+ * One record for the merged group in the place of its members: it goes when the youngest of them may go, and
+ * whoever needs one of them holds it. A history that is being replaced takes its groups with it.
+ */
+export function groupsMerged(
+  state: CoordinatorState,
+  merged: { readonly firstSeq: number; readonly seq: number; readonly sizeBytes: number },
+): void {
+  const { log, history } = state;
+  if (history.timeline === null) return;
+  const { firstSeq, seq, sizeBytes } = merged;
+  const first = placeOf(log, firstSeq);
+  const place = placeOf(log, seq);
+  const last = log.groups[place];
+  assert(log.groups[first]?.seq === firstSeq, `C14: merged group ${firstSeq} is there`);
+  assert(last?.seq === seq, `C14: merged group ${seq} is there`);
+  assert(last.lastTs <= log.upper, `C14: merged group ${seq} is complete`);
+  const { lastTs, at } = last;
+  const count = place + 1 - first;
+  for (const member of log.groups.splice(first, count, { seq, lastTs, sizeBytes, at })) {
+    log.sizeBytes -= member.sizeBytes;
+  }
+  log.sizeBytes += sizeBytes;
 }
 
 /** When retention has work by age. */
@@ -83,4 +110,16 @@ function cut(state: CoordinatorState, mayGo: (group: GroupRecord) => boolean): n
     log.head = 0;
   }
   return seq;
+}
+
+/** Where the first group that is left stands whose number is not below `seq`. */
+function placeOf(log: LogRecord, seq: number): number {
+  let low = log.head;
+  let high = log.groups.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((log.groups[middle]?.seq ?? 0) >= seq) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }

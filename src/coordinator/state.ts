@@ -63,7 +63,7 @@ export type GroupRecord = {
   readonly seq: number;
   readonly lastTs: Ts;
   readonly sizeBytes: number;
-  /** `now` at its append; groups from before a restart count from the start. */
+  /** `now` at its append, or that of its last member; groups from before a restart count from the start. */
   at: number;
 };
 

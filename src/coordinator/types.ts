@@ -86,6 +86,16 @@ export type CoordinatorEvent =
   /** Groups are durable in the log. One event per append, however many transactions. */
   | { readonly kind: 'appended'; readonly now: number; readonly groups: readonly AppendedGroup[] }
   /**
+   * The log holds one group, with the number `seq`, where there were those from `firstSeq` to `seq`, all of
+   * them complete. Reported before anything that happened after it.
+   */
+  | {
+      readonly kind: 'groupsMerged';
+      readonly firstSeq: number;
+      readonly seq: number;
+      readonly sizeBytes: number;
+    }
+  /**
    * The log could not be written, by an append or a `noteUpper`. The engine keeps what it could not write
    * until `retryAppend` succeeds or the source is lost.
    */

@@ -11,6 +11,7 @@ import { unreachable } from '../core/assert.ts';
 import { hasCode, messageOf, TidelockError } from '../core/errors.ts';
 import { LSN_ZERO, type Lsn, type Ts } from '../core/lsn.ts';
 import type { TableDef } from '../core/table.ts';
+import type { MergeLimits } from '../log/merge.ts';
 import type { LogIdentity, LogStore } from '../log/port.ts';
 import type { FeedRequest } from './api.ts';
 import type { Clock, TimerHandle } from './clock.ts';
@@ -18,6 +19,7 @@ import type { EngineCrashHook } from './crash-points.ts';
 import type { DigestMarkers } from './digest-markers.ts';
 import type { LogTask } from './ingest.ts';
 import { LogFeed } from './log-feed.ts';
+import { LogMerger } from './log-merger.ts';
 import { LogTail } from './log-tail.ts';
 import { LogTeller } from './log-teller.ts';
 import { LogWriter, priceOf } from './log-writer.ts';
@@ -41,6 +43,8 @@ export type CoreOptions = {
   readonly policy: Policy;
   readonly clock: Clock;
   readonly tailBytesMax: number;
+  /** When old groups are merged. */
+  readonly merge?: MergeLimits | undefined;
   /** For tests: called at named places, where the process may be killed. */
   readonly crashPoint?: EngineCrashHook | undefined;
   /** What an operator wants to know. */
@@ -54,6 +58,7 @@ export class EngineCore {
   readonly clock: Clock;
   readonly crashPoint: EngineCrashHook;
   readonly #writer: LogWriter;
+  readonly #merger: LogMerger;
   readonly #state: CoordinatorState;
   readonly #feeds = new Map<number, LogFeed>();
   readonly #waits = new Map<number, Wait>();
@@ -65,7 +70,6 @@ export class EngineCore {
   #nextId = 1;
   #deliveredUpTo: Lsn = LSN_ZERO;
   #toNote: Lsn | null = null;
-  #lastCommitMicros = 0;
   #lastCommitLagS: number | null = null;
   #isWriteDue = false;
   readonly #teller: LogTeller;
@@ -78,6 +82,11 @@ export class EngineCore {
     this.crashPoint = options.crashPoint ?? (() => undefined);
     this.#teller = new LogTeller(options.onNotice ?? (() => undefined));
     this.#writer = new LogWriter(this.tail, this.crashPoint);
+    this.#merger = new LogMerger({
+      ...{ tail: this.tail, clock: this.clock, limits: options.merge, crashPoint: this.crashPoint },
+      onMerged: (firstSeq, { seq, ...head }) =>
+        this.dispatch({ kind: 'groupsMerged', firstSeq, seq, sizeBytes: priceOf(head) }),
+    });
     const { identity } = log;
     this.#state = createCoordinator({
       policy: options.policy,
@@ -100,6 +109,7 @@ export class EngineCore {
   start(source: SourcePort): void {
     this.#source = source;
     this.dispatch({ kind: 'start', now: this.clock.now() });
+    this.#merger.start();
   }
 
   /** Transactions appended since the start. */
@@ -138,8 +148,6 @@ export class EngineCore {
     this.crashPoint('decoded');
     this.#writer.add(tasks);
     this.#deliveredUpTo = deliveredUpTo;
-    const micros = lastCommitMicros(tasks);
-    if (micros !== null) this.#lastCommitMicros = micros;
     if (this.#isWriteDue) return;
     this.#isWriteDue = true;
     this.clock.soon(() => {
@@ -239,6 +247,7 @@ export class EngineCore {
     this.dispatch({ kind: 'drain', now: this.clock.now() });
     this.#isStopped = true;
     this.#timer?.cancel();
+    this.#merger.stop();
     const error = new TidelockError({ code: 'NOT_READY', message: 'the server is stopping' });
     for (const feed of [...this.#feeds.values()]) feed.end(error);
     for (const wait of this.#waits.values()) wait.reject(error);
@@ -250,7 +259,7 @@ export class EngineCore {
     const { appended, failure } = this.#writer.write();
     const now = this.clock.now();
     if (appended.length > 0) {
-      this.#lastCommitLagS = (this.clock.wallMicros() - this.#lastCommitMicros) / 1e6;
+      this.#lastCommitLagS = (this.clock.wallMicros() - this.#writer.lastCommitMicros) / 1e6;
       this.dispatch({ kind: 'appended', now, groups: appended });
     }
     if (failure !== null) {
@@ -382,13 +391,4 @@ type ReaderEffectKind =
 export function timelineOf({ identity }: LogStore): string | null {
   if (identity === null) return null;
   return `${identity.systemId}-${identity.generation}-${identity.startTs.toString(16)}`;
-}
-
-/** Commit time of the newest transaction among the tasks. */
-function lastCommitMicros(tasks: readonly LogTask[]): number | null {
-  for (const task of [...tasks].reverse()) {
-    if (task.kind === 'append') return task.group.content.transactions.at(-1) ?? null;
-    if (task.kind === 'seal') return task.commit.timeMicros;
-  }
-  return null;
 }

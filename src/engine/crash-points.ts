@@ -39,6 +39,9 @@ export const ENGINE_CRASH_POINTS = [
   'afterConfirm',
   /** A frame was read for a subscriber and is not on its way yet. */
   'frameRead',
+  /** Old small groups become one. */
+  'beforeMerge',
+  'afterMerge',
   /** Groups that nobody needs leave the log. */
   'beforePurge',
   'afterPurge',

@@ -7,6 +7,7 @@ import { messageOf, type TidelockError } from '../core/errors.ts';
 import { formatLsn, type Ts } from '../core/lsn.ts';
 import type { SourceHandler } from '../core/source.ts';
 import type { TableDef } from '../core/table.ts';
+import type { MergeLimits } from '../log/merge.ts';
 import type { LogStore } from '../log/port.ts';
 import type { ReplicaIdentityMode } from '../postgres/replica-identity.ts';
 import type { TableDeclaration } from '../postgres/table-fitness.ts';
@@ -46,6 +47,8 @@ export type EngineOptions = {
   readonly tables?: readonly TableDeclaration[] | undefined;
   readonly policy?: Partial<Policy> | undefined;
   readonly limits?: Partial<IngestLimits> | undefined;
+  /** When old small groups of the log are merged. */
+  readonly merge?: MergeLimits | undefined;
   /** Memory for lately appended or read groups. */
   readonly tailBytesMax?: number | undefined;
   /** Large open transactions are streamed in pieces; by default where the server can. */
@@ -110,6 +113,7 @@ export async function openEngine(options: EngineOptions): Promise<RunningEngine>
     clock,
     policy: { ...DEFAULT_POLICY, ...options.policy },
     tailBytesMax: options.tailBytesMax ?? TAIL_BYTES_MAX,
+    merge: options.merge,
     crashPoint: options.crashPoint,
     onNotice: options.onNotice,
   });

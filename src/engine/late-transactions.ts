@@ -23,20 +23,30 @@ export function lateGroups(
   return heads.filter((head) => head.maxTxid >= visibility.xmin);
 }
 
-/** The lines of the late transactions in `groups` for these selectors, in order, whole transactions. */
+/**
+ * The lines of the late transactions in `groups` for these selectors, in order, whole transactions. Groups
+ * may have been merged since, also with later ones that are not asked for.
+ */
 export function* lateLines(
   tail: LogTail,
   groups: readonly GroupHead[],
   request: { readonly selectors: readonly string[]; readonly visibility: Visibility },
 ): Iterable<Uint8Array> {
   const wanted = new Set(request.selectors);
-  for (const { seq } of groups) {
-    const { head, content } = tail.read(seq);
+  for (let at = 0; at < groups.length; ) {
+    const first = groups[at];
+    if (first === undefined) return;
+    const { head, content } = tail.read(first.seq);
+    let last = first;
+    for (; (groups[at]?.seq ?? Number.POSITIVE_INFINITY) <= head.seq; at += 1) {
+      last = groups[at] ?? last;
+    }
     if (!head.hasAll && !head.selectors.some((selector) => wanted.has(selector))) continue;
     const slices = sliceGroup({
       content,
       isWanted: head.selectors.map((selector) => wanted.has(selector)),
-      after: 0 as Ts,
+      after: (first.firstTs - 1) as Ts,
+      upTo: last.lastTs,
       isContinued: head.part === 'last',
       accept: (txid) => !request.visibility.isVisible(txid),
     });

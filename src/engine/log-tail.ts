@@ -18,6 +18,9 @@ type SelectorLookup = {
   readonly alone: readonly Slices[] | null;
 };
 
+/** What a cached group costs besides its body: its arrays, its maps, its place. */
+const CACHED_GROUP_BYTES = 1024;
+
 export class LogTail {
   readonly store: LogStore;
   readonly #bytesMax: number;
@@ -48,6 +51,17 @@ export class LogTail {
       if (content !== undefined)
         this.#keep({ head, content, frames: new Map(), frameBytes: 0, lookup: null });
     });
+  }
+
+  /** The groups from `firstSeq` to `lastSeq` become one. Throws as `LogStore.merge`. */
+  merge(firstSeq: number, lastSeq: number): GroupHead {
+    const head = this.store.merge(firstSeq, lastSeq);
+    this.#index.merge(firstSeq, head);
+    for (let seq = firstSeq; seq <= lastSeq; seq += 1) {
+      const cached = this.#cache.get(seq);
+      if (cached !== undefined) this.#forget(seq, cached);
+    }
+    return head;
   }
 
   purge(seq: number): void {
@@ -143,12 +157,15 @@ export class LogTail {
   #get(seq: number): CachedGroup {
     const cached = this.#cache.get(seq);
     if (cached !== undefined) return cached;
-    return this.#keep({ ...this.store.read(seq), frames: new Map(), frameBytes: 0, lookup: null });
+    const group = this.store.read(seq);
+    // A number of before a merge finds the merged group.
+    const merged = this.#cache.get(group.head.seq);
+    return merged ?? this.#keep({ ...group, frames: new Map(), frameBytes: 0, lookup: null });
   }
 
   #keep(group: CachedGroup): CachedGroup {
     this.#cache.set(group.head.seq, group);
-    this.#bytes += group.content.body.length;
+    this.#bytes += group.content.body.length + CACHED_GROUP_BYTES;
     for (const [seq, old] of this.#cache) {
       if (this.#bytes <= this.#bytesMax || seq === group.head.seq) break;
       this.#forget(seq, old);
@@ -158,6 +175,6 @@ export class LogTail {
 
   #forget(seq: number, group: CachedGroup): void {
     this.#cache.delete(seq);
-    this.#bytes -= group.content.body.length + group.frameBytes;
+    this.#bytes -= group.content.body.length + CACHED_GROUP_BYTES + group.frameBytes;
   }
 }

@@ -18,7 +18,7 @@ export type GroupPart = 'whole' | 'open' | 'last';
 
 /** What is kept in memory of every group. */
 export type GroupHead = {
-  /** Log-wide, ascending with time, gap-free. Assigned by the store. */
+  /** Log-wide, ascending with time. Assigned by the store; merged groups keep that of their last one. */
   readonly seq: number;
   /** Timestamp of the first and the last transaction inside. Equal for parts of a large transaction. */
   readonly firstTs: Ts;

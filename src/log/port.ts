@@ -90,8 +90,17 @@ export interface LogStore {
   discard(xid: number): void;
   /** Records that nothing up to `upper` concerns anybody (keepalives); durable when it returns. `LOG_WRITE_FAILED`. */
   noteUpper(upper: Lsn): void;
-  /** Reads one group, checking its checksum. Throws `LOG_CORRUPT` or, when purged, `TOO_OLD`. */
+  /**
+   * Reads the group with this number, or the one that it was merged into, checking its checksum. Throws
+   * `LOG_CORRUPT` or, when purged, `TOO_OLD`.
+   */
   read(seq: number): StoredGroup;
+  /**
+   * Makes one group of the whole, neighbouring groups `firstSeq` to `lastSeq`, which has the number of the
+   * last one. Atomic, and harmless when a crash undoes it. Throws `LOG_WRITE_FAILED`, `LOG_CORRUPT`; nothing
+   * has changed then.
+   */
+  merge(firstSeq: number, lastSeq: number): GroupHead;
   /** Removes all groups up to and including `seq`; `since` and `purgedTxid` follow, atomically. */
   purge(seq: number): void;
   close(): void;

@@ -12,16 +12,15 @@ class SeqList {
 
   /** The first number above `after`, or Infinity. */
   next(after: number): number {
-    let low = this.#start;
-    let high = this.#seqs.length;
-    const last = this.#seqs[high - 1];
+    const last = this.#seqs[this.#seqs.length - 1];
     if (last === undefined || last <= after) return Number.POSITIVE_INFINITY;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((this.#seqs[middle] ?? 0) > after) high = middle;
-      else low = middle + 1;
-    }
-    return this.#seqs[low] ?? Number.POSITIVE_INFINITY;
+    return this.#seqs[this.#placeAfter(after)] ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** What stood from `first` to `last` is `last` now. */
+  merge(first: number, last: number): void {
+    const from = this.#placeAfter(first - 1);
+    this.#seqs.splice(from, this.#placeAfter(last) - from, last);
   }
 
   /** Drops numbers up to `seq`; true when nothing is left. */
@@ -33,6 +32,18 @@ class SeqList {
       this.#start = 0;
     }
     return this.#start === this.#seqs.length;
+  }
+
+  /** Where the first number above `after` stands. */
+  #placeAfter(after: number): number {
+    let low = this.#start;
+    let high = this.#seqs.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#seqs[middle] ?? 0) > after) high = middle;
+      else low = middle + 1;
+    }
+    return low;
   }
 }
 
@@ -57,6 +68,14 @@ export class SelectorIndex {
       if (seq !== undefined && seq < first) first = seq;
     }
     return first;
+  }
+
+  /** The groups from `firstSeq` to `merged` are one group now. */
+  merge(firstSeq: number, merged: GroupHead): void {
+    if (merged.hasAll) this.#all.merge(firstSeq, merged.seq);
+    for (const selector of merged.selectors) {
+      this.#bySelector.get(selector)?.merge(firstSeq, merged.seq);
+    }
   }
 
   /** Forgets all groups up to and including `seq`. */

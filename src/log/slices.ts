@@ -11,6 +11,8 @@ export type SliceRequest = {
   readonly isWanted: readonly boolean[];
   /** Transactions at or before this are left out. */
   readonly after: Ts;
+  /** Transactions after this are left out; default none. */
+  readonly upTo?: Ts;
   /** True for the last part of a large transaction some earlier part of which was delivered. */
   readonly isContinued: boolean;
   /** Which transactions to deliver, besides `after`; default all. */
@@ -80,6 +82,7 @@ function accepts(request: SliceRequest, tx: number): boolean {
   const ts = request.content.transactions[tx * 3];
   const txid = request.content.transactions[tx * 3 + 1];
   if (ts === undefined || txid === undefined) return true;
+  if (request.upTo !== undefined && ts > request.upTo) return false;
   return ts > request.after && (request.accept === undefined || request.accept(txid));
 }
 

@@ -9,6 +9,8 @@ const PARTS: readonly GroupPart[] = ['whole', 'open', 'last'];
 
 /** Sharing is given up and begun anew beyond this many names, so that names long gone do not stay for ever. */
 const SHARED_NAMES_MAX = 200_000;
+/** Longer lists seldom come twice. */
+const SHARED_LIST_CHARS_MAX = 128;
 
 /** A list of selectors and the CRC-32 of its JSON text. */
 export type PooledSelectors = { readonly list: readonly string[]; readonly crc: number };
@@ -30,7 +32,7 @@ export class SelectorPool {
     if (!Array.isArray(parsed)) throw corruptLog('a list of selectors is not a list');
     const list = parsed.map((name) => this.#shareName(String(name)));
     const pooled = { list, crc: crc32(json) };
-    this.#lists.set(json, pooled);
+    if (json.length <= SHARED_LIST_CHARS_MAX) this.#lists.set(json, pooled);
     return pooled;
   }
 
@@ -43,20 +45,20 @@ export class SelectorPool {
 }
 
 export const HEAD_COLUMNS =
-  'seq, first_ts, last_ts, part, tx_count, min_txid, max_txid, has_all, size_bytes, selectors, head_crc';
+  'seq, first_ts, last_ts, part, tx_count, min_txid, max_txid, has_all, size_bytes, first_seq, selectors, head_crc';
 
 /** Reads and writes rows of `HEAD_COLUMNS`: opening a log reads every head there is. */
 export class HeadCodec {
   readonly #pool: SelectorPool;
-  readonly #numbers = new Float64Array(9);
+  readonly #numbers = new Float64Array(10);
   readonly #bytes = new Uint8Array(this.#numbers.buffer);
 
   constructor(pool: SelectorPool) {
     this.#pool = pool;
   }
 
-  /** The values of `HEAD_COLUMNS`. `json` is the JSON text of the selectors. */
-  rowOf(head: GroupHead, json: string): (number | string)[] {
+  /** The values of `HEAD_COLUMNS`. `json` is the JSON text of the selectors, `firstSeq` what it was merged from. */
+  rowOf(head: GroupHead, firstSeq: number, json: string): (number | string)[] {
     const numbers = [
       head.seq,
       head.firstTs,
@@ -67,20 +69,22 @@ export class HeadCodec {
       head.maxTxid,
       head.hasAll ? 1 : 0,
       head.sizeBytes,
+      firstSeq,
     ];
     return [...numbers, json, this.#crc(numbers, this.#pool.share(json))];
   }
 
-  /** Reads a row, as an array. Throws `LOG_CORRUPT`. */
-  headOf(row: readonly unknown[]): GroupHead {
-    const selectors = this.#pool.share(asText(row[9]));
-    const isIntact = this.#crc(row, selectors) === row[10];
+  /** Reads a row, as an array, of the group that begins with number `expectedSeq`. Throws `LOG_CORRUPT`. */
+  headOf(row: readonly unknown[], expectedSeq: number): GroupHead {
+    const selectors = this.#pool.share(asText(row[10]));
+    const isIntact = this.#crc(row, selectors) === row[11];
     const [seq = 0, firstTs = 0, lastTs = 0, part = 0, txCount = 0, minTxid = 0, maxTxid = 0] =
       this.#numbers;
     const partName = PARTS[part];
     if (partName === undefined || !isIntact) {
       throw corruptLog(`the head of group ${seq} fails its checksum`);
     }
+    if (this.#numbers[9] !== expectedSeq) throw corruptLog(`group ${expectedSeq} is missing`);
     return {
       seq,
       firstTs: toLsn(firstTs),

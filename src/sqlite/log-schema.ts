@@ -21,7 +21,8 @@ const TABLES = [
   `CREATE TABLE log_group (
      seq INTEGER PRIMARY KEY, first_ts INTEGER NOT NULL, last_ts INTEGER NOT NULL, part INTEGER NOT NULL,
      tx_count INTEGER NOT NULL, min_txid INTEGER NOT NULL, max_txid INTEGER NOT NULL,
-     has_all INTEGER NOT NULL, size_bytes INTEGER NOT NULL, selectors TEXT NOT NULL, head_crc INTEGER NOT NULL,
+     has_all INTEGER NOT NULL, size_bytes INTEGER NOT NULL, first_seq INTEGER NOT NULL, selectors TEXT NOT NULL,
+     head_crc INTEGER NOT NULL,
      body_id INTEGER NOT NULL, index_crc INTEGER NOT NULL, body_crc INTEGER NOT NULL,
      segments BLOB NOT NULL, transactions BLOB NOT NULL)`,
   `CREATE TABLE log_body (id INTEGER PRIMARY KEY, body BLOB NOT NULL)`,

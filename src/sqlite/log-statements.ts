@@ -24,6 +24,7 @@ export class LogStatements {
   readonly #sql: Sql;
   readonly #writeState: SqlStatement;
   readonly #readGroup: SqlStatement;
+  readonly #bodyOf: SqlStatement;
   readonly #deadGroups: SqlStatement;
   readonly #deadStages: SqlStatement;
   readonly #deleteGroup: SqlStatement;
@@ -34,7 +35,7 @@ export class LogStatements {
     this.insertBody = sql.prepare('INSERT INTO log_body (id, body) VALUES (?, ?)');
     this.insertGroup = sql.prepare(
       `INSERT INTO log_group (${HEAD_COLUMNS}, body_id, index_crc, body_crc, segments, transactions)
-       VALUES (${Array(16).fill('?').join()})`,
+       VALUES (${Array(17).fill('?').join()})`,
     );
     this.insertStage = sql.prepare(
       `INSERT INTO log_stage (id, xid, size_bytes, body_crc, selectors, segments, subxids)
@@ -59,6 +60,7 @@ export class LogStatements {
     this.deleteStage = sql.prepare('DELETE FROM log_stage WHERE id = ?');
     this.disownStages = sql.prepare('UPDATE log_stage SET xid = ? WHERE xid = ?');
     this.disownAllStages = sql.prepare('UPDATE log_stage SET xid = ?');
+    this.#bodyOf = sql.prepare('SELECT body_id FROM log_group WHERE seq = ?');
     this.#deadGroups = sql.prepare(
       'SELECT seq, body_id, size_bytes FROM log_group WHERE seq < ? ORDER BY seq LIMIT ?',
     );
@@ -78,6 +80,12 @@ export class LogStatements {
       throw corruptLog(`group ${seq} fails its checksum`);
     }
     return { segments: words(segments), transactions: doubles(transactions), body };
+  }
+
+  /** Removes a group and its body. */
+  deleteGroup(seq: number): void {
+    this.#deleteBody.run(asNumber(this.#bodyOf.get(seq)?.body_id));
+    this.#deleteGroup.run(seq);
   }
 
   lastBodyId(): number {

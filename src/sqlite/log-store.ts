@@ -13,6 +13,7 @@ import { TidelockError } from '../core/errors.ts';
 import { formatLsn, LSN_ZERO, type Lsn, type Ts } from '../core/lsn.ts';
 import type { TableDef } from '../core/table.ts';
 import type { GroupHead, NewGroup, StoredGroup } from '../log/group.ts';
+import { mergeGroups } from '../log/merge.ts';
 import type {
   LogIdentity,
   LogStore,
@@ -248,15 +249,30 @@ class SqliteLogStore implements LogStore {
     }
     const head = this.#view.headOf(seq);
     assert(head !== undefined, `group ${seq} exists (${this.heads.length} from ${first})`);
-    return { head, content: this.#read(() => this.#statements.readContent(seq)) };
+    return { head, content: this.#read(() => this.#statements.readContent(head.seq)) };
+  }
+
+  merge(firstSeq: number, lastSeq: number): GroupHead {
+    const old = this.#view.between(firstSeq, lastSeq);
+    const place = { seq: lastSeq, firstSeq: this.#view.firstSeqOf(firstSeq) };
+    const bodyId = this.#nextBodyId;
+    const merged = this.#write('merging of groups', 'unsynced', () => {
+      const { head, content } = mergeGroups(
+        old.map((head) => ({ head, content: this.#statements.readContent(head.seq) })),
+      );
+      for (const { seq } of old) this.#statements.deleteGroup(seq);
+      this.#statements.insertBody.run(bodyId, content.body);
+      return this.#writeHead(head, { ...content, bodyId, bodyCrc: crc32(content.body) }, place);
+    });
+    this.#nextBodyId += 1;
+    this.#view.merge(firstSeq, merged);
+    return merged;
   }
 
   purge(seq: number): void {
-    const last = this.#view.headOf(seq);
-    if (last === undefined) {
-      assert(seq < this.#view.frontier.firstSeq, `group ${seq} exists and can be purged`);
-      return;
-    }
+    assert(seq < this.#view.nextSeq, `group ${seq} exists and can be purged`);
+    const last = this.#view.lastUpTo(seq);
+    if (last === undefined) return;
     const frontier = this.#view.frontierAfter(last);
     this.#mayHaveGarbage = true;
     this.#write('purge', 'unsynced', () => {
@@ -274,9 +290,7 @@ class SqliteLogStore implements LogStore {
     const rows = this.#statements.readHeads.iterate(this.#view.frontier.firstSeq);
     for (const row of rows) {
       assert(Array.isArray(row), 'rows of heads are arrays');
-      const head = this.#codec.headOf(row);
-      const expected = this.#view.nextSeq;
-      if (head.seq !== expected) throw corruptLog(`group ${expected} is missing`);
+      const head = this.#codec.headOf(row, this.#view.nextSeq);
       this.#view.add(head);
     }
   }
@@ -304,20 +318,28 @@ class SqliteLogStore implements LogStore {
       isNext && newHead.lastTs >= newHead.firstTs,
       `a group at ${newHead.firstTs} follows ${after}`,
     );
-    const json = JSON.stringify(newHead.selectors);
     const seq = this.#view.nextSeq + heads.length;
-    const head = { ...newHead, seq, selectors: this.#pool.share(json).list };
+    heads.push(this.#writeHead(newHead, content, { seq, firstSeq: seq }));
+  }
+
+  #writeHead(
+    newHead: Omit<GroupHead, 'seq'>,
+    content: HeadContent,
+    place: { readonly seq: number; readonly firstSeq: number },
+  ): GroupHead {
+    const json = JSON.stringify(newHead.selectors);
+    const head = { ...newHead, seq: place.seq, selectors: this.#pool.share(json).list };
     const segments = bytesOf(content.segments);
     const transactions = bytesOf(content.transactions);
     this.#statements.insertGroup.run(
-      ...this.#codec.rowOf(head, json),
+      ...this.#codec.rowOf(head, place.firstSeq, json),
       content.bodyId,
       indexCrc(segments, transactions),
       content.bodyCrc,
       segments,
       transactions,
     );
-    heads.push(head);
+    return head;
   }
 
   #publish(heads: readonly GroupHead[], tables: readonly TableDef[] | undefined): void {

@@ -4,6 +4,7 @@
  */
 import type { Ts } from '../core/lsn.ts';
 import type { GroupHead } from '../log/group.ts';
+import { placeOf } from '../log/heads.ts';
 
 /** The positions of the log as they are stored. */
 export type Frontier = {
@@ -37,12 +38,32 @@ export class LogView {
   }
 
   get nextSeq(): number {
-    return this.#frontier.firstSeq + this.#heads.length;
+    return (this.#heads.at(-1)?.seq ?? this.#frontier.firstSeq - 1) + 1;
   }
 
-  /** The head of a group that is there. */
+  /** The head of the group that has this number, or that the group with this number was merged into. */
   headOf(seq: number): GroupHead | undefined {
-    return this.#heads[seq - this.#frontier.firstSeq];
+    return this.#heads[placeOf(this.#heads, seq)];
+  }
+
+  /** The last group whose number is not above `seq`. */
+  lastUpTo(seq: number): GroupHead | undefined {
+    return this.#heads[placeOf(this.#heads, seq + 1) - 1];
+  }
+
+  /** Neighbouring groups; empty unless both ends are there. */
+  between(firstSeq: number, lastSeq: number): readonly GroupHead[] {
+    const heads = this.#heads.slice(
+      placeOf(this.#heads, firstSeq),
+      placeOf(this.#heads, lastSeq) + 1,
+    );
+    return heads[0]?.seq === firstSeq && heads.at(-1)?.seq === lastSeq ? heads : [];
+  }
+
+  /** The first number that the group with this number stands for: another than its own when it was merged. */
+  firstSeqOf(seq: number): number {
+    const before = this.#heads[placeOf(this.#heads, seq) - 1];
+    return before === undefined ? this.#frontier.firstSeq : before.seq + 1;
   }
 
   /** A new, empty history. */
@@ -65,6 +86,14 @@ export class LogView {
     }
   }
 
+  /** The groups from `firstSeq` to `merged` are one group now. */
+  merge(firstSeq: number, merged: GroupHead): void {
+    const place = placeOf(this.#heads, firstSeq);
+    const count = placeOf(this.#heads, merged.seq) + 1 - place;
+    for (const head of this.#heads.splice(place, count, merged)) this.#sizeBytes -= head.sizeBytes;
+    this.#sizeBytes += merged.sizeBytes;
+  }
+
   /** The positions when everything up to the group `last` is purged. */
   frontierAfter(last: GroupHead): Frontier {
     let { purgedTxid } = this.#frontier;
@@ -77,7 +106,7 @@ export class LogView {
 
   /** Groups before `frontier.firstSeq` are purged. */
   purge(frontier: Frontier): void {
-    for (const head of this.#heads.splice(0, frontier.firstSeq - this.#frontier.firstSeq)) {
+    for (const head of this.#heads.splice(0, placeOf(this.#heads, frontier.firstSeq))) {
       this.#sizeBytes -= head.sizeBytes;
     }
     this.#frontier = frontier;

@@ -258,3 +258,18 @@ test.each(['beforePurge', 'afterPurge'])('P19, P25: killed at %s', async (point)
   await bed.expectEqual();
   expect(bed.resyncs).toEqual([]);
 });
+
+test.each(['beforeMerge', 'afterMerge'])('P19: killed at %s', async (point) => {
+  const bed = await CrashBed.open({
+    ...{ postgresUrl: inject('postgresUrl'), seed: SEED },
+    settings: { merge: { freshGroups: 2, bytesMax: 1e6, groupsMin: 2, groupsMax: 4 } },
+  });
+  onTestFinished(() => bed.close());
+  await bed.startServer();
+  await bed.follow('all', ['FR', 'DE', 'IT']);
+  bed.server.tell({ point, hit: 1 });
+  await bed.workUntilTrapped();
+  await bed.startAgain();
+  await bed.expectEqual();
+  expect(bed.resyncs).toEqual([]);
+});

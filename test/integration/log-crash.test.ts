@@ -15,29 +15,42 @@ import { temporaryFolder } from '../unit/sqlite/replicas.ts';
 
 const APPENDER = fileURLToPath(new URL('../support/log-appender.ts', import.meta.url));
 
+type Work = { readonly groups: number; readonly bodyBytes: number; readonly mergeEvery?: number };
+
+function appenderFor(dir: string, { groups, bodyBytes, mergeEvery = 0 }: Work): readonly string[] {
+  return [APPENDER, dir, String(groups), String(bodyBytes), String(mergeEvery)];
+}
+
 /** Runs the appender until it kills itself; returns what it was promised. */
-function appendAndDie(dir: string, groups: number, bodyBytes: number): number {
-  const child = spawnSync(process.execPath, [APPENDER, dir, String(groups), String(bodyBytes)]);
+function appendAndDie(dir: string, work: Work): number {
+  const child = spawnSync(process.execPath, appenderFor(dir, work));
   expect(child.signal).toBe('SIGKILL');
   return Number(child.stdout.toString().trim().split('\n').at(-1));
 }
 
-/** Every group there is has its own content, and none is missing in between. */
-function expectPrefix(log: LogStore, bodyBytes: number): void {
-  log.heads.forEach((head, index) => {
-    expect(head.seq).toBe(index + 1);
-    expect(head.lastTs).toBe(101 + index);
-    const body = Buffer.from(log.read(head.seq).content.body).toString();
-    expect(body).toBe(bodyOf(head.seq, bodyBytes));
-  });
-  expect(log.upper).toBe(100 + log.heads.length);
+/** Every transaction there is has its own content, and none is missing in between. Returns how many. */
+function expectPrefix(log: LogStore, bodyBytes: number): number {
+  let count = 0;
+  for (const head of log.heads) {
+    const { content } = log.read(head.seq);
+    const expected = Array.from({ length: head.txCount }, (_, at) => count + at + 1);
+    expect(content.transactions.filter((_, at) => at % 3 === 0)).toEqual(
+      Float64Array.from(expected, (seq) => 100 + seq),
+    );
+    const bodies = expected.map((seq) => bodyOf(seq, bodyBytes)).join('');
+    expect(Buffer.from(content.body).toString() === bodies).toBe(true);
+    count += head.txCount;
+    expect(head).toMatchObject({ seq: count, lastTs: 100 + count });
+  }
+  expect(log.upper).toBe(100 + count);
+  return count;
 }
 
-test('P29: what was acknowledged before a kill -9 is there afterwards, whenever it comes', async () => {
-  const moments = [1, 3, 10, 40, 150];
+/** Kills the appender once it has acknowledged so many groups, for each of the numbers. */
+async function expectPromisesKept(work: Work, moments: readonly number[]): Promise<void> {
   for (const moment of moments) {
     using folder = temporaryFolder();
-    const child = spawn(process.execPath, [APPENDER, folder.path, '100000', '20000'], {
+    const child = spawn(process.execPath, appenderFor(folder.path, work), {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const exit = once(child, 'exit');
@@ -49,47 +62,57 @@ test('P29: what was acknowledged before a kill -9 is there afterwards, whenever 
     await exit;
     // The dead process' lock is gone: nothing has to be removed by hand.
     const log = openLogStore({ dir: folder.path });
-    expect(log.heads.length).toBeGreaterThanOrEqual(acknowledged);
-    expectPrefix(log, 20_000);
+    expect(expectPrefix(log, work.bodyBytes)).toBeGreaterThanOrEqual(acknowledged);
     log.close();
   }
+}
+
+test('P29: what was acknowledged before a kill -9 is there afterwards, whenever it comes', async () => {
+  await expectPromisesKept({ groups: 100_000, bodyBytes: 20_000 }, [1, 3, 10, 40, 150]);
 });
 
-test('P29 F21: a write-ahead log that is cut anywhere leaves a prefix, and appending goes on', () => {
-  using folder = temporaryFolder();
-  const source = join(folder.path, 'source');
-  const groups = appendAndDie(source, 60, 3000);
-  expect(groups).toBe(60);
-  const walBytes = statSync(join(source, 'log.db-wal')).size;
-  const lengths = new Set<number>();
-  for (let trial = 0; trial < 40; trial += 1) {
-    const dir = join(folder.path, `cut-${trial}`);
-    cpSync(source, dir, { recursive: true });
-    truncateSync(join(dir, 'log.db-wal'), Math.floor((walBytes * trial * 0.999) / 40));
-    const log = openLogStore({ dir });
-    expectPrefixAndAppend(log, 3000);
-    lengths.add(log.heads.length);
-    log.close();
-  }
-  // The cuts did hit: many different prefixes came out.
-  expect(lengths.size).toBeGreaterThan(10);
+test('P29: a kill -9 while groups are merged loses nothing', async () => {
+  const work = { groups: 100_000, bodyBytes: 200, mergeEvery: 16 };
+  await expectPromisesKept(work, [16, 17, 64, 129, 640, 1000]);
 });
 
-function expectPrefixAndAppend(log: LogStore, bodyBytes: number): void {
+test.each([0, 8])(
+  'P29 F21: a write-ahead log that is cut anywhere leaves a prefix, and appending goes on, merged by %i',
+  (mergeEvery) => {
+    using folder = temporaryFolder();
+    const source = join(folder.path, 'source');
+    expect(appendAndDie(source, { groups: 60, bodyBytes: 3000, mergeEvery })).toBe(60);
+    const walBytes = statSync(join(source, 'log.db-wal')).size;
+    const lengths = new Set<number>();
+    for (let trial = 0; trial < 40; trial += 1) {
+      const dir = join(folder.path, `cut-${trial}`);
+      cpSync(source, dir, { recursive: true });
+      truncateSync(join(dir, 'log.db-wal'), Math.floor((walBytes * trial * 0.999) / 40));
+      const log = openLogStore({ dir });
+      lengths.add(expectPrefixAndAppend(log, 3000));
+      log.close();
+    }
+    // The cuts did hit: many different prefixes came out.
+    expect(lengths.size).toBeGreaterThan(10);
+  },
+);
+
+/** Returns how many transactions there were. */
+function expectPrefixAndAppend(log: LogStore, bodyBytes: number): number {
   if (log.identity === null) {
     expect(log.heads).toEqual([]);
-    return;
+    return 0;
   }
-  expectPrefix(log, bodyBytes);
-  const next = log.heads.length + 1;
-  log.append([newGroup(100 + next, { body: bodyOf(next, bodyBytes) })]);
-  expectPrefix(log, bodyBytes);
+  const count = expectPrefix(log, bodyBytes);
+  log.append([newGroup(101 + count, { body: bodyOf(count + 1, bodyBytes) })]);
+  expect(expectPrefix(log, bodyBytes)).toBe(count + 1);
+  return count;
 }
 
 test('P29 F21: a flipped bit in the write-ahead log leaves a prefix', () => {
   using folder = temporaryFolder();
   const source = join(folder.path, 'source');
-  appendAndDie(source, 60, 3000);
+  appendAndDie(source, { groups: 60, bodyBytes: 3000 });
   const wal = readFileSync(join(source, 'log.db-wal'));
   let shortened = 0;
   for (let trial = 0; trial < 40; trial += 1) {
@@ -110,7 +133,7 @@ test('P29 F21: a flipped bit in the write-ahead log leaves a prefix', () => {
 test('P29 F21: damage to what was long stored is found, never served', () => {
   using folder = temporaryFolder();
   const source = join(folder.path, 'source');
-  appendAndDie(source, 60, 3000);
+  appendAndDie(source, { groups: 60, bodyBytes: 3000 });
   openLogStore({ dir: source }).close();
   const file = readFileSync(join(source, 'log.db'));
   let found = 0;

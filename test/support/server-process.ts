@@ -14,7 +14,7 @@ import { createLog } from '../../src/server/log.ts';
 import { createServer } from '../../src/server/server.ts';
 import { type Trap, Trapdoor } from './trap.ts';
 
-export type ServerSettings = Pick<EngineOptions, 'policy' | 'limits'> & {
+export type ServerSettings = Pick<EngineOptions, 'policy' | 'limits' | 'merge'> & {
   readonly url: string;
   readonly dir: string;
   /** 0: any. */
@@ -40,9 +40,9 @@ async function run(settings: ServerSettings): Promise<void> {
   trapdoor.set(settings.trap);
   process.on('message', (trap) => trapdoor.set(trap as Trap));
   process.on('disconnect', () => process.exit());
-  const { url, dir, name, policy, limits, port } = settings;
+  const { url, dir, name, policy, limits, merge, port } = settings;
   const engine = await openEngine({
-    ...{ url, policy, limits, slot: name, publication: name, dir: join(dir, 'server') },
+    ...{ url, policy, limits, merge, slot: name, publication: name, dir: join(dir, 'server') },
     tables: Object.entries(settings.tables).map(([table, rule]) => ({
       name: table,
       selector: parseSelectorRule(rule),

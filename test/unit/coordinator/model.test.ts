@@ -30,6 +30,7 @@ const CASES = [
   'finishWait: ended',
   'finishWait: reached',
   'finishWait: timeout',
+  'merged',
   'noteUpper after keepalive',
   'noteUpper after tick',
   'noteUpper after wait',

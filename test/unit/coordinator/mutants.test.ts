@@ -192,6 +192,44 @@ const MUTANTS: readonly Mutant[] = [
     caughtBy: /nothing is kept for nobody/,
   },
   {
+    name: 'a merged group is as old as its oldest member',
+    step: (state, event) => {
+      if (event.kind !== 'groupsMerged') return step(state, event);
+      const at = state.log.groups.find(({ seq }) => seq === event.firstSeq)?.at ?? 0;
+      const effects = step(state, event);
+      const merged = state.log.groups.find(({ seq }) => seq === event.seq);
+      if (merged !== undefined) merged.at = at;
+      return effects;
+    },
+    caughtBy: /group \d+ is old enough/,
+  },
+  {
+    name: 'a merged group counts as much as its members together',
+    step: (state, event) => {
+      if (event.kind !== 'groupsMerged') return step(state, event);
+      const members = state.log.groups.filter(
+        ({ seq }) => seq >= event.firstSeq && seq <= event.seq,
+      );
+      const sizeBytes = members.reduce((sum, group) => sum + group.sizeBytes, 0);
+      return step(state, { ...event, sizeBytes });
+    },
+    caughtBy: /for want of room|bytes are/,
+  },
+  {
+    name: 'nobody is told of a merge',
+    step: (state, event) => (event.kind === 'groupsMerged' ? [] : step(state, event)),
+    caughtBy: /for want of room|removes something|bytes are|is old enough|C14/,
+  },
+  {
+    name: 'a merge takes one group too many',
+    step: (state, event) => {
+      if (event.kind !== 'groupsMerged') return step(state, event);
+      const next = state.log.groups.find(({ seq }) => seq > event.seq);
+      return step(state, { ...event, seq: next?.seq ?? event.seq });
+    },
+    caughtBy: /C14|removes something|bytes are|is old enough|P25/,
+  },
+  {
     name: 'one who is too old is let in',
     step: (state, event) => {
       if (event.kind !== 'subscribe') return step(state, event);

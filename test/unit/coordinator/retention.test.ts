@@ -265,3 +265,34 @@ test('a new history begins with an empty log and no holds', () => {
     leases: [],
   });
 });
+
+test('P25: a merged group goes when the youngest of its transactions may go', () => {
+  const driver = settled();
+  driver.appended(group(200, ['FR']));
+  driver.now = 5000;
+  driver.appended(group(210, ['FR']), group(220, ['FR']));
+  driver.effects({ kind: 'groupsMerged', firstSeq: 200, seq: 210, sizeBytes: 150 });
+  expect(inspect(driver.state).log).toMatchObject({ groups: 2, sizeBytes: 250 });
+  expect(driver.tickAt(10_000)).toEqual([]);
+  expect(driver.tickAt(15_000)).toEqual([{ kind: 'purge', seq: 220 }]);
+  expect(inspect(driver.state).log).toMatchObject({ since: 220, groups: 0, sizeBytes: 0 });
+});
+
+test('P25: whoever has not got all of a merged group holds all of it', () => {
+  const driver = settled();
+  driver.lease('r', 200);
+  driver.appended(group(200, ['FR']), group(210, ['FR']));
+  driver.effects({ kind: 'groupsMerged', firstSeq: 200, seq: 210, sizeBytes: 150 });
+  expect(driver.tickAt(10_000)).toEqual([]);
+  driver.lease('r', 210);
+  expect(driver.tickAt(11_000)).toEqual([{ kind: 'purge', seq: 210 }]);
+});
+
+test('a merge that ends in a group nobody knows is a broken invariant', () => {
+  const driver = settled();
+  driver.appended(group(200, ['FR']), group(210, ['FR']));
+  const merge = (firstSeq: number, seq: number) => () =>
+    driver.effects({ kind: 'groupsMerged', firstSeq, seq, sizeBytes: 100 });
+  expect(merge(199, 210)).toThrow('C14');
+  expect(merge(200, 205)).toThrow('C14');
+});

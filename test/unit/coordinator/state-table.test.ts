@@ -1,5 +1,6 @@
 /** Every event in every state of the source: the phase after it and what is to be done. */
 import { expect, test } from 'vitest';
+import type { LogAtOpen } from '../../../src/coordinator/state.ts';
 import type { CoordinatorEvent } from '../../../src/coordinator/types.ts';
 import { Driver, FRESH_LOG, facts, group, kinds, lsn, type TimelessEvent } from './support.ts';
 
@@ -15,6 +16,7 @@ const EVENTS: { readonly [K in EventKind]: TimelessEvent & { readonly kind: K } 
   streamStarted: { kind: 'streamStarted' },
   sourceLost: { kind: 'sourceLost', reason: 'cut', isUnfit: false },
   appended: { kind: 'appended', groups: [group(200, ['FR'])] },
+  groupsMerged: { kind: 'groupsMerged', firstSeq: 1, seq: 2, sizeBytes: 150 },
   appendFailed: { kind: 'appendFailed', reason: 'disk full' },
   upperNoted: { kind: 'upperNoted', lsn: lsn(250) },
   keepalive: { kind: 'keepalive', lsn: lsn(250) },
@@ -56,6 +58,7 @@ function readers<S extends State>(state: S) {
     wait: same,
     endWait: same,
     drain: same,
+    groupsMerged: same,
   } as const;
 }
 
@@ -155,9 +158,18 @@ function stateOf(driver: Driver): State {
   return source.phase === 'connecting' && history.next !== null ? 'starting' : source.phase;
 }
 
+const LOG: LogAtOpen = {
+  ...FRESH_LOG,
+  since: lsn(80),
+  groups: [
+    { seq: 1, lastTs: lsn(90), sizeBytes: 100 },
+    { seq: 2, lastTs: lsn(100), sizeBytes: 100 },
+  ],
+};
+
 /** A coordinator in a state, with one subscriber that waits (where there may be one). */
 function driverIn(state: State): Driver {
-  const driver = new Driver(FRESH_LOG);
+  const driver = new Driver(LOG, { keepS: 100 });
   driver.subscribe(1, ['FR'], 100);
   driver.caughtUp(1, 100);
   for (const event of WAY_TO[state]) driver.step(event);

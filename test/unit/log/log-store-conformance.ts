@@ -1,52 +1,17 @@
 /** Every rule of the log's port, for every implementation of it. */
-import { afterEach, describe, expect, test } from 'vitest';
-import { hasCode } from '../../../src/core/errors.ts';
+import { describe, expect, test } from 'vitest';
 import type { TableDef } from '../../../src/core/table.ts';
 import { SEGMENT_COMMIT } from '../../../src/log/group.ts';
-import type { LogStore } from '../../../src/log/port.ts';
 import { anIdentity, aTable, contentOf, lsn, newGroup, sealedOf, stagedPart } from './groups.ts';
-
-/** One store under test. `open` is called again after the store was closed. */
-export type LogStoreUnderTest = {
-  open(): LogStore;
-  /** Removes what was stored. */
-  destroy(): void;
-};
+import { codeOf, factsOf, type LogStoreUnderTest, useLogStore } from './log-bed.ts';
 
 export function conformLogStore(make: () => LogStoreUnderTest): void {
-  let subject: LogStoreUnderTest | undefined;
-  let store: LogStore | undefined;
-
-  const start = (): LogStore => {
-    subject = make();
-    store = subject.open();
-    store.reset(anIdentity(), [aTable()]);
-    return store;
-  };
-  const reopen = (): LogStore => {
-    store?.close();
-    store = subject?.open();
-    if (store === undefined) throw new Error('start() comes first');
-    return store;
-  };
-  /** What must hold now and after reopening. */
-  const nowAndReopened = (check: (log: LogStore) => void): void => {
-    if (store === undefined) throw new Error('start() comes first');
-    check(store);
-    check(reopen());
-  };
-
-  afterEach(() => {
-    store?.close();
-    subject?.destroy();
-    store = undefined;
-    subject = undefined;
-  });
+  const bed = useLogStore(make);
+  const { start, reopen, nowAndReopened } = bed;
 
   describe('history', () => {
     test('a new log has no identity, no groups and no tables', () => {
-      subject = make();
-      store = subject.open();
+      const store = bed.open();
       expect(store.identity).toBeNull();
       expect(factsOf(store)).toEqual({ heads: [], upper: 0, since: 0, tables: [] });
     });
@@ -56,7 +21,7 @@ export function conformLogStore(make: () => LogStoreUnderTest): void {
       const expected = { heads: [], upper: 100, since: 100, tables: [aTable()] };
       expect(factsOf(log)).toEqual(expected);
       expect(factsOf(reopen())).toEqual(expected);
-      expect(store?.identity).toEqual(anIdentity());
+      expect(bed.store?.identity).toEqual(anIdentity());
     });
 
     test('reset forgets groups and staged pieces, and sequence numbers are not used again', () => {
@@ -69,7 +34,7 @@ export function conformLogStore(make: () => LogStoreUnderTest): void {
       const [head] = log.append([newGroup(60)]);
       expect(head?.seq).toBe(3);
       expect(factsOf(reopen())).toEqual(factsOf(log));
-      expect(() => store?.read(1)).toThrow(expect.objectContaining({ code: 'TOO_OLD' }));
+      expect(() => bed.store?.read(1)).toThrow(expect.objectContaining({ code: 'TOO_OLD' }));
     });
 
     test('noteIdentity changes the identity only', () => {
@@ -112,7 +77,7 @@ export function conformLogStore(make: () => LogStoreUnderTest): void {
     test('definitions change together with the groups', () => {
       const tables = [aTable(), { ...aTable(), name: 'public.more' }];
       start().append([newGroup(110)], tables);
-      expect(store?.tables).toEqual(tables);
+      expect(bed.store?.tables).toEqual(tables);
       expect(reopen().tables).toEqual(tables);
     });
 
@@ -120,7 +85,7 @@ export function conformLogStore(make: () => LogStoreUnderTest): void {
       const tables: TableDef[] = [];
       start().append([], tables);
       expect(reopen().tables).toEqual(tables);
-      expect(store?.upper).toBe(100);
+      expect(bed.store?.upper).toBe(100);
     });
 
     test('a group that does not come after the others is refused and nothing is stored', () => {
@@ -150,7 +115,7 @@ export function conformLogStore(make: () => LogStoreUnderTest): void {
       log.noteUpper(lsn(140));
       expect(log.upper).toBe(150);
       expect(reopen().upper).toBe(150);
-      expect(store?.append([newGroup(160)])[0]?.seq).toBe(1);
+      expect(bed.store?.append([newGroup(160)])[0]?.seq).toBe(1);
       expect(reopen().upper).toBe(160);
     });
 
@@ -216,7 +181,7 @@ export function conformLogStore(make: () => LogStoreUnderTest): void {
       const sealed = sealedOf(ref, 200, []);
       log.seal(7, [{ ...sealed, head: { ...sealed.head, part: 'last' } }], null);
       expect(reopen().heads.map((head) => head.part)).toEqual(['last']);
-      expect(store?.upper).toBe(200);
+      expect(bed.store?.upper).toBe(200);
     });
 
     test('pieces are pulled one by one, and a failing pull stores nothing', () => {
@@ -257,8 +222,8 @@ export function conformLogStore(make: () => LogStoreUnderTest): void {
       const ref = log.stage(7, stagedPart('lost'));
       expect(log.sizeBytes).toBe(4);
       expect(reopen().sizeBytes).toBe(0);
-      expect(() => store?.seal(7, [sealedOf(ref, 200, [])], null)).toThrow(/invariant/);
-      expect(store?.append([newGroup(200)])[0]?.seq).toBe(1);
+      expect(() => bed.store?.seal(7, [sealedOf(ref, 200, [])], null)).toThrow(/invariant/);
+      expect(bed.store?.append([newGroup(200)])[0]?.seq).toBe(1);
     });
 
     test('definitions change together with a sealed transaction', () => {
@@ -322,7 +287,7 @@ export function conformLogStore(make: () => LogStoreUnderTest): void {
       log.purge(3);
       log.purge(1);
       nowAndReopened((log) => expect(log.purgedTxid).toBe(high));
-      store?.noteUpper(lsn(500));
+      bed.store?.noteUpper(lsn(500));
       nowAndReopened((log) => expect(log.purgedTxid).toBe(high));
     });
 
@@ -345,17 +310,4 @@ export function conformLogStore(make: () => LogStoreUnderTest): void {
       expect(head).toEqual(copy);
     });
   });
-}
-
-function codeOf(work: () => unknown): string | undefined {
-  try {
-    work();
-    return undefined;
-  } catch (error) {
-    return hasCode(error, 'TOO_OLD') ? 'TOO_OLD' : String(error);
-  }
-}
-
-function factsOf(log: LogStore) {
-  return { heads: [...log.heads], upper: log.upper, since: log.since, tables: log.tables };
 }

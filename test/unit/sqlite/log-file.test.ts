@@ -98,6 +98,7 @@ test.each([
   'UPDATE log_group SET last_ts = 119 WHERE seq = 2',
   `UPDATE log_group SET selectors = '["DE"]' WHERE seq = 2`,
   'UPDATE log_group SET has_all = 1 WHERE seq = 2',
+  'UPDATE log_group SET first_seq = 1 WHERE seq = 2',
   'DELETE FROM log_group WHERE seq = 1',
   `UPDATE log_state SET value = replace(value, '100', '90') WHERE name = 'frontier'`,
   `UPDATE log_state SET value = replace(value, '7301', '7302') WHERE name = 'identity'`,
@@ -106,6 +107,32 @@ test.each([
   filled(folder.path).close();
   tamper(folder.path, damage);
   expect(failureOf(() => openLogStore({ dir: folder.path })).code).toBe('LOG_CORRUPT');
+});
+
+test('P29: a damaged group is not merged, and stays what it was', () => {
+  using folder = temporaryFolder();
+  filled(folder.path).close();
+  tamper(folder.path, 'UPDATE log_body SET body = zeroblob(length(body)) WHERE id = 2');
+  const log = openLogStore({ dir: folder.path });
+  expect(failureOf(() => log.merge(1, 2)).code).toBe('LOG_CORRUPT');
+  expect(log.heads.map(({ seq }) => seq)).toEqual([1, 2]);
+  expect(contentOf(log.read(1))).toEqual(contentOf(newGroup(110)));
+  log.close();
+});
+
+test('P29: merged groups take each other’s place in the file', () => {
+  using folder = temporaryFolder();
+  const log = filled(folder.path);
+  for (let ts = 130; ts < 1130; ts += 10) log.append([newGroup(ts)]);
+  log.merge(1, 100);
+  log.merge(100, 102);
+  log.close();
+  const sql = new DatabaseSync(join(folder.path, 'log.db'));
+  expect(sql.prepare('SELECT count(*) AS n FROM log_body').get()?.n).toBe(1);
+  expect(sql.prepare('SELECT first_seq, seq FROM log_group').all()).toEqual([
+    { first_seq: 1, seq: 102 },
+  ]);
+  sql.close();
 });
 
 test('the space of purged groups is used again, and a purge takes bounded steps', () => {

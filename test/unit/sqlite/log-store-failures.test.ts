@@ -56,6 +56,7 @@ const OPERATIONS: readonly Operation[] = [
   },
   { name: 'discard', run: (log) => log.discard(7) },
   { name: 'noteUpper', run: (log) => log.noteUpper(lsn(500)) },
+  { name: 'merge', run: (log) => log.merge(3, 4) },
   { name: 'purge', run: (log) => log.purge(3) },
   { name: 'reset', run: (log) => log.reset(anIdentity({ generation: 2 }), []) },
   { name: 'noteIdentity', run: (log) => log.noteIdentity(anIdentity({ walTimeline: 2 })) },

@@ -17,6 +17,7 @@ export type Action =
       readonly dies: 'no' | 'beforeAppend' | 'afterAppend';
     }
   | { readonly kind: 'keepalive' }
+  | { readonly kind: 'merge'; readonly from: number; readonly count: number }
   /** What the engine has under way with the source comes to its end. */
   | { readonly kind: 'proceed'; readonly dies: boolean }
   | { readonly kind: 'pass'; readonly milliseconds: number }
@@ -99,6 +100,7 @@ const OF_SOURCE: readonly Weighted[] = [
     dies: fc.nat(30).map((n) => (['beforeAppend', 'afterAppend'] as const)[n] ?? 'no'),
   }),
   often<'keepalive', object>(25, 'keepalive', {}),
+  often(12, 'merge', { from: fc.nat(6), count: fc.integer({ min: 2, max: 6 }) }),
   often(40, 'proceed', { dies: rarely }),
   often(30, 'pass', { milliseconds: fc.constantFrom(10, 50, 400, 1100, 3000, 9000) }),
   often(12, 'fault', { fault: fc.constantFrom(...COMMON) }),

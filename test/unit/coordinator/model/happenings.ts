@@ -20,6 +20,9 @@ export function apply(world: World, action: Action): void {
     case 'keepalive':
       keepalive(world);
       break;
+    case 'merge':
+      merge(world, action);
+      break;
     case 'proceed':
       proceed(world, action.dies);
       break;
@@ -46,6 +49,7 @@ type ReaderAction = Exclude<
       | 'writeOther'
       | 'deliver'
       | 'keepalive'
+      | 'merge'
       | 'proceed'
       | 'pass'
       | 'fault'
@@ -122,6 +126,14 @@ export function keepalive(world: World): void {
   const next = source.commits.find(({ ts }) => ts > stream.sent);
   stream.sent = next === undefined ? source.walEnd : next.ts - 1;
   world.dispatch({ kind: 'keepalive', lsn: lsn(stream.sent) });
+}
+
+/** Old groups become one, here or there. */
+function merge(world: World, run: { readonly from: number; readonly count: number }): void {
+  const merged = world.log.merge(run.from, run.count);
+  if (merged === null) return;
+  world.note('merged');
+  world.dispatch({ kind: 'groupsMerged', ...merged });
 }
 
 export function proceed(world: World, dies: boolean): void {

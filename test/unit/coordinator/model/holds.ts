@@ -1,7 +1,7 @@
 /** The naive rules of retention: who may still count on what, by full scan. */
 import type { Policy } from '../../../../src/coordinator/types.ts';
 import { assert } from '../../../../src/core/assert.ts';
-import { GROUP_BYTES, type SimLog } from './log.ts';
+import type { SimLog } from './log.ts';
 import { lacking, type Replica } from './readers.ts';
 
 /** `isReported`: since the last restart; before that, the coordinator does not know of it. */
@@ -58,9 +58,10 @@ export class SimHolds {
     assert(log.sizeBytes > logBytesMax, `${log.sizeBytes} bytes are over the limit`);
     const gone = goneUpTo(log, seq);
     const goalBytes = (logBytesMax * 15) / 16;
-    const leftBytes = log.sizeBytes - gone.length * GROUP_BYTES;
+    const leftBytes = log.sizeBytes - gone.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     assert(leftBytes <= goalBytes, `${leftBytes} bytes are within the limit`);
-    assert(leftBytes + GROUP_BYTES > goalBytes, `${leftBytes} bytes are not less than needed`);
+    const lastBytes = gone.at(-1)?.sizeBytes ?? 0;
+    assert(leftBytes + lastBytes > goalBytes, `${leftBytes} bytes are not less than needed`);
     const since = gone.at(-1)?.lastTs ?? 0;
     for (const [name, lease] of this.leases) if (lease.ts < since) this.leases.delete(name);
     for (const [name, ts] of this.snapshots) if (ts < since) this.snapshots.delete(name);

@@ -13,7 +13,15 @@ type Identity = {
   readonly timeline: string;
 };
 
-type SimGroup = AppendedGroup & { at: number };
+type SimGroup = AppendedGroup & {
+  readonly firstTs: number;
+  /** Not a part of a large transaction. */
+  readonly isWhole: boolean;
+  at: number;
+};
+
+/** What a group costs besides its bytes: a merged group is so much smaller than its members. */
+const PRICE_BYTES = 40;
 
 export class SimLog {
   identity: Identity | null = null;
@@ -27,7 +35,7 @@ export class SimLog {
   #nextSeq = 1;
 
   get sizeBytes(): number {
-    return this.groups.length * GROUP_BYTES;
+    return this.groups.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   }
 
   reset(identity: Omit<Identity, 'timeline'>, startTs: number): string {
@@ -49,6 +57,20 @@ export class SimLog {
     return groups;
   }
 
+  /** Makes one group of the whole ones from place `from` on, `count` at most. Null when there is nothing to merge. */
+  merge(from: number, count: number): { firstSeq: number; seq: number; sizeBytes: number } | null {
+    const rest = this.groups.slice(from);
+    const end = rest.findIndex((group) => !group.isWhole);
+    const members = rest.slice(0, Math.min(count, end < 0 ? rest.length : end));
+    const [first] = members;
+    const last = members.at(-1);
+    if (first === undefined || last === undefined || first === last) return null;
+    const bytes = members.reduce((sum, group) => sum + group.sizeBytes, 0);
+    const sizeBytes = bytes - (members.length - 1) * PRICE_BYTES;
+    this.groups.splice(from, members.length, { ...last, firstTs: first.firstTs, sizeBytes });
+    return { firstSeq: first.seq, seq: last.seq, sizeBytes };
+  }
+
   atOpen(): LogAtOpen {
     const { identity } = this;
     return {
@@ -66,10 +88,12 @@ export class SimLog {
   #groupsOf(commit: Commit, at: number): SimGroup[] {
     return Array.from({ length: commit.parts }, (_, part) => ({
       seq: this.#nextSeq++,
+      firstTs: commit.ts,
       lastTs: lsn(commit.ts),
       sizeBytes: GROUP_BYTES,
       selectors: commit.selectors.filter((_, index) => index % commit.parts === part),
       hasAll: commit.hasAll && part === 0,
+      isWhole: commit.parts === 1,
       isComplete: part === commit.parts - 1,
       at,
     }));
