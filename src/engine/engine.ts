@@ -61,6 +61,8 @@ export type EngineOptions = {
   readonly snapshotWaitMsMax?: number | undefined;
   /** How often Postgres is scanned again for readers that check themselves. */
   readonly digestEveryMs?: number | undefined;
+  /** A stream without a byte for so long is dead, and made anew; 60 s by default. */
+  readonly silenceMsMax?: number | undefined;
   /** How often Postgres is asked how far it is, and whether rights and publication are as they were. */
   readonly measureMs?: number | undefined;
   readonly clock?: Clock | undefined;
@@ -126,6 +128,7 @@ export async function openEngine(options: EngineOptions): Promise<RunningEngine>
     limits: { ...DEFAULT_LIMITS, ...options.limits },
     streaming: options.streaming,
     wrapHandler: options.wrapHandler,
+    silenceMsMax: options.silenceMsMax,
     replicaIdentity: options.replicaIdentity ?? 'leave',
     keepsOldRows: options.keepsOldRows ?? false,
     onNotice: options.onNotice ?? (() => undefined),

@@ -41,6 +41,7 @@ export type SourceOptions = {
   readonly streaming: boolean | undefined;
   /** Something between the stream and the ingest. */
   readonly wrapHandler: ((handler: SourceHandler) => SourceHandler) | undefined;
+  readonly silenceMsMax: number | undefined;
   readonly replicaIdentity: ReplicaIdentityMode;
   readonly keepsOldRows: boolean;
   readonly onNotice: (notice: string) => void;
@@ -310,7 +311,7 @@ export class SourceDriver implements SourcePort {
 
   async #startStream(after: Ts): Promise<void> {
     const { session, described, nextTxid, hasTriggers, unseen } = this.#connected();
-    const { url, slot, publication, instance, limits, streaming } = this.#options;
+    const { url, slot, publication, instance, limits, streaming, silenceMsMax } = this.#options;
     const { keepsOldRows, onNotice } = this.#options;
     const { store } = this.#core.tail;
     const catalog = new SourceCatalog(session, this.#options.declarations);
@@ -336,7 +337,7 @@ export class SourceDriver implements SourcePort {
     this.#ingest = ingest;
     const attempt = this.#attempt;
     const reader = await SlotReader.start({
-      ...{ url, slot, publication, instance, after },
+      ...{ url, slot, publication, instance, after, silenceMsMax },
       handler: this.#options.wrapHandler?.(ingest) ?? ingest,
       ...(this.#needsWholeTransactions ? { streaming: false } : { streaming }),
     });

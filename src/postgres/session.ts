@@ -30,6 +30,7 @@ export const APPLICATION_NAME = 'tidelock';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_DELAY_MS = 10_000;
+const END_MS_MAX = 5000;
 
 /**
  * What makes values print the same in every session, plus: rows that row-level security hides make a
@@ -159,12 +160,14 @@ export class PgSession {
     };
   }
 
-  /** Ends the connection; waits until it is closed. */
+  /** Ends the connection; waits until it is closed. A peer that does not answer is left after `END_MS_MAX`. */
   async end(): Promise<void> {
     if (this.#isEnding) return;
     this.#isEnding = true;
     if (this.#lost !== null) return;
+    const timer = setTimeout(() => this.destroy(), END_MS_MAX);
     await this.#client.end().catch(() => undefined); // a connection that breaks while ending has ended
+    clearTimeout(timer);
   }
 
   /** Ends the connection at once, whatever it is doing. Postgres rolls back. */

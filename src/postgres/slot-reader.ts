@@ -39,6 +39,8 @@ export type SlotReaderOptions = {
   readonly timers?: Timers | undefined;
   /** Pieces of large open transactions; by default on. Off, the server keeps them until their commit. */
   readonly streaming?: boolean | undefined;
+  /** A connection without a byte for so long is dead; 60 s by default. At half of it the server is asked for a sign. */
+  readonly silenceMsMax?: number | undefined;
   /** Fewer, larger socket reads under load; by default on for TCP, off for unix sockets. */
   readonly isPaced?: boolean | undefined;
 };
@@ -47,7 +49,6 @@ export type SlotReaderOptions = {
 const STATUS_MS = 10_000;
 /** Confirmations are sent together, at most this much later. */
 const CONFIRM_DELAY_MS = 100;
-/** A connection without a byte for so long is dead; at half of it the server is asked for a sign. */
 const SILENCE_MS_MAX = 60_000;
 /** Letter, position, position, time; then the message itself. */
 const WAL_HEADER_BYTES = 25;
@@ -65,6 +66,7 @@ export class SlotReader {
   readonly #settle: PromiseWithResolvers<TidelockError | null> = Promise.withResolvers();
   readonly #started: PromiseWithResolvers<void> = Promise.withResolvers();
   readonly #pacer: Pacer;
+  readonly #silenceMsMax: number;
   #session: PgSession | null = null;
   #socket: Duplex | null = null;
   #timer: TimerHandle | null = null;
@@ -86,6 +88,7 @@ export class SlotReader {
     this.#decoder = new PgoutputDecoder(options.handler);
     this.#splitter = new FrameSplitter((type, b, start, end) => this.#frame(type, b, start, end));
     this.#confirmed = options.after;
+    this.#silenceMsMax = options.silenceMsMax ?? SILENCE_MS_MAX;
     this.#pacer = new Pacer(
       this.#timers,
       options.isPaced ?? !/@%2F|[?&]host=(%2F|\/)/i.test(options.url),
@@ -256,15 +259,15 @@ export class SlotReader {
     if (this.#isClosed) return;
     const now = this.#timers.now();
     const silenceMs = this.#isReading ? now - this.#lastBytesAt : 0;
-    if (silenceMs >= SILENCE_MS_MAX) {
+    if (silenceMs >= this.#silenceMsMax) {
       this.#fail(down(`no sign of life for ${Math.round(silenceMs / 1000)} s`));
       return;
     }
-    if (silenceMs >= SILENCE_MS_MAX / 2 && !this.#isAsked) {
+    if (silenceMs >= this.#silenceMsMax / 2 && !this.#isAsked) {
       this.#isAsked = true;
       this.#sendStatus({ wantsReply: true });
     } else if (now - this.#lastStatusAt >= STATUS_MS) this.#sendStatus();
-    const statusIn = this.#lastStatusAt + STATUS_MS - now;
+    const statusIn = Math.min(this.#lastStatusAt + STATUS_MS - now, this.#silenceMsMax / 4);
     this.#timer = this.#timers.set(() => this.#watch(), Math.max(1, statusIn));
   }
 

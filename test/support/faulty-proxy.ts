@@ -24,7 +24,8 @@ export class FaultyProxy {
   private constructor(target: string, random: SeededRandom) {
     this.#target = new URL(target);
     this.#random = random;
-    this.#server = createServer((client) => this.#serve(client));
+    // Half open: whoever says goodbye to a silent connection gets no answer.
+    this.#server = createServer({ allowHalfOpen: true }, (client) => this.#serve(client));
   }
 
   static async start(target: string, random: SeededRandom): Promise<FaultyProxy> {
@@ -42,6 +43,15 @@ export class FaultyProxy {
   /** Ends all connections, so that new ones meet the faults. */
   dropAll(): void {
     for (const socket of this.#sockets) socket.destroy();
+  }
+
+  /** The present connections stay and pass nothing on any more, in both directions; new ones work. */
+  silence(): void {
+    for (const socket of this.#sockets) {
+      socket.unpipe();
+      socket.removeAllListeners('data').resume();
+      this.hits += 1;
+    }
   }
 
   async close(): Promise<void> {
