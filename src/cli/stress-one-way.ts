@@ -4,6 +4,8 @@ import { readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { PLANT_VARIABLE, plantedBug } from '../bench/stress/bugs/catalog.ts';
+import { exitCodeOf } from '../bench/stress/bugs/exit-code.ts';
 import type { RunFile } from '../bench/stress/evidence.ts';
 import { choiceOf, FAULTS, type FaultChoice } from '../bench/stress/plan.ts';
 import type { Protocol } from '../bench/stress/receiver-news.ts';
@@ -26,10 +28,10 @@ type Flags = {
   readonly server?: string;
   readonly out?: string;
   readonly cleanup?: boolean;
+  readonly plant?: string;
   readonly json?: boolean;
 };
 
-const EXIT_FAILED = 1;
 const EXIT_INTERRUPTED = 130;
 const SEED_MAX = 2 ** 30;
 const DURATION_MS = 20_000;
@@ -80,6 +82,7 @@ export function register(stress: Command): void {
     .option('--out <dir>', 'folder of the run (default: .tidelock/stress/<id>)')
     .option('--cleanup', 'remove databases and tables afterwards; the evidence stays')
     .option('--json', 'print the result as one JSON object')
+    .addOption(new Option('--plant <bug>', `with ${PLANT_VARIABLE}: a bug, to be found`).hideHelp())
     .addHelpText('after', HELP)
     .action(run);
 }
@@ -130,7 +133,7 @@ async function tell(
   say(stressVerdictLines(verdict).join('\n'));
   say(`evidence in ${shortPath(dir)}, report in ${shortPath(report)}`);
   if (flags.json === true) console.log(JSON.stringify({ run, verdict, report }));
-  if (run.end?.how !== 'quiet' || verdict.verdict !== 'PASS') process.exitCode = EXIT_FAILED;
+  process.exitCode = exitCodeOf(run, verdict);
 }
 
 function optionsOf(flags: Flags): StressOptions {
@@ -144,6 +147,7 @@ function optionsOf(flags: Flags): StressOptions {
     ...{ faults: flags.faults.choice, faultsText: flags.faults.text },
     stack: postgres === undefined || server === undefined ? null : { postgres, server },
     isCleanedUp: flags.cleanup === true,
+    bug: plantedBug(flags.plant, process.env),
     launch: {
       command: process.execPath,
       programArguments: [PROGRAM],

@@ -1,5 +1,6 @@
 /** `tidelock stress receiver`: started by `stress one-way`, one process for each of its receivers. */
 import type { Command } from 'commander';
+import { plantedBug } from '../bench/stress/bugs/catalog.ts';
 import type { ReceiverSettings } from '../bench/stress/receiver-news.ts';
 import { runReceiver } from '../bench/stress/receiver-program.ts';
 
@@ -7,5 +8,9 @@ export function register(stress: Command): void {
   stress
     .command('receiver', { hidden: true })
     .argument('<settings>', 'as JSON')
-    .action((settings: string) => runReceiver(JSON.parse(settings) as ReceiverSettings));
+    .action((text: string) => {
+      const settings = JSON.parse(text) as ReceiverSettings;
+      plantedBug(settings.bug ?? undefined, process.env);
+      return runReceiver(settings);
+    });
 }

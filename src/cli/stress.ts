@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { register as registerCheck } from './stress-check.ts';
 import { register as registerOneWay } from './stress-one-way.ts';
 import { register as registerReceiver } from './stress-receiver.ts';
+import { register as registerServer } from './stress-server.ts';
 
 export function register(program: Command): void {
   const stress = program
@@ -11,4 +12,5 @@ export function register(program: Command): void {
   registerOneWay(stress);
   registerCheck(stress);
   registerReceiver(stress);
+  registerServer(stress);
 }

@@ -8,6 +8,8 @@ import { createInterface } from 'node:readline';
 import { TidelockError } from '../../core/errors.ts';
 import { EmbeddedPostgres } from '../../postgres/embedded.ts';
 import { until } from '../until.ts';
+import { BUGS, type Bug, type BugName } from './bugs/catalog.ts';
+import type { PlantedServerSettings } from './bugs/planted-server.ts';
 import type { EvidenceWriter } from './evidence-writer.ts';
 import { type Launch, Launched } from './launched.ts';
 
@@ -25,6 +27,7 @@ const POSTGRES_SETTINGS: Readonly<Record<string, string>> = {
 
 /** What `/v1/status` says, as far as it is asked. */
 export type ServerStatus = {
+  readonly timeline: string | null;
   readonly source: { readonly state: string };
   readonly log: { readonly upper: string };
   readonly counters: { readonly redelivered: number };
@@ -39,24 +42,22 @@ export type Cluster = {
   readonly serverProcess: ServerProcess | null;
 };
 
+export type ServerProcessOptions = {
+  readonly launch: Launch;
+  readonly evidence: EvidenceWriter;
+  readonly postgresUrl: string;
+  readonly dir: string;
+  readonly bug: BugName | null;
+};
+
 /** The server as a child process, in all its lives. */
 export class ServerProcess {
   #launched: Launched | null = null;
   #url = '';
   #isReady = false;
-  readonly #options: {
-    readonly launch: Launch;
-    readonly evidence: EvidenceWriter;
-    readonly postgresUrl: string;
-    readonly dir: string;
-  };
+  readonly #options: ServerProcessOptions;
 
-  constructor(options: {
-    readonly launch: Launch;
-    readonly evidence: EvidenceWriter;
-    readonly postgresUrl: string;
-    readonly dir: string;
-  }) {
+  constructor(options: ServerProcessOptions) {
     this.#options = options;
   }
 
@@ -70,16 +71,13 @@ export class ServerProcess {
 
   /** Starts a life; later ones listen where the first one did. Resolves when it listens. */
   async start(signal: AbortSignal): Promise<void> {
-    const { launch, evidence, postgresUrl, dir } = this.#options;
+    const { launch, evidence, dir } = this.#options;
     this.#isReady = false;
     const port = this.#url === '' ? '0' : new URL(this.#url).port;
     const launched = new Launched({
       ...{ launch, evidence, process: 'server', isPiped: true },
       logFile: join(dir, 'logs', 'server.log'),
-      programArguments: [
-        ...['serve', '--json', '--postgres', postgresUrl, '--port', port],
-        ...['--data', join(dir, 'server')],
-      ],
+      programArguments: argumentsOf(this.#options, port),
     });
     this.#launched = launched;
     if (launched.child.stdout !== null) {
@@ -103,19 +101,36 @@ export class ServerProcess {
   }
 }
 
+/** As anybody starts it; with a bug, a server that has it. */
+function argumentsOf(options: ServerProcessOptions, port: string): readonly string[] {
+  const { postgresUrl: postgres, dir, bug } = options;
+  const data = join(dir, 'server');
+  if (bug === null || BUGS[bug].place !== 'server') {
+    return ['serve', '--json', '--postgres', postgres, '--port', port, '--data', data];
+  }
+  const settings: PlantedServerSettings = { bug, postgres, port: Number(port), data };
+  return ['stress', 'server', JSON.stringify(settings)];
+}
+
 export async function startPostgres(
-  dir: string,
+  { dir, bug }: { readonly dir: string; readonly bug: BugName | null },
   closers: { add(stop: () => Promise<void>): void },
 ): Promise<{ readonly postgres: EmbeddedPostgres; readonly url: string }> {
   mkdirSync(join(dir, 'logs'), { recursive: true, mode: 0o755 });
   const logFile = join(dir, 'logs', 'postgres.log');
   const postgres = await EmbeddedPostgres.start({
     dir: join(dir, 'postgres'),
-    settings: POSTGRES_SETTINGS,
+    settings: { ...POSTGRES_SETTINGS, ...settingsFor(bug) },
     onLog: (line) => appendFileSync(logFile, `${line}\n`),
   });
   closers.add(() => postgres.stop());
   return { postgres, url: await postgres.createDatabase(DATABASE) };
+}
+
+function settingsFor(bug: BugName | null): Readonly<Record<string, string>> {
+  if (bug === null) return {};
+  const settings: Bug = BUGS[bug];
+  return settings.postgres ?? {};
 }
 
 /** What the server says about itself; null when it does not answer in time. */

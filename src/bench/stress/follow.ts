@@ -3,6 +3,8 @@
  * follower is the product's own replica.
  */
 import { openReplicaWith } from '../../replica.ts';
+import type { BugName } from './bugs/catalog.ts';
+import { plantInFiles } from './bugs/store-bugs.ts';
 
 /** A local transaction of the replica, or a copy that replaced its content. Told right after its commit. */
 export type Applied = {
@@ -14,6 +16,7 @@ export type FollowOptions = {
   readonly server: string;
   readonly selectors: readonly string[];
   readonly file: string;
+  readonly bug: BugName | null;
   readonly onApplied: (applied: Applied) => void;
   /** Connection and phase changes, in words. The first one after the file appeared comes before any apply. */
   readonly onState: (state: string, note?: string) => void;
@@ -39,7 +42,7 @@ const HEARTBEAT_S = 1;
 export const NATIVE: Follow = {
   positionSql: 'SELECT position FROM tidelock_replica',
   hasDigests: true,
-  open: async ({ server, selectors, file, onApplied, onState }) => {
+  open: async ({ server, selectors, file, bug, onApplied, onState }) => {
     const replica = await openReplicaWith(
       {
         ...{ server, selectors, file },
@@ -56,7 +59,10 @@ export const NATIVE: Follow = {
             onState('error', `${event.error.code} ${event.error.message}`);
         },
       },
-      { heartbeatS: HEARTBEAT_S },
+      {
+        heartbeatS: HEARTBEAT_S,
+        ...(bug === null ? {} : { wrapFiles: (files) => plantInFiles(bug, files, file) }),
+      },
     );
     return {
       waitFor: async (position, timeoutMs) => void (await replica.waitFor(position, { timeoutMs })),

@@ -31,7 +31,7 @@ export async function openCluster(
 ): Promise<{ readonly cluster: Cluster; readonly admin: Admin; readonly oracle: Oracle }> {
   const { options, report, closers, evidence, signal } = stage;
   report.progress('starting Postgres');
-  const own = options.stack === null ? await startPostgres(options.dir, closers) : null;
+  const own = options.stack === null ? await startPostgres(options, closers) : null;
   const url = own?.url ?? options.stack?.postgres ?? '';
   const admin = new Admin(url);
   closers.add(() => admin.end());
@@ -49,7 +49,7 @@ export async function openCluster(
   }
   report.progress('starting the server');
   const serverProcess = new ServerProcess({
-    ...{ launch: options.launch, evidence, postgresUrl: url, dir: options.dir },
+    ...{ launch: options.launch, evidence, postgresUrl: url, dir: options.dir, bug: options.bug },
   });
   closers.add(async () => serverProcess.process?.stop());
   await serverProcess.start(signal);
@@ -104,7 +104,7 @@ export function openReceivers(
     (replica, index) =>
       new ReceiverProcess({
         ...{ launch, evidence, replica, protocol, onEnds, server: cluster.server },
-        ...{ selectors: selectorsOf(index, options), tables: STRESS_TABLES },
+        ...{ selectors: selectorsOf(index, options), tables: STRESS_TABLES, bug: options.bug },
         ...{ file: fileOf(dir, replica), logFile: join(dir, 'logs', `${replica}.log`) },
       }),
   );

@@ -15,7 +15,9 @@ export const SERVER_FAULTS = [
 ] as const;
 export const RECEIVER_FAULTS = ['kill-receiver', 'freeze-receiver', 'forget-receiver'] as const;
 export const FAULTS = [...SERVER_FAULTS, ...RECEIVER_FAULTS] as const;
-export type FaultName = (typeof FAULTS)[number];
+/** Only by name: what is lost with a slot is lost to the stream, and made good by copies. */
+const NAMED_FAULTS = [...FAULTS, 'drop-slot'] as const;
+export type FaultName = (typeof NAMED_FAULTS)[number];
 
 /** What `gentle` is made of: nothing loses its memory. */
 const GENTLE: readonly FaultName[] = [
@@ -38,7 +40,9 @@ export function choiceOf(text: string): FaultChoice | undefined {
   if (text === 'gentle') return { faults: GENTLE, gapMs: GENTLE_GAP_MS };
   if (text === 'harsh') return { faults: FAULTS, gapMs: HARSH_GAP_MS };
   const names = text.split(',').map((name) => name.trim());
-  const faults = names.filter((name): name is FaultName => FAULTS.some((fault) => fault === name));
+  const faults = names.filter((name): name is FaultName =>
+    NAMED_FAULTS.some((fault) => fault === name),
+  );
   return faults.length === names.length ? { faults, gapMs: HARSH_GAP_MS } : undefined;
 }
 
@@ -71,7 +75,7 @@ export function drawPlan(options: PlanOptions): readonly PlannedFault[] {
   const of = (lane: readonly FaultName[]): readonly FaultName[] =>
     options.faults.filter((fault) => lane.includes(fault));
   const planned = [
-    ...drawLane(options, of(SERVER_FAULTS), random),
+    ...drawLane(options, of([...SERVER_FAULTS, 'drop-slot']), random),
     ...drawLane(options, of(RECEIVER_FAULTS), random),
   ];
   return planned

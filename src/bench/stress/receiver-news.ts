@@ -1,4 +1,5 @@
 /** What main and a receiver's process tell each other, over the channel between parent and child. */
+import type { BugName } from './bugs/catalog.ts';
 import type { ApplyEvent, EvidenceTable, ReadEvent, StateEvent } from './evidence.ts';
 
 export type Protocol = 'native' | 'transicator';
@@ -14,6 +15,7 @@ export type ReceiverSettings = {
   /** When the run began, milliseconds since 1970. */
   readonly startedAtMs: number;
   readonly tables: readonly EvidenceTable[];
+  readonly bug: BugName | null;
 };
 
 export type ReceiverNews =

@@ -4,6 +4,7 @@ import { TidelockError } from '../../core/errors.ts';
 import { parseLsn } from '../../core/lsn.ts';
 import { openSql } from '../../sqlite/sql.ts';
 import { until } from '../until.ts';
+import type { BugName } from './bugs/catalog.ts';
 import type { EvidenceTable } from './evidence.ts';
 import type { EvidenceWriter } from './evidence-writer.ts';
 import { type Launch, Launched } from './launched.ts';
@@ -20,6 +21,7 @@ export type ReceiverProcessOptions = {
   readonly server: string;
   readonly protocol: Protocol;
   readonly tables: readonly EvidenceTable[];
+  readonly bug: BugName | null;
   readonly file: string;
   readonly logFile: string;
   readonly onEnds: (replica: string, ends: readonly (readonly [number, number])[]) => void;
@@ -62,12 +64,13 @@ export class ReceiverProcess {
 
   /** Starts another life of it; the file stays what it is. */
   start(): void {
-    const { launch, evidence, replica, selectors, server, protocol, tables } = this.#options;
+    const { launch, evidence, replica, selectors, server } = this.#options;
+    const { protocol, tables, bug } = this.#options;
     this.#life += 1;
     this.#ready = null;
     const settings: ReceiverSettings = {
       ...{ replica, selectors, server, protocol, tables, file: this.file },
-      ...{ life: this.#life, startedAtMs: evidence.startedAtMs },
+      ...{ life: this.#life, startedAtMs: evidence.startedAtMs, bug },
     };
     const launched = new Launched({
       ...{ launch, evidence, process: replica, logFile: this.#options.logFile, isPiped: false },

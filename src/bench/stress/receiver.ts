@@ -48,10 +48,10 @@ export class Receiver {
 
   /** Opens the replica; resolves when it can be read. Reading goes on from then. */
   async start(): Promise<void> {
-    const { server, selectors, file } = this.#settings;
+    const { server, selectors, file, bug } = this.#settings;
     this.#isNew = !existsSync(file);
     this.#following = await this.#follow.open({
-      ...{ server, selectors, file },
+      ...{ server, selectors, file, bug },
       onApplied: ({ kind, changes }) => this.#applied(kind, changes),
       onState: (state, note) => this.#state(state, note),
     });

@@ -10,6 +10,7 @@ import type { Running, Stage } from './run.ts';
 import {
   cutWalsender,
   dropSenders,
+  dropSlot,
   type FaultWork,
   freezePostgres,
   freezeServer,
@@ -94,6 +95,7 @@ function performerOf({ fault, target }: PlannedFault, running: Running): Perform
     'freeze-postgres': ofPostgres(freezePostgres),
     'cut-walsender': cutWalsender,
     'drop-senders': dropSenders,
+    'drop-slot': dropSlot,
     'kill-server': ofServer(killServer),
     'freeze-server': ofServer(freezeServer),
     'kill-receiver': ofReceiver(killReceiver),

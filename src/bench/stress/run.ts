@@ -1,6 +1,7 @@
 /** What every part of a stress run is given. */
 import type { Closers } from '../closers.ts';
 import type { Admin } from './admin.ts';
+import type { BugName } from './bugs/catalog.ts';
 import type { Cluster } from './cluster.ts';
 import type { EvidenceWriter } from './evidence-writer.ts';
 import type { Launch } from './launched.ts';
@@ -26,6 +27,8 @@ export type StressOptions = {
   /** Remove databases and tables afterwards; the evidence stays. */
   readonly isCleanedUp: boolean;
   readonly launch: Launch;
+  /** Planted on purpose, to see it found; null in every honest run. */
+  readonly bug: BugName | null;
   readonly versions: Readonly<Record<string, string>>;
 };
 

@@ -32,6 +32,7 @@ class Sampler {
   readonly #cpu = new CpuTimes();
   #rowsBefore = 0;
   #atBefore = 0;
+  #timeline: string | null = null;
 
   constructor(stage: Stage, running: Running) {
     this.#stage = stage;
@@ -57,9 +58,19 @@ class Sampler {
       ...(status === null ? {} : { redelivered: status.counters.redelivered }),
     };
     evidence.write('sample', sample);
+    this.#noteTimeline(status?.timeline ?? null);
     evidence.flush();
     const words = this.#words(sample);
     if (senders.some(({ isWriting }) => isWriting)) report.progress(words);
+  }
+
+  /** A new history of the server is a thing to be explained. */
+  #noteTimeline(timeline: string | null): void {
+    if (timeline === null || timeline === this.#timeline) return;
+    this.#timeline = timeline;
+    const { evidence } = this.#stage;
+    const about = { process: 'server', state: 'timeline', note: timeline };
+    evidence.write('state', { t: evidence.now(), ...about });
   }
 
   #processes(): Pick<SampleEvent, 'rss' | 'cpu'> {

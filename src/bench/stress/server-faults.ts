@@ -19,6 +19,12 @@ const WALSENDER_SQL = `
   SELECT active_pid::text AS pid FROM pg_replication_slots
   WHERE plugin = 'pgoutput' AND database = current_database() AND active_pid IS NOT NULL`;
 const TERMINATE_SQL = 'SELECT pg_terminate_backend($1::int)';
+const TERMINATE_WALSENDER_SQL = `
+  SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots
+  WHERE plugin = 'pgoutput' AND database = current_database() AND active_pid IS NOT NULL`;
+const DROP_SLOT_SQL = `
+  SELECT slot_name AS name, pg_drop_replication_slot(slot_name) FROM pg_replication_slots
+  WHERE plugin = 'pgoutput' AND database = current_database()`;
 const DROP_SENDERS_SQL = `
   SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1`;
 
@@ -96,6 +102,18 @@ export async function cutWalsender({ log, stage, running }: FaultWork): Promise<
   if (after !== null) {
     log.saw(`walsender ${before} ended, ${after} has the slot after ${msSince(start)} ms`);
   }
+}
+
+/** Takes the server's slot away: what commits until there is a new one is not in any stream. */
+export async function dropSlot({ log, stage, running }: FaultWork): Promise<void> {
+  const wait = { limitMs: EFFECT_MS_MAX, signal: stage.signal };
+  const taken = async (): Promise<string | undefined> => {
+    await running.admin.query(TERMINATE_WALSENDER_SQL);
+    const dropped = await running.admin.query(DROP_SLOT_SQL).catch(() => []);
+    return dropped[0]?.name ?? undefined;
+  };
+  const name = await unlessLate(until('the slot is free and dropped', taken, wait));
+  if (name !== null) log.saw(`slot ${name} is gone`);
 }
 
 /** Ends the senders' connections, in the middle of their transactions. */

@@ -129,7 +129,7 @@ function runFileOf(
       ...{ replica, selectors: selectorsOf(index, options) },
       file: fileOf('.', replica),
     })),
-    ...{ bug: null, end: null },
+    ...{ bug: options.bug, end: null },
   };
 }
 

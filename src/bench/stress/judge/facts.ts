@@ -17,7 +17,7 @@ export type Facts = {
   readonly faults: readonly Fault[];
   /** Transactions that Postgres delivered again. */
   readonly redelivered: number;
-  /** New histories that a server began, with its reasons. */
+  /** Histories (timelines) that the server was seen on, the first one included. */
   readonly histories: readonly { readonly t: number; readonly reason: string }[];
   /** Readers that were told that they are older than the log. */
   readonly tooOld: number;
@@ -29,16 +29,17 @@ export type Facts = {
   readonly serverCpuS: number | null;
 };
 
-const HISTORY = /starting history (\d+): (.*)/;
 const SERVER = 'server';
 
 export async function readFacts(streams: Streams): Promise<Facts> {
   const faults = await readFaults(streams);
   const histories: { t: number; reason: string }[] = [];
   let tooOld = 0;
-  await streams.each<StateEvent>('state', ({ t, state, note }) => {
-    const history = HISTORY.exec(note ?? '') ?? HISTORY.exec(state);
-    if (history !== null) histories.push({ t, reason: history[2] ?? '' });
+  await streams.each<StateEvent>('state', ({ t, process, state, note }) => {
+    if (process === SERVER && state === 'timeline') {
+      const reason = `it is on timeline ${note}`;
+      if (histories.at(-1)?.reason !== reason) histories.push({ t, reason });
+    }
     if (`${state} ${note ?? ''}`.includes('TOO_OLD')) tooOld += 1;
   });
   const killed: { process: string; t: number }[] = [];

@@ -25,8 +25,9 @@ export const PROPERTIES = {
 
 export type Property = keyof typeof PROPERTIES;
 
-/** Rows that a witness shows. */
+/** Rows that a witness shows, and characters of each. */
 const WITNESS_LINES_MAX = 12;
+const LINE_CHARS_MAX = 600;
 
 export type Finding = {
   readonly property: Property;
@@ -74,10 +75,14 @@ export class Findings {
     const rows = first.rows.slice(0, WITNESS_LINES_MAX);
     const more = first.rows.length - rows.length;
     return [
-      `${first.sentence} (at ${(first.t / 1000).toFixed(2)} s)`,
-      ...rows,
+      `${shortened(first.sentence)} (at ${(first.t / 1000).toFixed(2)} s)`,
+      ...rows.map(shortened),
       ...(more > 0 ? [`and ${more} more`] : []),
       ...(count > 1 ? [`${count - 1} more of this kind`] : []),
     ];
   }
+}
+
+function shortened(line: string): string {
+  return line.length <= LINE_CHARS_MAX ? line : `${line.slice(0, LINE_CHARS_MAX)}…`;
 }

@@ -70,12 +70,12 @@ describe('what the whole run shows', () => {
     const verdict = await judged(new SyntheticRun(SEED), (run) => {
       faultOn(run, 'kill-server');
       for (const number of [1, 2]) {
-        const note = `starting history ${number}: the slot is ahead of the log`;
-        run.state.push({ t: 30 * number, process: 'server', state: 'notice', note });
+        const note = `77-${number}-1000`;
+        run.state.push({ t: 30 * number, process: 'server', state: 'timeline', note });
       }
     });
     expect(failed(verdict)).toEqual(['P29']);
-    expect(verdictOf(verdict, 'P29').witness[0]).toContain('ahead of the log');
+    expect(verdictOf(verdict, 'P29').witness[0]).toContain('77-2-1000');
   });
 
   test('a fault of which nothing was seen is counted as without effect', async () => {

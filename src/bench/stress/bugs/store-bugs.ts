@@ -1,0 +1,138 @@
+/** Bugs of a replica: storage between the follower and the file. */
+import type { ReplicaFiles, ReplicaStore, ReplicaTransaction } from '../../../client/store.ts';
+import type { RowChange } from '../../../core/row-change.ts';
+import { asText, openSql } from '../../../sqlite/sql.ts';
+import { localNameOf } from '../replica-scan.ts';
+import { STRESS_TABLES } from '../schema.ts';
+import type { BugName } from './catalog.ts';
+import { standIn } from './stand-in.ts';
+
+/** Between the two transactions of one that should be one: long enough to be killed there. */
+const GAP_MS = 60;
+/** Of so many changes one fails. */
+const FAILING = 100;
+
+type Begin = () => ReplicaTransaction;
+
+/** The files with the bug; the files themselves when the bug is another one. */
+export function plantInFiles(bug: BugName, files: ReplicaFiles, file: string): ReplicaFiles {
+  const wrap = (store: ReplicaStore): ReplicaStore => {
+    const begin = beginOf(bug, store, file);
+    return begin === null ? store : standIn(store, { begin });
+  };
+  return standIn(files, {
+    open: () => {
+      const store = files.open();
+      return store === null ? null : wrap(store);
+    },
+    download: () => {
+      const download = files.download();
+      return standIn(download, { adopt: (info) => wrap(download.adopt(info)) });
+    },
+  });
+}
+
+function beginOf(bug: BugName, store: ReplicaStore, file: string): Begin | null {
+  switch (bug) {
+    case 'position-before-rows':
+      return () =>
+        inTwo(store, (changes, position) => {
+          store.begin().commit(position);
+          gap();
+          return applied(store, changes).commit(position);
+        });
+    case 'position-after-rows':
+      return () =>
+        inTwo(store, (changes, position) => {
+          const digests = applied(store, changes).commit(store.identity.position);
+          gap();
+          store.begin().commit(position);
+          return digests;
+        });
+    case 'failed-change-skipped':
+    case 'failure-exits-0':
+      return skipping(store);
+    case 'update-of-nothing':
+      return ignoringUpdatesOfNothing(store, file);
+    default:
+      return null;
+  }
+}
+
+/** Collects the changes and hands them over at the commit. */
+function inTwo(
+  store: ReplicaStore,
+  commit: (
+    changes: readonly RowChange[],
+    position: Parameters<ReplicaTransaction['commit']>[0],
+  ) => ReturnType<ReplicaTransaction['commit']>,
+): ReplicaTransaction {
+  const changes: RowChange[] = [];
+  return {
+    apply: (more) => void changes.push(...more),
+    // A marker has no rows: nothing to tear apart.
+    commit: (position) =>
+      changes.length === 0 ? store.begin().commit(position) : commit(changes, position),
+    rollback: () => undefined,
+  };
+}
+
+function applied(store: ReplicaStore, changes: readonly RowChange[]): ReplicaTransaction {
+  const transaction = store.begin();
+  transaction.apply(changes);
+  return transaction;
+}
+
+/** Blocks, as a slow disk would. */
+function gap(): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, GAP_MS);
+}
+
+function skipping(store: ReplicaStore): Begin {
+  let count = 0;
+  return () => {
+    const transaction = store.begin();
+    return standIn(transaction, {
+      apply: (changes) =>
+        transaction.apply(
+          changes.filter((_, index) => {
+            count += 1;
+            return count % FAILING !== 0 || index === changes.length - 1;
+          }),
+        ),
+    });
+  };
+}
+
+function ignoringUpdatesOfNothing(store: ReplicaStore, file: string): Begin {
+  const known = keysOf(file);
+  return () => {
+    const transaction = store.begin();
+    return standIn(transaction, {
+      apply: (changes) => transaction.apply(changes.filter((change) => isFound(change, known))),
+    });
+  };
+}
+
+/** False for an update whose row is not there; keeps the keys up to date. */
+function isFound(change: RowChange, known: Set<string>): boolean {
+  if (change.type === 'insert') known.add(`${change.table} ${change.row[0]}`);
+  if (change.type === 'delete') known.delete(`${change.table} ${change.key[0]}`);
+  return change.type !== 'update' || known.has(`${change.table} ${change.row[0]}`);
+}
+
+function keysOf(file: string): Set<string> {
+  const sql = openSql(file, { timeoutMs: 1000, isReadOnly: true });
+  try {
+    return new Set(
+      STRESS_TABLES.flatMap((table) =>
+        sql
+          .prepare(`SELECT CAST(id AS TEXT) AS id FROM "${localNameOf(table)}"`)
+          .all()
+          .map(({ id }) => `${table.name} ${asText(id)}`),
+      ),
+    );
+  } finally {
+    sql.close();
+  }
+}
