@@ -182,7 +182,7 @@ export class Metrics {
 
   /** Values by label, read at the scrape. */
   #labelled(): void {
-    const { pump, snapshotBytes } = this.#context;
+    const { pump, snapshotBytes, changesBytes } = this.#context;
     const state = (): string => this.#status.source.state;
     new Gauge({
       name: 'tidelock_source_state',
@@ -202,6 +202,7 @@ export class Metrics {
         this.reset();
         this.inc({ kind: 'feed' }, pump.bytesOut);
         this.inc({ kind: 'snapshot' }, snapshotBytes.count);
+        this.inc({ kind: 'changes' }, changesBytes.count);
       },
     });
   }
