@@ -32,14 +32,7 @@ export function readyRoute(context: ServerContext): RouteOptions {
       response: {
         200: json(
           'Ready; `detail` says what is wrong nevertheless.',
-          object(
-            {
-              status: { const: 'ready' },
-              detail: { type: 'string' },
-              oldestTransactionS: { type: 'number', minimum: 0 },
-            },
-            ['detail', 'oldestTransactionS'],
-          ),
+          object({ status: { const: 'ready' }, detail: { type: 'string' } }, ['detail']),
         ),
         ...failures(['NOT_READY'], true),
       },
@@ -48,20 +41,11 @@ export function readyRoute(context: ServerContext): RouteOptions {
       const why = unreadyReason(context);
       if (why !== null) throw new TidelockError({ code: 'NOT_READY', message: why });
       const unfit = context.engine.status().tables.filter(({ state }) => state === 'unfit').length;
-      const ready = { status: 'ready', ...(await strictLag(context)) };
-      if (unfit === 0) return ready;
+      if (unfit === 0) return { status: 'ready' };
       const detail = `tables that are not replicated: ${unfit}; /v1/status has the reasons`;
-      return { ...ready, detail };
+      return { status: 'ready', detail };
     },
   };
-}
-
-/** Where streams by transaction id are served: how far those in strict mode are behind. */
-export async function strictLag({
-  lockstep,
-}: Pick<ServerContext, 'lockstep'>): Promise<{ readonly oldestTransactionS?: number }> {
-  const seconds = await lockstep?.oldestTransactionS().catch(() => undefined);
-  return seconds === undefined ? {} : { oldestTransactionS: seconds };
 }
 
 /** A source that is down leaves us ready: what is in the log is served. */
