@@ -3,12 +3,13 @@
 import { TidelockError } from '../../core/errors.ts';
 import type { PgSession } from '../../postgres/session.ts';
 import type { Statement } from './records.ts';
+import { CODE_SQL } from './schema.ts';
 
 const ROWS = `json_to_recordset($1::json) AS r(
     id bigint, grp bigint, sequence int, content bytea, last bool, _change_selector text)`;
 
 const SQL: Readonly<Record<Statement['kind'], string>> = {
-  insert: `INSERT INTO public.stress_table SELECT * FROM ${ROWS} RETURNING id`,
+  insert: `INSERT INTO public.stress_table SELECT *, ${CODE_SQL} FROM ${ROWS} RETURNING id`,
   update: `
     UPDATE public.stress_table t SET grp = r.grp, sequence = r.sequence, content = r.content
     FROM ${ROWS} WHERE t.id = r.id RETURNING t.id`,

@@ -4,7 +4,7 @@
  */
 import { SeededRandom } from '../random.ts';
 import type { EvidenceRow, OpChange } from './evidence.ts';
-import { ELSEWHERE, firstIdOf, ownSelector, RECORD_TABLE, SHARED } from './schema.ts';
+import { codeOf, ELSEWHERE, firstIdOf, ownSelector, RECORD_TABLE, SHARED } from './schema.ts';
 
 /** A row of `stress_table`. */
 export type RecordRow = {
@@ -279,6 +279,7 @@ export function evidenceRow(row: RecordRow): EvidenceRow {
   return {
     ...{ id: `${row.id}`, grp: `${row.grp}`, sequence: `${row.sequence}` },
     ...{ content: row.content, last: `${row.last}`, _change_selector: row._change_selector },
+    code: codeOf(row.id),
   };
 }
 

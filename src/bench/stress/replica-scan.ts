@@ -149,8 +149,11 @@ export function localNameOf({ name }: EvidenceTable): string {
 }
 
 export function selectOf(table: EvidenceTable): string {
-  const columns = table.columns.map(({ name }) => `"${name}"`).join(', ');
-  return `SELECT ${columns} FROM "${localNameOf(table)}"`;
+  // As texts: numbers of 64 bits are more than a JavaScript number can be.
+  const columns = table.columns.map(({ name, kind }) =>
+    kind === 'bigint' ? `CAST("${name}" AS TEXT) AS "${name}"` : `"${name}"`,
+  );
+  return `SELECT ${columns.join(', ')} FROM "${localNameOf(table)}"`;
 }
 
 /** A row of a replica in canonical text. */

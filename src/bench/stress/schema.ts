@@ -20,6 +20,7 @@ export const STRESS_TABLES: readonly EvidenceTable[] = [
       { name: 'content', kind: 'bytes' },
       { name: 'last', kind: 'bool' },
       { name: '_change_selector', kind: 'text' },
+      { name: 'code', kind: 'bigint' },
     ],
     ...{ key: ['id'], selector: '_change_selector', balance: null },
   },
@@ -44,7 +45,8 @@ export const SCHEMA_SQL = `
     sequence int NOT NULL,
     content bytea,
     last bool NOT NULL,
-    _change_selector text NOT NULL
+    _change_selector text NOT NULL,
+    code bigint NOT NULL
   );
   CREATE TABLE public.stress_account (
     id bigint PRIMARY KEY,
@@ -61,6 +63,13 @@ export const EXISTS_SQL = `
     OR to_regclass('public.stress_account') IS NOT NULL AS exists`;
 
 export const DROP_SQL = 'DROP TABLE IF EXISTS public.stress_table, public.stress_account';
+
+/** `code` is made of the row's id by this and is beyond what a double holds: whatever goes through one is another. */
+export const CODE_SQL = '4611686018427387905 + id * 2';
+
+export function codeOf(id: number): string {
+  return String(4611686018427387905n + BigInt(id) * 2n);
+}
 
 /** Rows of one sender: `(sender + 1) * SENDER_IDS` and up. */
 const SENDER_IDS = 1_000_000_000;
