@@ -1,31 +1,24 @@
 /**
- * hot path: builds a new replica file from the rows of all tables, as fast as SQLite can.
+ * Builds a new replica file from the rows of all tables.
  *
- * The file is nobody's until it is finished, so it is loaded without journal and without syncs, indexes come
- * after the rows, and digests are summed on the way (bench/perf/snapshot-file.ts has the rate). Then it is
- * switched to WAL mode, late transactions are applied by the same code that a following replica uses, and
+ * The file is nobody's until it is finished, so it is loaded without journal and without syncs, rows in the
+ * order of their keys go past SQLite (table-loader.ts), indexes come after the rows, and digests are summed on the
+ * way (bench/perf/snapshot-file.ts has the rate). Then it is switched to WAL mode, late transactions are applied by the same code that a following replica uses, and
  * the finished file stands alone: no write-ahead log beside it.
  */
 import { existsSync, rmSync, statSync } from 'node:fs';
 import { assert } from '../core/assert.ts';
 import type { Ts } from '../core/lsn.ts';
 import type { RowChange } from '../core/row-change.ts';
-import { RowHasher } from '../core/row-hasher.ts';
 import type { TableDef } from '../core/table.ts';
 import type { Cell } from '../core/value.ts';
 import { ChangeApplier } from './change-applier.ts';
-import {
-  DigestBook,
-  type ReplicaDigest,
-  type SelectedRows,
-  type TableDigests,
-} from './digest-book.ts';
+import { DigestBook, type ReplicaDigest } from './digest-book.ts';
 import { ReplicaCatalog } from './replica-catalog.ts';
-import { replicaWriteFailure } from './replica-errors.ts';
+import { replicaFileFailure, replicaWriteFailure } from './replica-errors.ts';
 import { createReplicaSchema, writeMeta } from './replica-schema.ts';
-import type { ReplicaTable } from './replica-table.ts';
-import { RowStatements } from './row-statements.ts';
 import { openSql, rollBack, type Sql } from './sql.ts';
+import { TableLoader } from './table-loader.ts';
 
 export type SnapshotFileOptions = {
   /** Must not exist. */
@@ -70,9 +63,9 @@ export class SnapshotFile {
   readonly #now: () => number;
   readonly #catalog: ReplicaCatalog;
   readonly #book: DigestBook;
-  readonly #loaders = new Map<string, TableLoader>();
+  readonly #loaded = new Set<string>();
+  #loader: TableLoader | null = null;
   #late: ChangeApplier | null = null;
-  #last: TableLoader | null = null;
   #isClosed = false;
 
   constructor(sql: Sql, options: SnapshotFileOptions) {
@@ -81,35 +74,26 @@ export class SnapshotFile {
     this.#now = options.now ?? Date.now;
     sql.exec('PRAGMA journal_mode = OFF');
     sql.exec('PRAGMA synchronous = OFF');
-    sql.exec('PRAGMA locking_mode = EXCLUSIVE');
     sql.exec('PRAGMA cache_size = -65536');
     sql.exec('BEGIN');
     createReplicaSchema(sql);
     this.#catalog = new ReplicaCatalog(sql);
     this.#book = new DigestBook(sql);
-    for (const definition of options.tables) {
-      const table = this.#catalog.create(definition, 'withoutIndexes');
-      this.#loaders.set(table.name, new TableLoader(sql, table, this.#book.table(table.name)));
-    }
+    for (const definition of options.tables) this.#catalog.create(definition, 'withoutIndexes');
+    sql.exec('COMMIT');
   }
 
   /** One row, its cells in column order. The array is kept for a while: do not change it. */
   row(table: string, selector: string, row: readonly Cell[]): void {
-    if (this.#last?.table.name !== table) {
-      const loader = this.#loaders.get(table);
-      assert(loader !== undefined, `rows of ${table} are being loaded`);
-      this.#last = loader;
-    }
-    try {
-      this.#last.add(selector, row);
-    } catch (error) {
-      throw replicaWriteFailure(error, this.#file);
-    }
+    this.#guard(() => this.#loaderOf(table).add(selector, row));
   }
 
-  /** Rows of one table and one selector. */
+  /** Rows of one table and one selector. All rows of a table come in one go. */
   rows(table: string, selector: string, rows: readonly (readonly Cell[])[]): void {
-    for (const row of rows) this.row(table, selector, row);
+    this.#guard(() => {
+      const loader = this.#loaderOf(table);
+      for (const row of rows) loader.add(selector, row);
+    });
   }
 
   /** Changes of transactions that the rows do not have yet, in commit order. No rows may follow. */
@@ -144,11 +128,33 @@ export class SnapshotFile {
   /** Closes and removes the file, whatever state it is in. */
   abort(): void {
     try {
+      this.#loader?.close();
       if (!this.#isClosed) rollBack(this.#sql);
       this.#close();
     } finally {
       removeFile(this.#file);
     }
+  }
+
+  #loaderOf(name: string): TableLoader {
+    if (this.#loader?.table.name === name) return this.#loader;
+    this.#endOfTable();
+    const table = this.#catalog.get(name)?.table;
+    assert(table !== undefined && this.#late === null, `rows of ${name} are expected`);
+    assert(!this.#loaded.has(name), `rows of ${name} come in one go`);
+    this.#loaded.add(name);
+    this.#loader = new TableLoader({
+      sql: this.#sql,
+      file: this.#file,
+      table,
+      digests: this.#book.table(name),
+    });
+    return this.#loader;
+  }
+
+  #endOfTable(): void {
+    this.#loader?.finish();
+    this.#loader = null;
   }
 
   #close(): void {
@@ -159,11 +165,10 @@ export class SnapshotFile {
   /** The first late change needs a file that can take statements back: WAL mode, still without syncs. */
   #endOfRows(): ChangeApplier {
     if (this.#late !== null) return this.#late;
-    for (const loader of this.#loaders.values()) loader.flush();
+    this.#endOfTable();
+    this.#sql.exec('BEGIN');
     for (const { table } of this.#catalog.all()) this.#catalog.createIndexes(table);
     this.#sql.exec('COMMIT');
-    this.#loaders.clear();
-    this.#last = null;
     this.#sql.exec('PRAGMA journal_mode = WAL');
     this.#sql.exec('BEGIN');
     this.#late = new ChangeApplier(this.#sql, this.#catalog, this.#book);
@@ -174,45 +179,11 @@ export class SnapshotFile {
     try {
       return work();
     } catch (error) {
-      throw replicaWriteFailure(error, this.#file);
+      throw replicaFileFailure(replicaWriteFailure(error, this.#file), this.#file);
     }
   }
 }
 
 function removeFile(file: string): void {
   for (const suffix of ['', '-wal', '-shm']) rmSync(`${file}${suffix}`, { force: true });
-}
-
-/** Collects rows of one table into full statements. */
-class TableLoader {
-  readonly table: ReplicaTable;
-  readonly #digests: TableDigests;
-  readonly #hasher: RowHasher;
-  readonly #statements: RowStatements;
-  readonly #batchSize: number;
-  readonly #rows: SelectedRows = { rows: [], selectors: [] };
-
-  constructor(sql: Sql, table: ReplicaTable, digests: TableDigests) {
-    this.table = table;
-    this.#digests = digests;
-    this.#hasher = new RowHasher(table.definition);
-    this.#statements = new RowStatements(sql, table);
-    this.#batchSize = this.#statements.batchSize;
-  }
-
-  add(selector: string, row: readonly Cell[]): void {
-    const { rows, selectors } = this.#rows;
-    rows.push(row);
-    selectors.push(selector);
-    if (rows.length >= this.#batchSize) this.flush();
-  }
-
-  flush(): void {
-    const { rows, selectors } = this.#rows;
-    const count = this.#statements.insert(rows);
-    assert(count === rows.length, `rows of ${this.table.name} have distinct keys`);
-    this.#digests.add(this.#hasher, this.#rows, count);
-    rows.length = 0;
-    selectors.length = 0;
-  }
 }

@@ -228,7 +228,7 @@ export class TableWriter {
 }
 
 /** Bytes, roughly: what makes rows large are texts and blobs. */
-function sizeOf(row: Row): number {
+export function sizeOf(row: Row): number {
   let size = 0;
   for (const cell of row) {
     if (typeof cell === 'string' || cell instanceof Uint8Array) size += cell.length;
