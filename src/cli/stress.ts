@@ -1,6 +1,7 @@
 /** `tidelock stress`: what it is proven with. One file per subcommand. */
 import type { Command } from 'commander';
 import { register as registerCheck } from './stress-check.ts';
+import { register as registerMutants } from './stress-mutants.ts';
 import { register as registerOneWay } from './stress-one-way.ts';
 import { register as registerReceiver } from './stress-receiver.ts';
 import { register as registerServer } from './stress-server.ts';
@@ -11,6 +12,7 @@ export function register(program: Command): void {
     .description('load and faults on the real thing, every transaction checked');
   registerOneWay(stress);
   registerCheck(stress);
+  registerMutants(stress);
   registerReceiver(stress);
   registerServer(stress);
 }
