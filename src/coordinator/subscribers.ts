@@ -22,7 +22,7 @@ export type Touched = {
   readonly ts: Ts;
 };
 
-/** Accepts or rejects. A `since` beyond the upper is accepted: it is woken when the log gets there. */
+/** Accepts or rejects. The engine has refused a `since` beyond the upper: it belongs to another history. */
 export function subscribe(
   state: CoordinatorState,
   event: Subscribe,

@@ -250,8 +250,9 @@ class LiveEngine implements RunningEngine {
   }
 
   async close(): Promise<void> {
-    const { core, driver } = this.#parts;
+    const { core, driver, snapshots } = this.#parts;
     this.#measuring.cancel();
+    snapshots.stop();
     this.#markers.stop();
     core.stop();
     await driver.close();

@@ -11,6 +11,7 @@ import { type CopyChunk, copyRows } from '../postgres/copy.ts';
 import { type DigestEntry, PROTOCOL_VERSION } from '../protocol/feed.ts';
 import { createSnapshotFile, type SnapshotFile as FileBuilder } from '../sqlite/snapshot-file.ts';
 import type { HeldDigests, SnapshotFile, SnapshotRequest } from './api.ts';
+import type { TimerHandle } from './clock.ts';
 import { endScan, entriesOf, scanTable, startScan, type TableScan } from './digest-scan.ts';
 import {
   type ExactSnapshot,
@@ -24,10 +25,15 @@ export type SnapshotsOptions = Omit<ExactSnapshotOptions, 'selectors' | 'signal'
 };
 
 const LINES_BYTES_MAX = 64 * 1024;
+/** For a reader without a name, from its snapshot to the start of its feed. */
+const HOLD_MS = 60_000;
+const HOLDS_MAX = 1000;
 
 export class Snapshots {
   readonly #options: SnapshotsOptions;
   #count = 0;
+  /** Readers without a name that took a snapshot and have not asked for its feed yet. */
+  readonly #holds = new Set<TimerHandle>();
 
   private constructor(options: SnapshotsOptions) {
     this.#options = options;
@@ -108,12 +114,26 @@ export class Snapshots {
     return openExactSnapshot({ ...this.#options, selectors, signal });
   }
 
-  /** From here on the replica itself holds the log. */
+  /** The holds end; the log is kept no longer. */
+  stop(): void {
+    for (const timer of this.#holds) timer.cancel();
+    this.#holds.clear();
+  }
+
+  /** From here on the replica itself holds the log; for a reader without a name it is held for a while. */
   #lease({ replica }: SnapshotRequest, { ts }: ExactSnapshot): void {
     const { core } = this.#options;
     if (replica !== undefined) {
       core.dispatch({ kind: 'lease', now: core.clock.now(), replica, ts });
+      return;
     }
+    if (this.#holds.size >= HOLDS_MAX) return;
+    const release = core.hold('snapshot taken', ts);
+    const timer = core.clock.after(HOLD_MS, () => {
+      this.#holds.delete(timer);
+      release();
+    });
+    this.#holds.add(timer);
   }
 }
 

@@ -8,6 +8,8 @@ export type Access = {
   /** The selectors it may read; `any` for all. */
   readonly selectors: ReadonlySet<string> | 'any';
   readonly isAdmin: boolean;
+  /** Who the token is for; empty without one. */
+  readonly subject: string;
   /** Wall-clock milliseconds; infinite without tokens. */
   readonly expiresAtMs: number;
 };
@@ -25,9 +27,13 @@ declare module 'fastify' {
 }
 
 /** Without configured keys everybody may do everything (and the server binds loopback only). */
-const FULL_ACCESS: Access = { selectors: 'any', isAdmin: true, expiresAtMs: Infinity };
+const FULL_ACCESS: Access = {
+  ...{ selectors: 'any', isAdmin: true, subject: '', expiresAtMs: Infinity },
+};
 
-const NO_ACCESS: Access = { selectors: new Set(), isAdmin: false, expiresAtMs: Infinity };
+const NO_ACCESS: Access = {
+  ...{ selectors: new Set(), isAdmin: false, subject: '', expiresAtMs: Infinity },
+};
 
 const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*) *$/i;
 
@@ -44,6 +50,7 @@ export async function authorize(
   return {
     selectors: claims.selectors,
     isAdmin: claims.scopes.has('admin'),
+    subject: claims.subject,
     expiresAtMs: claims.expiresAtMs,
   };
 }

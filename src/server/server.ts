@@ -104,7 +104,7 @@ function assemble({ engine, config, clock, log }: ServerOptions): Parts {
     upper,
     onEnd: (reason, error) => {
       metrics.streamEnded(reason);
-      if (reason === 'failed') log.warn({ err: error }, 'a feed was ended');
+      if (reason === 'failed') tellEnd(log, error);
     },
   });
   const line = { queueMax: limits.queueMax, queueMs: limits.queueS * 1000 };
@@ -239,4 +239,14 @@ function checkUrl(request: FastifyRequest, urlBytesMax: number): void {
 function abandon(socket: Socket, reply: FastifyReply): void {
   reply.hijack();
   socket.destroy();
+}
+
+/** A history that ends, or a log that was cut, ends feeds: no fault of theirs, and their readers know what to do. */
+function tellEnd(log: Log, error: unknown): void {
+  const code = error instanceof TidelockError ? error.code : undefined;
+  if (code !== 'TIMELINE_CHANGED' && code !== 'TOO_OLD') {
+    log.warn({ err: error }, 'a feed was ended');
+    return;
+  }
+  log.info({ code }, `a feed was ended: ${messageOf(error)}`);
 }

@@ -7,6 +7,7 @@ import { requireSelectors } from '../auth.ts';
 import type { ServerContext } from '../context.ts';
 import { FeedStream } from '../feed-stream.ts';
 import { parseSelectors } from '../input.ts';
+import { leaseName } from '../lease-names.ts';
 import {
   failures,
   media,
@@ -109,7 +110,7 @@ function openFeed(context: ServerContext, request: FastifyRequest): Feed {
     selectors,
     since: sinceOf(query, context),
     timeline: query.timeline,
-    replica: query.replica,
+    replica: leaseName(request.access, query.replica),
     // A reader that ends when it has caught up is gone before a scan is done.
     wantsDigests: query.digest === '1' && query.follow !== '0',
   });

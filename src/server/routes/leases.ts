@@ -2,6 +2,7 @@
 import type { RouteOptions } from 'fastify';
 import { parseLsn } from '../../core/lsn.ts';
 import type { ServerContext } from '../context.ts';
+import { leaseName, leaseParts } from '../lease-names.ts';
 import { failures, object, POSITION_INPUT, REPLICA } from '../schemas.ts';
 
 type LeaseParams = { replica: string };
@@ -24,7 +25,7 @@ export function putLeaseRoute(context: ServerContext): RouteOptions {
     handler: async (request, reply) => {
       const { replica } = request.params as LeaseParams;
       const body = request.body as { ts: string };
-      context.engine.lease(replica, parseLsn(body.ts, 'ts'));
+      context.engine.lease(leaseName(request.access, replica), parseLsn(body.ts, 'ts'));
       return await reply.code(204).send();
     },
   };
@@ -43,7 +44,9 @@ export function deleteLeaseRoute(context: ServerContext): RouteOptions {
     },
     handler: async (request, reply) => {
       const { replica } = request.params as LeaseParams;
-      context.engine.endLease(replica);
+      for (const lease of context.engine.status().leases) {
+        if (leaseParts(lease.replica).replica === replica) context.engine.endLease(lease.replica);
+      }
       return await reply.code(204).send();
     },
   };

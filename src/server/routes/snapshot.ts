@@ -10,6 +10,7 @@ import type { HeldDigests, SnapshotRequest } from '../../engine/api.ts';
 import { requireSelectors } from '../auth.ts';
 import type { ServerContext } from '../context.ts';
 import { negotiate, parseSelectors } from '../input.ts';
+import { leaseName } from '../lease-names.ts';
 import {
   BUCKETS,
   failures,
@@ -129,10 +130,11 @@ async function serve(
   const selectors = parseSelectors(input.selectors, context.config.limits.selectorsMax);
   requireSelectors(request.access, selectors);
   context.draining.throwIfAborted();
+  const replica = leaseName(request.access, input.replica);
   const signal = clientSignal(reply.raw);
   const leave = await context.snapshots.enter(signal);
   try {
-    await withoutIdleLimit(reply, () => send({ selectors, replica: input.replica, signal }));
+    await withoutIdleLimit(reply, () => send({ selectors, replica, signal }));
   } finally {
     leave();
   }

@@ -4,6 +4,7 @@ import { formatLsn } from '../../core/lsn.ts';
 import type { EngineStatus } from '../../engine/api.ts';
 import { PROTOCOL_VERSION } from '../../protocol/feed.ts';
 import type { ServerContext } from '../context.ts';
+import { leaseParts } from '../lease-names.ts';
 import { COUNT, failures, json, object, POSITION, type Schema } from '../schemas.ts';
 
 const TEXT: Schema = { type: 'string' };
@@ -53,7 +54,10 @@ const STATUS: Schema = object(
     leases: {
       type: 'array',
       description: 'Shown to administrators only.',
-      items: object({ replica: TEXT, ts: POSITION, expiresInS: { type: 'number' } }),
+      items: object(
+        { replica: TEXT, subject: TEXT, ts: POSITION, expiresInS: { type: 'number' } },
+        ['subject'],
+      ),
     },
     subscribers: COUNT,
     counters: object({ transactions: COUNT, changes: COUNT, redelivered: COUNT, snapshots: COUNT }),
@@ -96,5 +100,5 @@ function logForm(log: EngineStatus['log']): Record<string, unknown> {
 }
 
 function leaseForm(lease: EngineStatus['leases'][number]): Record<string, unknown> {
-  return { ...lease, ts: formatLsn(lease.ts) };
+  return { ...lease, ...leaseParts(lease.replica), ts: formatLsn(lease.ts) };
 }

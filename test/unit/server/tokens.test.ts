@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { exportJWK, SignJWT, UnsecuredJWT } from 'jose';
 import { afterEach, describe, expect, test } from 'vitest';
+import { formatLsn } from '../../../src/core/lsn.ts';
 import type { TokenSettings } from '../../../src/server/config.ts';
 import { issueToken, type TokenRequest } from '../../../src/server/tokens.ts';
 import { createTestClock, type Harness, RawClient, startServer } from './support.ts';
@@ -64,6 +65,31 @@ describe('a token', () => {
     expect((await get('/v1/digest?selector=IT', await token({ selectors: 'any' }))).status).toBe(
       200,
     );
+  });
+
+  test('P25: moves no lease of somebody else, whoever knows the replica’s id', async () => {
+    const { engine, url } = await start();
+    const ours = await token();
+    const theirs = await token({ subject: 'shop-2' });
+    const put = (bearer: string, ts: string): Promise<Response> =>
+      fetch(`${url}/v1/leases/r1`, {
+        method: 'PUT',
+        body: JSON.stringify({ ts }),
+        headers: { authorization: `Bearer ${bearer}`, 'content-type': 'application/json' },
+      });
+    const since = formatLsn(engine.upper);
+    expect((await put(ours, since)).status).toBe(204);
+    expect((await put(theirs, 'F/0')).status).toBe(204);
+    await get('/v1/feed?selector=FR&replica=r1&follow=0', theirs);
+    await get('/v1/snapshot?selector=FR&replica=r1', theirs);
+    expect(engine.leases.get('r1@shop-1')).toBe(engine.upper);
+    expect([...engine.leases.keys()].sort()).toEqual(['r1@shop-1', 'r1@shop-2']);
+    const admin = await token({ scopes: ['read', 'admin'], subject: 'ops' });
+    const { leases } = (await (await get('/v1/status', admin)).json()) as { leases: object[] };
+    expect(leases).toContainEqual(expect.objectContaining({ replica: 'r1', subject: 'shop-2' }));
+    const init = { method: 'DELETE', headers: { authorization: `Bearer ${admin}` } };
+    expect((await fetch(`${url}/v1/leases/r1`, init)).status).toBe(204);
+    expect(engine.leases.size).toBe(0);
   });
 
   test('is needed by every route but health and ready', async () => {

@@ -1,0 +1,61 @@
+/** What the log is kept for, and from where a feed may begin. */
+import { afterEach, expect, inject, test } from 'vitest';
+import { parseLsn } from '../../src/core/lsn.ts';
+import { DEFAULT_POLICY } from '../../src/engine/engine.ts';
+import { SCHEMA, TABLES } from '../support/small-world.ts';
+import { Stack, until } from '../support/stack.ts';
+
+const PURGES_MS = 2500;
+
+let stack: Stack;
+
+async function begin(): Promise<void> {
+  stack = await Stack.open({
+    ...{ postgresUrl: inject('postgresUrl'), schema: SCHEMA, tables: TABLES },
+    // Nothing is kept but what somebody holds.
+    engine: { policy: { ...DEFAULT_POLICY, keepS: 0 } },
+  });
+}
+
+afterEach(() => stack.close());
+
+async function write(id: number): Promise<void> {
+  await stack.sql.query(`INSERT INTO city VALUES (${id}, 'new', 'FR', 1)`);
+}
+
+test('P7: the log is held for a snapshot without a name until its feed has had time to start', async () => {
+  await begin();
+  await write(5000);
+  const before = parseLsn(await stack.position(), 'here');
+  await until('what nobody holds is gone', () => {
+    const { since, upper } = stack.engine.status().log;
+    return upper >= before && since > 0 && stack.engine.status().log.groups === 0;
+  });
+  const headers = { accept: 'application/x-ndjson' };
+  const answer = await fetch(`${stack.server}/v1/snapshot?selector=FR`, { headers });
+  const lines = (await answer.text()).trim().split('\n');
+  const end = JSON.parse(lines.at(-1) ?? '{}') as { ts: string; timeline: string };
+  await write(5001);
+  const started = performance.now();
+  while (performance.now() - started < PURGES_MS) {
+    const { since } = stack.engine.status().log;
+    expect(since).toBeLessThanOrEqual(parseLsn(end.ts, 'the snapshot'));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  const feed = await fetch(
+    `${stack.server}/v1/feed?selector=FR&follow=0&since=${end.ts}&timeline=${end.timeline}`,
+  );
+  expect(feed.status).toBe(200);
+  expect(await feed.text()).toContain('5001');
+});
+
+test('P8, P18: a position ahead of the log is refused as of another history, with and without its timeline', async () => {
+  await begin();
+  const timeline = stack.engine.status().timeline ?? '';
+  for (const more of ['', `&timeline=${timeline}`]) {
+    const feed = await fetch(`${stack.server}/v1/feed?selector=FR&follow=0&since=FFF/0${more}`);
+    expect(feed.status).toBe(410);
+    expect(await feed.json()).toMatchObject({ error: { code: 'TIMELINE_CHANGED' } });
+  }
+  expect(stack.engine.status().subscribers).toBe(0);
+});
