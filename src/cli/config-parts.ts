@@ -2,6 +2,8 @@
 import { join, resolve } from 'node:path';
 import { parseSelectorRule } from '../core/selector.ts';
 import type { EngineOptions } from '../engine/engine.ts';
+import type { RowStreamsOptions } from '../lockstep/row-streams.ts';
+import { fullName } from '../postgres/catalog.ts';
 import type { TableDeclaration } from '../postgres/table-fitness.ts';
 import type { ServerConfig } from '../server/config.ts';
 import type { Settings } from './config.ts';
@@ -40,6 +42,26 @@ export function serverConfigOf(settings: Settings): ServerConfig {
     },
   };
 }
+
+/** `url` is that of the source, embedded or not. */
+export function rowStreamsOptionsOf(settings: Settings, url: string): RowStreamsOptions {
+  const { lockstepRelations: relations } = settings;
+  return {
+    ...{ url, clock: timerClock },
+    allowed: relations.length === 0 ? null : relations.map(fullName),
+    pollMs: settings.lockstepPollMs,
+    wakeMs: settings.lockstepWakeMs,
+    copiesMax: settings.lockstepCopiesMax,
+  };
+}
+
+const timerClock: RowStreamsOptions['clock'] = {
+  now: () => Date.now(),
+  after: (ms, call) => {
+    const timer = setTimeout(call, ms);
+    return () => clearTimeout(timer);
+  },
+};
 
 /** `url` is that of the source, embedded or not. */
 export function engineOptionsOf(settings: Settings, url: string): EngineOptions {

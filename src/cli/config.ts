@@ -164,6 +164,22 @@ export const SETTINGS = z.strictObject({
     help: 'how long a snapshot waits for the log to catch up',
   }),
 
+  lockstepRelations: note(z.array(text).default([]), {
+    help: 'a table or view that /lockstep may stream; repeatable (default: all that carry a txid)',
+    metavar: '<relation>',
+    flag: 'lockstep',
+    separator: LIST,
+  }),
+  lockstepPollMs: note(number(10, 3_600_000).default(1000), {
+    help: 'milliseconds between two looks at a relation that is followed',
+  }),
+  lockstepWakeMs: note(number(1, 60_000).default(20), {
+    help: 'the least of them when the change log says that something was written',
+  }),
+  lockstepCopiesMax: note(number(1, 1000).default(8), {
+    help: 'relations copied at the same time, each over a connection of its own',
+  }),
+
   heartbeatS: note(number(1, 60).default(5), { help: 'idle seconds until a heartbeat' }),
   selectorsMax: note(number(1, 10_000).default(L.selectorsMax), {
     help: 'selectors in one request',

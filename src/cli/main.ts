@@ -7,6 +7,7 @@ import { Command, CommanderError } from 'commander';
 import { type ErrorCode, TidelockError } from '../core/errors.ts';
 import { register as registerDemo } from './demo.ts';
 import { register as registerDoctor } from './doctor.ts';
+import { register as registerLockstep } from './lockstep.ts';
 import { register as registerReplicate } from './replicate.ts';
 import { register as registerServe } from './serve.ts';
 import { register as registerStress } from './stress.ts';
@@ -58,6 +59,7 @@ function createProgram(): Command {
   registerDoctor(program);
   registerStress(program);
   registerToken(program);
+  registerLockstep(program);
   return program;
 }
 

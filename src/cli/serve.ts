@@ -1,6 +1,7 @@
 /** `tidelock serve`: Postgres (embedded or not), engine and HTTP server in one process. */
 import type { Command } from 'commander';
 import { openEngine } from '../engine/engine.ts';
+import { PollingRowStreams } from '../lockstep/row-streams.ts';
 import { EmbeddedPostgres } from '../postgres/embedded.ts';
 import { bindAddress } from '../server/bind.ts';
 import { systemClock } from '../server/clock.ts';
@@ -17,7 +18,7 @@ import {
   settingsHelp,
   withoutPassword,
 } from './config-load.ts';
-import { dataDirOf, engineOptionsOf, serverConfigOf } from './config-parts.ts';
+import { dataDirOf, engineOptionsOf, rowStreamsOptionsOf, serverConfigOf } from './config-parts.ts';
 import { logWriter } from './log-lines.ts';
 import { stopOnSignal } from './stop-signal.ts';
 
@@ -87,14 +88,17 @@ async function start(settings: Settings, config: ServerConfig, log: Log): Promis
   try {
     const source = await startSource(settings, log);
     closers.push(source.stop);
+    const lockstep = new PollingRowStreams(rowStreamsOptionsOf(settings, source.url));
+    closers.push(() => lockstep.close());
     const engine = await openEngine({
       ...engineOptionsOf(settings, source.url),
       onNotice: (notice) => log.info(notice),
+      onAppended: () => lockstep.wake(),
     });
     closers.push(() => engine.close());
     const unfit = await engine.firstContact;
     if (unfit !== null) throw unfit;
-    const server = createServer({ engine, config, clock: systemClock, log });
+    const server = createServer({ engine, lockstep, config, clock: systemClock, log });
     closers.push(() => server.close());
     const { url } = await server.listen();
     return { server, url, settings, sourceUrl: source.shownUrl, close };

@@ -41,6 +41,8 @@ export const ERROR_CODES = {
   SLOT_BUSY: 503,
   /** A table cannot be replicated as declared (no primary key, replica identity too narrow, no such column). */
   TABLE_UNFIT: 500,
+  /** A table or view lacks a field that a Lockstep stream needs. */
+  RELATION_UNFIT: 400,
   /** The change log cannot be written (disk full, I/O error): nothing is acknowledged until it can. */
   LOG_WRITE_FAILED: 503,
   /** A stored group of the log fails its checksum. */

@@ -49,6 +49,7 @@ export type CoreOptions = {
   readonly crashPoint?: EngineCrashHook | undefined;
   /** What an operator wants to know. */
   readonly onNotice?: ((notice: string) => void) | undefined;
+  readonly onAppended?: (() => void) | undefined;
 };
 
 type Wait = { resolve: (upper: Ts) => void; reject: (error: TidelockError) => void };
@@ -73,6 +74,7 @@ export class EngineCore {
   #lastCommitLagS: number | null = null;
   #isWriteDue = false;
   readonly #teller: LogTeller;
+  readonly #onAppended: (() => void) | undefined;
   #isStopped = false;
 
   constructor(options: CoreOptions) {
@@ -80,6 +82,7 @@ export class EngineCore {
     this.clock = options.clock;
     this.tail = new LogTail(log, options.tailBytesMax);
     this.crashPoint = options.crashPoint ?? (() => undefined);
+    this.#onAppended = options.onAppended;
     this.#teller = new LogTeller(options.onNotice ?? (() => undefined));
     this.#writer = new LogWriter(this.tail, this.crashPoint);
     this.#merger = new LogMerger({
@@ -261,6 +264,7 @@ export class EngineCore {
     if (appended.length > 0) {
       this.#lastCommitLagS = (this.clock.wallMicros() - this.#writer.lastCommitMicros) / 1e6;
       this.dispatch({ kind: 'appended', now, groups: appended });
+      this.#onAppended?.();
     }
     if (failure !== null) {
       this.dispatch({ kind: 'appendFailed', now, reason: failure });

@@ -71,6 +71,8 @@ export type EngineOptions = {
   /** For benches: something in the place of a part, which it may use. */
   readonly wrapLog?: ((log: LogStore) => LogStore) | undefined;
   readonly wrapHandler?: ((handler: SourceHandler) => SourceHandler) | undefined;
+  /** Called when something was written to a replicated table and is durable here. */
+  readonly onAppended?: (() => void) | undefined;
   /** What an operator wants to know: waiting for old transactions, new histories, published tables. */
   readonly onNotice?: ((notice: string) => void) | undefined;
 };
@@ -116,6 +118,7 @@ export async function openEngine(options: EngineOptions): Promise<RunningEngine>
     policy: { ...DEFAULT_POLICY, ...options.policy },
     tailBytesMax: options.tailBytesMax ?? TAIL_BYTES_MAX,
     merge: options.merge,
+    onAppended: options.onAppended,
     crashPoint: options.crashPoint,
     onNotice: options.onNotice,
   });

@@ -7,7 +7,7 @@
 import { TidelockError } from '../core/errors.ts';
 import { EVERYONE, selectorSql } from '../core/selector.ts';
 import { quoteName, quoteText, type TableDef } from '../core/table.ts';
-import type { ValueKind } from '../core/value.ts';
+import { kindOfType, type ValueKind } from '../core/value.ts';
 import { quoteTable, splitTableName } from './names.ts';
 import type { PgRow, PgSession } from './session.ts';
 
@@ -67,7 +67,7 @@ const COLUMNS_SQL = `
     ) SELECT oid, typtype, typoutput FROM t WHERE typtype <> 'd') base
   JOIN pg_catalog.pg_proc f ON f.oid = base.typoutput
   JOIN pg_catalog.pg_namespace fn ON fn.oid = f.pronamespace
-  WHERE n.nspname = $1 AND c.relname = $2`;
+  WHERE n.nspname = $1 AND c.relname = $2 ORDER BY a.attnum`;
 
 /** Asks the catalog and builds the COPY. Throws `TABLE_UNFIT` when a column of `table` is gone. */
 export async function planCopy(
@@ -75,8 +75,7 @@ export async function planCopy(
   table: TableDef,
   selectors: readonly string[],
 ): Promise<CopyPlan> {
-  const { schema, table: name } = splitTableName(table.name);
-  const rows = await session.query(COLUMNS_SQL, [schema, name]);
+  const rows = await readColumns(session, table.name);
   const facts = new Map(rows.map((row) => [row.name ?? '', row]));
   const columnOf = (column: string): PgRow => {
     const row = facts.get(column);
@@ -98,6 +97,51 @@ export async function planCopy(
     kinds: table.columns.map((column) => column.kind),
     selector,
   };
+}
+
+/** A column of any relation, as `planRelation` needs it. */
+export type RelationColumn = {
+  readonly name: string;
+  /** Of the base type. */
+  readonly oid: number;
+  readonly row: PgRow;
+};
+
+/** The columns of a table, view or anything else with rows, and its `relkind`; null when there is none. */
+export async function describeColumns(
+  session: PgSession,
+  relation: string,
+): Promise<{ readonly relkind: string; readonly columns: readonly RelationColumn[] } | null> {
+  const rows = await readColumns(session, relation);
+  const relkind = rows[0]?.relkind;
+  if (typeof relkind !== 'string') return null;
+  const columns = rows.map((row) => ({
+    name: row.name ?? '',
+    oid: Number(row.base_oid),
+    row,
+  }));
+  return { relkind, columns };
+}
+
+/** A COPY of these columns of any relation; `condition` starts at WHERE. */
+export function planRelation(request: {
+  readonly relation: string;
+  readonly columns: readonly RelationColumn[];
+  readonly condition: string;
+}): CopyPlan {
+  const { relation, columns, condition } = request;
+  const list = columns.map(({ row }) => expression(row)).join(', ');
+  return {
+    sql: `COPY (SELECT ${list} FROM ${quoteTable(relation)} ${condition}) TO STDOUT (FORMAT binary)`,
+    readers: columns.map(({ row }) => readerOf(row)),
+    kinds: columns.map(({ oid }) => kindOfType(oid)),
+    selector: '',
+  };
+}
+
+function readColumns(session: PgSession, relation: string): Promise<readonly PgRow[]> {
+  const { schema, table } = splitTableName(relation);
+  return session.query(COLUMNS_SQL, [schema, table]);
 }
 
 function planSelector(

@@ -52,8 +52,17 @@ const COPY_HEADER_BYTES = 19;
  * sending. Throws `SOURCE_DOWN`, `TABLE_UNFIT` (the table changed), or Postgres' error.
  */
 export async function* copyRows(options: CopyOptions): AsyncGenerator<CopyChunk, void, void> {
-  const plan = await planCopy(options.session, options.table, options.selectors);
-  const stream = new CopyStream(options.session, plan, options.chunkRows ?? CHUNK_ROWS);
+  const { session, chunkRows } = options;
+  yield* copyPlanned(session, await planCopy(session, options.table, options.selectors), chunkRows);
+}
+
+/** The same for a plan that exists. */
+export async function* copyPlanned(
+  session: PgSession,
+  plan: CopyPlan,
+  chunkRows: number = CHUNK_ROWS,
+): AsyncGenerator<CopyChunk, void, void> {
+  const stream = new CopyStream(session, plan, chunkRows);
   try {
     for (;;) {
       const chunk = await stream.next();

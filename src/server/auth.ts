@@ -35,6 +35,8 @@ const NO_ACCESS: Access = {
   ...{ selectors: new Set(), isAdmin: false, subject: '', expiresAtMs: Infinity },
 };
 
+/** Clients that only know addresses with a password put the token there. */
+const BASIC = /^Basic +([A-Za-z0-9+/]+=*) *$/i;
 const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*) *$/i;
 
 /** Reads and checks the token. Throws `TOKEN_INVALID`, `TOKEN_FORBIDS`. */
@@ -65,13 +67,21 @@ export function requireSelectors(access: Access, selectors: readonly string[]): 
 
 function bearerOf(request: FastifyRequest): string {
   const header = request.headers.authorization;
-  const token = header === undefined ? undefined : BEARER.exec(header)?.[1];
+  const token = header === undefined ? undefined : (BEARER.exec(header)?.[1] ?? passwordOf(header));
   if (token !== undefined) return token;
   throw new TidelockError({
     code: 'TOKEN_INVALID',
     message: header === undefined ? 'no token was sent' : 'the Authorization header is malformed',
     hint: 'send Authorization: Bearer <token>; make one with: tidelock token --selector FR',
   });
+}
+
+function passwordOf(header: string): string | undefined {
+  const encoded = BASIC.exec(header)?.[1];
+  if (encoded === undefined) return undefined;
+  const pair = Buffer.from(encoded, 'base64').toString('utf8');
+  const colon = pair.indexOf(':');
+  return colon < 0 ? undefined : pair.slice(colon + 1);
 }
 
 function forbids(what: string): TidelockError {

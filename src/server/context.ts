@@ -1,5 +1,6 @@
 import type { Lsn } from '../core/lsn.ts';
 import type { Engine } from '../engine/api.ts';
+import type { RowStreams } from '../lockstep/api.ts';
 import type { Clock } from './clock.ts';
 import type { ServerConfig } from './config.ts';
 import type { Gate } from './gate.ts';
@@ -19,6 +20,10 @@ export type ServerContext = {
   readonly changesBytes: { count: number };
   /** Set by an operator who wants this server to be left. */
   readonly mark: { isDown: boolean };
+  /** Streams by transaction id; null: none. */
+  readonly lockstep: RowStreams | null;
+  /** Bytes of them handed to sockets since the start. */
+  readonly lockstepBytes: { count: number };
   /** The log's upper. */
   readonly upper: () => Lsn;
   /** Aborts, with `NOT_READY`, when the server starts to shut down. */

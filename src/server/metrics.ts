@@ -4,6 +4,7 @@ import { Counter, Gauge, Registry } from 'prom-client';
 import type { EngineStatus } from '../engine/api.ts';
 import type { ServerContext } from './context.ts';
 import type { EndReason } from './feed-stream.ts';
+import { registerLockstep } from './lockstep/metrics.ts';
 
 const SOURCE_STATES = ['starting', 'streaming', 'down', 'slot_busy', 'unfit', 'resyncing'] as const;
 const DELAY_RESOLUTION_MS = 10;
@@ -129,6 +130,7 @@ export class Metrics {
     });
     this.#own();
     this.#labelled();
+    if (context.lockstep !== null) registerLockstep(this.#registry, context.lockstep);
   }
 
   get contentType(): string {
@@ -182,7 +184,7 @@ export class Metrics {
 
   /** Values by label, read at the scrape. */
   #labelled(): void {
-    const { pump, snapshotBytes, changesBytes } = this.#context;
+    const { pump, snapshotBytes, changesBytes, lockstepBytes } = this.#context;
     const state = (): string => this.#status.source.state;
     new Gauge({
       name: 'tidelock_source_state',
@@ -203,6 +205,7 @@ export class Metrics {
         this.inc({ kind: 'feed' }, pump.bytesOut);
         this.inc({ kind: 'snapshot' }, snapshotBytes.count);
         this.inc({ kind: 'changes' }, changesBytes.count);
+        this.inc({ kind: 'lockstep' }, lockstepBytes.count);
       },
     });
   }

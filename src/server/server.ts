@@ -1,23 +1,16 @@
 /** The HTTP server: routes over an engine, streams through the pump, everything within limits. */
-import type { Socket } from 'node:net';
-import swagger from '@fastify/swagger';
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { FastifyInstance, RouteOptions } from 'fastify';
 import { messageOf, TidelockError } from '../core/errors.ts';
 import type { Engine } from '../engine/api.ts';
-import { PROTOCOL_VERSION } from '../protocol/feed.ts';
-import { authorize } from './auth.ts';
-import { bindAddress } from './bind.ts';
-import { onClientError } from './client-error.ts';
+import type { RowStreams } from '../lockstep/api.ts';
+import { addRoutes, bind, createApp } from './app.ts';
 import type { Clock } from './clock.ts';
-import { needsTokens, type ServerConfig } from './config.ts';
+import type { ServerConfig } from './config.ts';
 import type { ServerContext } from './context.ts';
-import { sendError } from './errors.ts';
 import { Gate } from './gate.ts';
-import { BAD_QUERY, type ParsedQuery, parseQuery } from './input.ts';
-import { requireLocalHost } from './local-host.ts';
+import { lockstepRoutes } from './lockstep/route.ts';
 import type { Log } from './log.ts';
 import { Metrics } from './metrics.ts';
-import { answerUnknown, RouteTable } from './not-found.ts';
 import { Pump } from './pump.ts';
 import { digestRoute } from './routes/digest.ts';
 import { feedRoute } from './routes/feed.ts';
@@ -29,22 +22,14 @@ import { differenceRoute, snapshotRoute } from './routes/snapshot.ts';
 import { statusRoute } from './routes/status.ts';
 import { tablesRoute } from './routes/tables.ts';
 import { waitRoute } from './routes/wait.ts';
-import { createTokenVerifier } from './tokens.ts';
 import { transicatorRoutes } from './transicator/routes.ts';
 
-/** How often node looks for requests that take too long to arrive. */
-const CHECK_MS_MAX = 5000;
-const KEEP_ALIVE_MS = 30_000;
-/** Request headers besides the URL. */
-const HEADER_BYTES = 16 * 1024;
-const PARAMETER_LENGTH_MAX = 200;
-const BACKLOG = 4096;
 const VISIT_MS = 1000;
-/** Longer than any heartbeat or wait: a connection on which nothing moves for so long is dead. */
-const IDLE_MS_MAX = 120_000;
 
 export type ServerOptions = {
   readonly engine: Engine;
+  /** Streams of tables and views by transaction id; undefined = none. Closed with the server. */
+  readonly lockstep?: RowStreams | undefined;
   readonly config: ServerConfig;
   readonly clock: Clock;
   readonly log: Log;
@@ -66,6 +51,7 @@ export function createServer(options: ServerOptions): TidelockServer {
   const close = async (): Promise<void> => {
     startDraining();
     context.pump.close();
+    await context.lockstep?.close();
     metrics.close();
     app.server.closeAllConnections();
     await app.close();
@@ -78,7 +64,11 @@ export function createServer(options: ServerOptions): TidelockServer {
     drain: async () => {
       startDraining();
       const drainMs = config.limits.drainS * 1000;
-      await Promise.all([context.pump.drain(drainMs), context.snapshots.whenEmpty(drainMs)]);
+      await Promise.all([
+        context.pump.drain(drainMs),
+        context.snapshots.whenEmpty(drainMs),
+        context.lockstep?.close(),
+      ]);
       await close();
     },
     close,
@@ -92,7 +82,7 @@ type Parts = {
   readonly startDraining: () => void;
 };
 
-function assemble({ engine, config, clock, log }: ServerOptions): Parts {
+function assemble({ engine, lockstep, config, clock, log }: ServerOptions): Parts {
   const { limits } = config;
   const draining = new AbortController();
   const upper = () => engine.upper;
@@ -115,11 +105,13 @@ function assemble({ engine, config, clock, log }: ServerOptions): Parts {
     snapshotBytes: { count: 0 },
     changesBytes: { count: 0 },
     mark: { isDown: false },
+    lockstep: lockstep ?? null,
+    lockstepBytes: { count: 0 },
     draining: draining.signal,
   };
   const metrics = new Metrics(context);
-  const app = createApp(context, log);
-  addRoutes(app, { context, metrics, log });
+  const app = createApp({ config, clock, log, carries: (socket) => pump.carries(socket) });
+  addRoutes(app, routesOf(context, { metrics, log }));
   const startDraining = (): void => draining.abort(shuttingDown());
   return { app, context, metrics, startDraining };
 }
@@ -132,113 +124,20 @@ function shuttingDown(): TidelockError {
   });
 }
 
-/** Fastify with our limits, our error form and our access check, but without routes. */
-function createApp(context: ServerContext, log: Log): FastifyInstance {
-  const { config, pump, clock } = context;
-  const { limits } = config;
-  const requestMs = limits.requestS * 1000;
-  const app = Fastify({
-    ...{ bodyLimit: limits.bodyBytesMax, requestTimeout: requestMs },
-    ...{ keepAliveTimeout: KEEP_ALIVE_MS, connectionTimeout: IDLE_MS_MAX },
-    http: {
-      maxHeaderSize: limits.urlBytesMax + HEADER_BYTES,
-      headersTimeout: requestMs,
-      connectionsCheckingInterval: Math.min(CHECK_MS_MAX, requestMs),
-    },
-    routerOptions: { querystringParser: parseQuery, maxParamLength: PARAMETER_LENGTH_MAX },
-    ajv: { customOptions: { removeAdditional: false, coerceTypes: 'array', allErrors: false } },
-    frameworkErrors: (error, _request, reply) => sendError(error, reply, log),
-    clientErrorHandler: (error, socket) => onClientError(error, socket, pump.carries(socket)),
-    // Without Fastify's own logger an idle stream does not keep its request alive.
-    logger: false,
-  });
-  app.removeContentTypeParser('text/plain');
-  app.server.maxConnections = limits.connectionsMax;
-  app.setErrorHandler((error, _request, reply) => sendError(error, reply, log));
-  // The schemas of answers are documents that a test holds; answers are written as they are.
-  app.setSerializerCompiler(() => JSON.stringify);
-  app.decorateRequest('access');
-  const verifier = createTokenVerifier(config.tokens, clock);
-  app.addHook('onRequest', async (request, reply) => {
-    if (pump.carries(request.raw.socket)) return abandon(request.raw.socket, reply);
-    checkUrl(request, limits.urlBytesMax);
-    if (verifier === null) requireLocalHost(request.headers.host);
-    request.access = await authorize(request, verifier);
-  });
-  return app;
-}
-
-function addRoutes(
-  app: FastifyInstance,
-  parts: { readonly context: ServerContext; readonly metrics: Metrics; readonly log: Log },
-): void {
-  const { context, metrics, log } = parts;
-  const routes = new RouteTable();
-  app.addHook('onRoute', (route) => routes.note(route));
-  app.setNotFoundHandler((request, reply) => answerUnknown(routes, request, reply));
-  app.register(swagger, {
-    openapi: {
-      openapi: '3.1.0',
-      info: { title: 'Tidelock', version: String(PROTOCOL_VERSION) },
-      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
-      security: [{ token: [] }],
-    },
-  });
-  const all = [
+function routesOf(
+  context: ServerContext,
+  { metrics, log }: { readonly metrics: Metrics; readonly log: Log },
+): readonly RouteOptions[] {
+  const native = [
     ...[feedRoute, snapshotRoute, differenceRoute, digestRoute, statusRoute, tablesRoute],
     ...[waitRoute, putLeaseRoute, deleteLeaseRoute, readyRoute],
   ].map((route) => route(context));
-  app.register(async (scope) => {
-    const more = transicatorRoutes(context, log);
-    for (const route of [...all, healthRoute(), metricsRoute(metrics), openapiRoute(), ...more]) {
-      scope.route(route);
-    }
-  });
-}
-
-async function bind(app: FastifyInstance, config: ServerConfig): Promise<string> {
-  const host = await bindAddress(config.host, needsTokens(config.tokens));
-  try {
-    return await app.listen({ host, port: config.port, backlog: BACKLOG });
-  } catch (cause) {
-    throw new TidelockError({
-      code: 'BAD_CONFIG',
-      message: `cannot listen on ${config.host} port ${config.port}: ${messageOf(cause)}`,
-      hint: hintForBind(cause, config.port),
-      cause,
-    });
-  }
-}
-
-function hintForBind(cause: unknown, port: number): string {
-  const code = (cause as NodeJS.ErrnoException).code;
-  if (code === 'EADDRINUSE')
-    return `stop the other program or use another port: --port ${port + 1}`;
-  if (code === 'EACCES') return 'ports below 1024 need rights; use a higher one: --port 7700';
-  return 'use an address of this machine, for example --host 127.0.0.1';
-}
-
-function checkUrl(request: FastifyRequest, urlBytesMax: number): void {
-  if (request.url.length > urlBytesMax) {
-    throw new TidelockError({
-      code: 'TOO_LARGE',
-      message: `the address has ${request.url.length} bytes, ${urlBytesMax} are allowed`,
-      hint: 'name fewer selectors in one request',
-    });
-  }
-  const broken = (request.query as ParsedQuery | null)?.[BAD_QUERY];
-  if (broken === undefined) return;
-  throw new TidelockError({
-    code: 'BAD_REQUEST',
-    message: `the query has broken percent-encoding: ${JSON.stringify(broken.slice(0, 60))}`,
-    hint: 'encode values with encodeURIComponent',
-  });
-}
-
-/** A request behind a running feed: its answer could never be sent, so the connection ends. */
-function abandon(socket: Socket, reply: FastifyReply): void {
-  reply.hijack();
-  socket.destroy();
+  return [
+    ...native,
+    ...[healthRoute(), metricsRoute(metrics), openapiRoute()],
+    ...transicatorRoutes(context, log),
+    ...lockstepRoutes(context, log),
+  ];
 }
 
 /** A history that ends, or a log that was cut, ends feeds: no fault of theirs, and their readers know what to do. */

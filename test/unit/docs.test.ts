@@ -57,7 +57,8 @@ function checkErrors(page: string): readonly string[] {
 }
 
 function checkMetrics(page: string): readonly string[] {
-  const names = [...read('src/server/metrics.ts').matchAll(/'(tidelock_[a-z0-9_]+)'/g)];
+  const code = ['src/server/metrics.ts', 'src/server/lockstep/metrics.ts'].map(read).join('\n');
+  const names = [...code.matchAll(/'(tidelock_[a-z0-9_]+)'/g)];
   const stated = rows(section(page, '## Metrics')).map(([name = '']) => name);
   return differences(
     stated.filter((name) => name.startsWith('tidelock_')),

@@ -32,7 +32,14 @@ export function readyRoute(context: ServerContext): RouteOptions {
       response: {
         200: json(
           'Ready; `detail` says what is wrong nevertheless.',
-          object({ status: { const: 'ready' }, detail: { type: 'string' } }, ['detail']),
+          object(
+            {
+              status: { const: 'ready' },
+              detail: { type: 'string' },
+              oldestTransactionS: { type: 'number', minimum: 0 },
+            },
+            ['detail', 'oldestTransactionS'],
+          ),
         ),
         ...failures(['NOT_READY'], true),
       },
@@ -41,11 +48,20 @@ export function readyRoute(context: ServerContext): RouteOptions {
       const why = unreadyReason(context);
       if (why !== null) throw new TidelockError({ code: 'NOT_READY', message: why });
       const unfit = context.engine.status().tables.filter(({ state }) => state === 'unfit').length;
-      if (unfit === 0) return { status: 'ready' };
+      const ready = { status: 'ready', ...(await strictLag(context)) };
+      if (unfit === 0) return ready;
       const detail = `tables that are not replicated: ${unfit}; /v1/status has the reasons`;
-      return { status: 'ready', detail };
+      return { ...ready, detail };
     },
   };
+}
+
+/** Where streams by transaction id are served: how far those in strict mode are behind. */
+export async function strictLag({
+  lockstep,
+}: Pick<ServerContext, 'lockstep'>): Promise<{ readonly oldestTransactionS?: number }> {
+  const seconds = await lockstep?.oldestTransactionS().catch(() => undefined);
+  return seconds === undefined ? {} : { oldestTransactionS: seconds };
 }
 
 /** A source that is down leaves us ready: what is in the log is served. */

@@ -3,7 +3,7 @@ import type { RouteOptions } from 'fastify';
 import type { Metrics } from '../metrics.ts';
 import { failures, media, object } from '../schemas.ts';
 
-export function metricsRoute(metrics: Metrics): RouteOptions {
+export function metricsRoute(metrics: Pick<Metrics, 'contentType' | 'render'>): RouteOptions {
   return {
     method: 'GET',
     url: '/metrics',

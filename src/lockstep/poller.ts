@@ -1,0 +1,169 @@
+/**
+ * Reads one relation for all who follow it: one query per round, however many they are.
+ *
+ *   idle (nobody follows) --reader--> waiting --interval over, or woken--> reading --> waiting
+ *
+ * Never busier than configured: rounds begin at least `pollMs` apart (`wakeMs` when something was written),
+ * and at most a named share of the time is spent reading.
+ */
+import { hasCode, messageOf, TidelockError } from '../core/errors.ts';
+import { type LockstepRelation, readRows } from '../postgres/lockstep-relation.ts';
+import { PgSession } from '../postgres/session.ts';
+import type { RelationStatus } from './api.ts';
+import type { Reader, ReaderClock } from './reader.ts';
+import { Round } from './round.ts';
+
+/** A slow query is followed by a pause of so many times its length. */
+const PAUSE_FACTOR = 4;
+const RETRY_MS_MAX = 10_000;
+
+export type PollerOptions = {
+  readonly url: string;
+  readonly relation: string;
+  readonly clock: ReaderClock;
+  readonly pollMs: number;
+  readonly wakeMs: number;
+  /** Called after every query. */
+  readonly onRound: () => void;
+};
+
+export class Poller {
+  readonly #options: PollerOptions;
+  readonly #readers = new Set<Reader>();
+  #session: PgSession | null = null;
+  #stopTimer: (() => void) | null = null;
+  #startedAt = 0;
+  #tookMs = 0;
+  #failures = 0;
+  #since = 0;
+  #trouble: string | null = null;
+  #isReading = false;
+  #isWoken = false;
+
+  constructor(options: PollerOptions) {
+    this.#options = options;
+  }
+
+  get isIdle(): boolean {
+    return this.#readers.size === 0 && !this.#isReading;
+  }
+
+  get status(): RelationStatus {
+    return {
+      relation: this.#options.relation,
+      readers: this.#readers.size,
+      since: this.#since,
+      trouble: this.#trouble,
+    };
+  }
+
+  /** The reader's copy must be complete. */
+  add(reader: Reader): void {
+    this.#readers.add(reader);
+    this.#plan();
+  }
+
+  remove(reader: Reader): void {
+    reader.release();
+    this.#readers.delete(reader);
+    if (this.#readers.size === 0) this.#rest();
+  }
+
+  wake(): void {
+    this.#isWoken = true;
+    this.#plan();
+  }
+
+  async close(): Promise<void> {
+    for (const reader of [...this.#readers]) {
+      this.remove(reader);
+      reader.sink.end();
+    }
+    await this.#session?.end();
+    this.#session = null;
+  }
+
+  #rest(): void {
+    this.#stopTimer?.();
+    this.#stopTimer = null;
+    if (this.#isReading) return;
+    void this.#session?.end();
+    this.#session = null;
+  }
+
+  #plan(): void {
+    if (this.#isReading || this.#readers.size === 0) return;
+    this.#stopTimer?.();
+    const { clock } = this.#options;
+    const dueAt = this.#startedAt + this.#tookMs + this.#pauseMs();
+    this.#stopTimer = clock.after(Math.max(0, dueAt - clock.now()), () => void this.#read());
+  }
+
+  #pauseMs(): number {
+    const { pollMs, wakeMs } = this.#options;
+    if (this.#failures > 0) return Math.min(RETRY_MS_MAX, pollMs * 2 ** this.#failures);
+    return Math.max(this.#isWoken ? wakeMs : pollMs, this.#tookMs * PAUSE_FACTOR);
+  }
+
+  async #read(): Promise<void> {
+    const { clock } = this.#options;
+    this.#isReading = true;
+    this.#isWoken = false;
+    this.#stopTimer = null;
+    this.#startedAt = clock.now();
+    try {
+      await this.#round([...this.#readers]);
+      this.#failures = 0;
+      this.#trouble = null;
+    } catch (error) {
+      this.#failed(error);
+    } finally {
+      this.#isReading = false;
+      this.#tookMs = clock.now() - this.#startedAt;
+    }
+    if (this.#readers.size === 0) this.#rest();
+    else this.#plan();
+  }
+
+  async #round(readers: readonly Reader[]): Promise<void> {
+    const { relation } = this.#options;
+    const from = Math.min(...readers.map(({ since }) => since));
+    const isSettledOnly = readers.every(({ mode }) => mode === 'strict');
+    const session = await this.#connected();
+    let round: Round | null = null;
+    await readRows(
+      session,
+      { relation, from, isSettledOnly, omitsDeleted: false },
+      {
+        onStart: (found: LockstepRelation, snapshot) => {
+          round = new Round(readers, found, snapshot);
+          this.#since = snapshot.xmin;
+        },
+        onRows: async (rows) => round?.take(rows),
+      },
+    );
+    (round as Round | null)?.end();
+    this.#options.onRound();
+  }
+
+  async #connected(): Promise<PgSession> {
+    if (this.#session === null || this.#session.isLost) {
+      this.#session = await PgSession.connect({ url: this.#options.url });
+    }
+    return this.#session;
+  }
+
+  /** A source that is away comes back; a relation that is gone or unfit ends the streams. */
+  #failed(error: unknown): void {
+    this.#failures += 1;
+    this.#trouble = messageOf(error);
+    this.#session?.destroy();
+    this.#session = null;
+    const isLasting = hasCode(error, 'NOT_FOUND') || hasCode(error, 'RELATION_UNFIT');
+    if (!isLasting && error instanceof TidelockError) return;
+    for (const reader of [...this.#readers]) {
+      this.remove(reader);
+      reader.sink.fail(error);
+    }
+  }
+}

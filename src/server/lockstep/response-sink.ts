@@ -1,0 +1,94 @@
+/**
+ * A Lockstep stream as a chunked HTTP response, one JSON object in each chunk: the original client reads exactly
+ * one object per chunk. Many small chunks still go out in one write.
+ */
+import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Frame, Sink } from '../../lockstep/api.ts';
+import { errorControlLine } from '../../protocol/lockstep.ts';
+import { toTidelockError } from '../errors.ts';
+
+export type ResponseSinkOptions = {
+  readonly response: ServerResponse;
+  readonly socket: Socket;
+  /** What may wait for a reader before it is asked for room. */
+  readonly bufferBytesMax: number;
+  /** A reader that has taken nothing for so long, with a full buffer, is cut. */
+  readonly stallMs: number;
+  readonly wrote: (bytes: number) => void;
+};
+
+export class ResponseSink implements Sink {
+  onClose: (() => void) | null = null;
+  readonly #options: ResponseSinkOptions;
+  /** HTTP/1.0 readers get plain lines. */
+  readonly #isChunked: boolean;
+  #isOpen = true;
+
+  /** The response's header must have been flushed. */
+  constructor(options: ResponseSinkOptions) {
+    this.#options = options;
+    this.#isChunked = options.response.chunkedEncoding;
+    options.socket.once('close', () => this.#close());
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  write(frame: Frame): void {
+    if (!this.#isOpen || frame.lines.length === 0) return;
+    const bytes = this.#isChunked ? chunksOf(frame) : Buffer.from(frame.lines.join(''));
+    this.#options.socket.write(bytes);
+    this.#options.wrote(bytes.byteLength);
+  }
+
+  async room(): Promise<void> {
+    const { socket, bufferBytesMax, stallMs } = this.#options;
+    if (!this.#isOpen || socket.writableLength <= bufferBytesMax) return;
+    await new Promise<void>((resolve) => {
+      const settle = (): void => {
+        clearTimeout(timer);
+        socket.off('drain', settle);
+        socket.off('close', settle);
+        resolve();
+      };
+      const timer = setTimeout(() => socket.destroy(), stallMs);
+      socket.on('drain', settle);
+      socket.on('close', settle);
+    });
+  }
+
+  end(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#options.response.end();
+  }
+
+  /** Without the final chunk, so that the reader knows this was no proper end. */
+  fail(error: unknown): void {
+    if (!this.#isOpen) return;
+    const line = errorControlLine(toTidelockError(error), Math.floor(Date.now() / 1000));
+    this.write({ lines: [line], framed: null });
+    this.#isOpen = false;
+    this.#options.socket.destroySoon();
+  }
+
+  #close(): void {
+    this.#isOpen = false;
+    const { onClose } = this;
+    this.onClose = null;
+    onClose?.();
+  }
+}
+
+/** All lines of a frame, each as one HTTP chunk; made once for all readers of the frame. */
+function chunksOf(frame: Frame): Uint8Array {
+  if (frame.framed !== null) return frame.framed;
+  let text = '';
+  for (const line of frame.lines) {
+    text += `${Buffer.byteLength(line).toString(16)}\r\n${line}\r\n`;
+  }
+  frame.framed = Buffer.from(text);
+  return frame.framed;
+}
