@@ -19,7 +19,7 @@ export type Bug = {
   readonly postgres?: Readonly<Record<string, string>>;
 };
 
-const CALM = { faults: 'none', durationS: 4 } as const;
+const CALM = { faults: 'none', durationS: 5 } as const;
 
 export const BUGS = {
   'cursor-by-txid': {
@@ -28,11 +28,11 @@ export const BUGS = {
   },
   'position-before-rows': {
     what: 'the replica stores its position before the rows, in a transaction of its own',
-    ...{ property: 'P1', place: 'receiver', faults: 'kill-receiver', durationS: 8 },
+    ...{ property: 'P1', place: 'receiver', ...CALM },
   },
   'position-after-rows': {
     what: 'the replica stores its position after the rows, in a transaction of its own',
-    ...{ property: 'P2', place: 'receiver', faults: 'kill-receiver', durationS: 8 },
+    ...{ property: 'P2', place: 'receiver', ...CALM },
   },
   'ack-before-fsync': {
     what: 'the slot is confirmed before the log is on disk',

@@ -7,8 +7,8 @@ import { STRESS_TABLES } from '../schema.ts';
 import type { BugName } from './catalog.ts';
 import { standIn } from './stand-in.ts';
 
-/** Between the two transactions of one that should be one: long enough to be killed there. */
-const GAP_MS = 60;
+/** Between the two transactions of one that should be one: long enough for a reader to look. */
+const GAP_MS = 150;
 /** Of so many changes one fails. */
 const FAILING = 100;
 
@@ -35,20 +35,8 @@ export function plantInFiles(bug: BugName, files: ReplicaFiles, file: string): R
 function beginOf(bug: BugName, store: ReplicaStore, file: string): Begin | null {
   switch (bug) {
     case 'position-before-rows':
-      return () =>
-        inTwo(store, (changes, position) => {
-          store.begin().commit(position);
-          gap();
-          return applied(store, changes).commit(position);
-        });
     case 'position-after-rows':
-      return () =>
-        inTwo(store, (changes, position) => {
-          const digests = applied(store, changes).commit(store.identity.position);
-          gap();
-          store.begin().commit(position);
-          return digests;
-        });
+      return inTwo(store, bug === 'position-before-rows');
     case 'failed-change-skipped':
     case 'failure-exits-0':
       return skipping(store);
@@ -59,33 +47,40 @@ function beginOf(bug: BugName, store: ReplicaStore, file: string): Begin | null 
   }
 }
 
-/** Collects the changes and hands them over at the commit. */
-function inTwo(
-  store: ReplicaStore,
-  commit: (
-    changes: readonly RowChange[],
-    position: Parameters<ReplicaTransaction['commit']>[0],
-  ) => ReturnType<ReplicaTransaction['commit']>,
-): ReplicaTransaction {
-  const changes: RowChange[] = [];
-  return {
-    apply: (more) => void changes.push(...more),
-    // A marker has no rows: nothing to tear apart.
-    commit: (position) =>
-      changes.length === 0 ? store.begin().commit(position) : commit(changes, position),
-    rollback: () => undefined,
+/** One half of every transaction at once, the other a moment later, or when the next one comes. */
+function inTwo(store: ReplicaStore, isPositionFirst: boolean): Begin {
+  let later: (() => void) | null = null;
+  const finish = (): void => {
+    const act = later;
+    later = null;
+    act?.();
   };
+  const begin = (): ReplicaTransaction => {
+    finish();
+    const changes: RowChange[] = [];
+    return {
+      apply: (more) => void changes.push(...more),
+      commit: (position) => {
+        // A marker has no rows: nothing to tear apart.
+        if (changes.length === 0) return store.begin().commit(position);
+        setTimeout(finish, GAP_MS);
+        if (isPositionFirst) {
+          later = () => void applied(store, changes).commit(store.identity.position);
+          return store.begin().commit(position);
+        }
+        later = () => void store.begin().commit(position);
+        return applied(store, changes).commit(store.identity.position);
+      },
+      rollback: () => undefined,
+    };
+  };
+  return begin;
 }
 
 function applied(store: ReplicaStore, changes: readonly RowChange[]): ReplicaTransaction {
   const transaction = store.begin();
   transaction.apply(changes);
   return transaction;
-}
-
-/** Blocks, as a slow disk would. */
-function gap(): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, GAP_MS);
 }
 
 function skipping(store: ReplicaStore): Begin {
