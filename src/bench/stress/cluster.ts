@@ -12,6 +12,7 @@ import { BUGS, type Bug, type BugName } from './bugs/catalog.ts';
 import type { PlantedServerSettings } from './bugs/planted-server.ts';
 import type { EvidenceWriter } from './evidence-writer.ts';
 import { type Launch, Launched } from './launched.ts';
+import type { Protocol } from './receiver-news.ts';
 
 const DATABASE = 'stress';
 const READY_MS_MAX = 60_000;
@@ -47,6 +48,7 @@ export type ServerProcessOptions = {
   readonly evidence: EvidenceWriter;
   readonly postgresUrl: string;
   readonly dir: string;
+  readonly protocol: Protocol;
   readonly bug: BugName | null;
 };
 
@@ -103,10 +105,11 @@ export class ServerProcess {
 
 /** As anybody starts it; with a bug, a server that has it. */
 function argumentsOf(options: ServerProcessOptions, port: string): readonly string[] {
-  const { postgresUrl: postgres, dir, bug } = options;
+  const { postgresUrl: postgres, dir, bug, protocol } = options;
   const data = join(dir, 'server');
   if (bug === null || BUGS[bug].place !== 'server') {
-    return ['serve', '--json', '--postgres', postgres, '--port', port, '--data', data];
+    const others = protocol === 'transicator' ? ['--transicator'] : [];
+    return ['serve', '--json', '--postgres', postgres, '--port', port, '--data', data, ...others];
   }
   const settings: PlantedServerSettings = { bug, postgres, port: Number(port), data };
   return ['stress', 'server', JSON.stringify(settings)];

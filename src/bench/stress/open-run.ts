@@ -48,8 +48,9 @@ export async function openCluster(
     return { cluster: { url, server, postgres: null, serverProcess: null }, admin, oracle };
   }
   report.progress('starting the server');
+  const { launch, dir, bug, protocol } = options;
   const serverProcess = new ServerProcess({
-    ...{ launch: options.launch, evidence, postgresUrl: url, dir: options.dir, bug: options.bug },
+    ...{ launch, evidence, postgresUrl: url, dir, bug, protocol },
   });
   closers.add(async () => serverProcess.process?.stop());
   await serverProcess.start(signal);
