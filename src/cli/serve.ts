@@ -121,6 +121,7 @@ async function startSource({ postgres, embedded }: Settings, log: Log): Promise<
   const started = await EmbeddedPostgres.start({
     dir: embedded ?? '',
     onLog: (line) => log.debug({ postgres: line }, 'postgres'),
+    onRevival: (notice) => log.warn(notice),
   });
   return { url: started.url, shownUrl: started.url, stop: () => started.stop() };
 }

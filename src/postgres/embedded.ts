@@ -34,6 +34,7 @@ import {
   writePrivately,
 } from './embedded-folder.ts';
 import { findHost, type Host, launch } from './embedded-host.ts';
+import { Revival } from './embedded-revival.ts';
 
 export type EmbeddedOptions = {
   readonly dir: string;
@@ -43,6 +44,8 @@ export type EmbeddedOptions = {
   readonly settings?: Readonly<Record<string, string>> | undefined;
   /** Receives each line of the server's log. */
   readonly onLog?: ((line: string) => void) | undefined;
+  /** When given, a server that dies by itself is started again, and it is told here. */
+  readonly onRevival?: ((notice: string) => void) | undefined;
 };
 
 const USER = 'postgres';
@@ -91,6 +94,10 @@ export class EmbeddedPostgres {
   readonly #log: ServerLog;
   #server: ChildProcess | undefined;
   #isClaimed = true;
+  #isEnding = false;
+  readonly #revival: Revival | null;
+  /** Work of `restart`: `stop` waits for it. */
+  #restarting: Promise<void> = Promise.resolve();
   readonly #stopAtExit = (): void => {
     this.#server?.kill('SIGINT');
   };
@@ -99,6 +106,8 @@ export class EmbeddedPostgres {
     this.#place = place;
     this.#settings = { ...SETTINGS, ...options.settings };
     this.#log = new ServerLog(options.onLog);
+    const { onRevival } = options;
+    this.#revival = onRevival ? new Revival(() => this.restart(), onRevival) : null;
     this.port = port;
     this.url = `postgres://${USER}:${passwordOf(place.dir)}@127.0.0.1:${port}/postgres`;
   }
@@ -153,6 +162,8 @@ export class EmbeddedPostgres {
 
   /** Stops fast: open transactions are rolled back, everything committed is on disk. */
   async stop(): Promise<void> {
+    this.#revival?.stop();
+    await this.#restarting.catch(() => undefined); // whoever asked for it is told
     await this.#end();
     if (this.#isClaimed) releaseFolder(this.#place.dir);
     this.#isClaimed = false;
@@ -164,7 +175,12 @@ export class EmbeddedPostgres {
   }
 
   /** Starts again on the same port, after `kill`, `stop` or a crash; a running server stops first. */
-  async restart(): Promise<void> {
+  restart(): Promise<void> {
+    this.#restarting = this.#restart();
+    return this.#restarting;
+  }
+
+  async #restart(): Promise<void> {
     await this.#end();
     if (!this.#isClaimed) claimFolder(this.#place.dir);
     this.#isClaimed = true;
@@ -209,7 +225,10 @@ export class EmbeddedPostgres {
     process.once('exit', this.#stopAtExit);
     this.#log.follow(server);
     await within(READY_MAX_MS, () => hasEnded(server) || isReady(dir, server));
-    if (!hasEnded(server) && isReady(dir, server)) return;
+    if (!hasEnded(server) && isReady(dir, server)) {
+      server.once('exit', () => this.#isEnding || this.#revival?.died());
+      return;
+    }
     await this.#end();
     throw startFailure(`Postgres in ${dir} did not start on port ${this.port}`, this.#log.lines);
   }
@@ -229,6 +248,7 @@ export class EmbeddedPostgres {
   async #end(): Promise<void> {
     const server = this.#server;
     if (server === undefined) return;
+    this.#isEnding = true;
     const steps = [
       ['SIGINT', FAST_STOP_MS],
       ['SIGQUIT', IMMEDIATE_STOP_MS],
@@ -242,6 +262,7 @@ export class EmbeddedPostgres {
     await this.#log.drained();
     process.off('exit', this.#stopAtExit);
     this.#server = undefined;
+    this.#isEnding = false;
   }
 }
 

@@ -159,6 +159,35 @@ describe('tidelock serve', () => {
     expect(tables).toMatchObject({ tables: [{ name: 'public.t' }] });
   });
 
+  test('P27, F1: an embedded Postgres that dies alone is started again, and told', async () => {
+    const run = await serve(['--embedded', folder()]);
+    const url = new URL(run.postgres);
+    const pid = async (): Promise<number> => {
+      const sql = new pg.Client(url.href);
+      await sql.connect();
+      const { rows } = await sql.query<{ file: string }>(
+        `SELECT pg_read_file('postmaster.pid') AS file`,
+      );
+      await sql.end();
+      return Number(rows[0]?.file.split('\n')[0]);
+    };
+    const first = await pid();
+    for (let round = 0; round < 2; round += 1) {
+      process.kill(await pid(), 'SIGKILL');
+      await until('it streams again', async () => {
+        const answer = await fetch(`${run.url}/v1/status`);
+        const { source } = (await answer.json()) as { source: { state: string } };
+        const told = run.out.stderr.split('the embedded Postgres runs again').length - 1;
+        return told > round && source.state === 'streaming';
+      });
+    }
+    expect(await pid()).not.toBe(first);
+    expect(run.out.stderr).toContain('the embedded Postgres has died');
+    run.child.kill('SIGTERM');
+    expect(await run.exit).toBe(0);
+    await expect(new pg.Client(url.href).connect()).rejects.toThrow();
+  });
+
   test('a second Ctrl-C ends it at once, however much is under way', async () => {
     const { db, run } = await serveDatabase();
     const client = await RawClient.open(Number(new URL(run.url).port));

@@ -39,7 +39,8 @@ export async function startPostgres(dir: string): Promise<{
 
 async function startEmbedded(dir: string): Promise<EmbeddedPostgres> {
   try {
-    return await EmbeddedPostgres.start({ dir: join(dir, 'postgres') });
+    // The engine tells of the loss, and connects again.
+    return await EmbeddedPostgres.start({ dir: join(dir, 'postgres'), onRevival: () => undefined });
   } catch (error) {
     if (!hasCode(error, 'EMBEDDED_IN_USE')) throw error;
     throw new TidelockError({
