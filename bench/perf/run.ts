@@ -16,6 +16,7 @@ const PROGRAMS = [
   'log-append',
   'snapshot-file',
   'coordinator',
+  'lockstep',
 ] as const;
 
 const { values } = parseArgs({
