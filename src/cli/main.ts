@@ -12,6 +12,7 @@ import { register as registerReplicate } from './replicate.ts';
 import { register as registerServe } from './serve.ts';
 import { register as registerStress } from './stress.ts';
 import { register as registerToken } from './token.ts';
+import { register as registerUninstall } from './uninstall.ts';
 import { register as registerVerify } from './verify.ts';
 
 const EXIT_FAILED = 1;
@@ -57,6 +58,7 @@ function createProgram(): Command {
   registerReplicate(program);
   registerVerify(program);
   registerDoctor(program);
+  registerUninstall(program);
   registerStress(program);
   registerToken(program);
   registerLockstep(program);
