@@ -40,7 +40,7 @@ export async function bootstrap(options: BootstrapOptions): Promise<ReplicaStore
     }
     signal.throwIfAborted();
     crashPoint('bootstrap: before adopt');
-    const store = download.adopt({ replica, server });
+    const store = await download.adopt({ replica, server });
     crashPoint('bootstrap: after adopt');
     assertIsAnnounced(store, snapshot);
     return store;

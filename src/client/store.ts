@@ -118,7 +118,7 @@ export interface ReplicaDownload {
    * Checks that the download is a complete replica file, writes `info` into it, flushes it and renames it
    * to `<file>`. Throws `PROTOCOL` when it is not one.
    */
-  adopt(info: AdoptInfo): ReplicaStore;
+  adopt(info: AdoptInfo): Promise<ReplicaStore>;
   /** Removes the partial file; harmless after `adopt`. */
   discard(): void;
 }

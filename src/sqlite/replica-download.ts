@@ -1,5 +1,5 @@
 /** A snapshot file on its way from the server to the disk. */
-import { appendFileSync, closeSync, openSync, readSync, rmSync, statSync } from 'node:fs';
+import { closeSync, openSync, readSync, rmSync, statSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { hasCode, TidelockError } from '../core/errors.ts';
 import { replicaFileFailure } from './replica-errors.ts';
@@ -9,6 +9,8 @@ export type AdoptInfo = { readonly replica: string; readonly server: string };
 
 /** Pieces from the network are collected up to this before they are written. */
 const WRITE_BYTES = 1024 * 1024;
+/** Written bytes after which the disk is asked to keep them, so that little is left to do at the end. */
+const SYNC_BYTES = 16 * 1024 * 1024;
 const HEADER_BYTES = 100;
 const MAGIC = 'SQLite format 3\0';
 
@@ -20,6 +22,9 @@ export class ReplicaDownload {
   #isAdopted = false;
   #pending: Uint8Array[] = [];
   #pendingBytes = 0;
+  #unsyncedBytes = 0;
+  /** Ends with the error or null. */
+  #syncing: Promise<unknown> = Promise.resolve(null);
 
   constructor(path: string, target: ReplicaStoreOptions, moveToTarget: () => void) {
     this.#path = path;
@@ -32,25 +37,17 @@ export class ReplicaDownload {
   async write(chunk: Uint8Array): Promise<void> {
     this.#pending.push(chunk);
     this.#pendingBytes += chunk.length;
-    if (this.#pendingBytes < WRITE_BYTES) return;
-    const pieces = this.#pending;
-    this.#pending = [];
-    this.#pendingBytes = 0;
-    try {
-      this.#handle ??= await open(this.#path, 'wx');
-      await this.#handle.appendFile(Buffer.concat(pieces));
-    } catch (error) {
-      throw replicaFileFailure(error, this.#path);
-    }
+    if (this.#pendingBytes >= WRITE_BYTES) await this.#writePending();
   }
 
   /**
    * Checks that the download is a complete replica file, writes into it whose it is, and makes it the
    * replica, durably. Throws `PROTOCOL` when it is not one, `REPLICA_WRITE_FAILED`.
    */
-  adopt(info: AdoptInfo): ReplicaStore {
+  async adopt(info: AdoptInfo): Promise<ReplicaStore> {
+    await this.#writePending();
+    await this.#endSync();
     this.#closeHandle();
-    this.#writeRest();
     checkIsComplete(this.#path);
     let store: ReplicaStore;
     try {
@@ -79,21 +76,52 @@ export class ReplicaDownload {
     for (const suffix of ['', '-wal', '-shm']) rmSync(`${this.#path}${suffix}`, { force: true });
   }
 
-  #writeRest(): void {
+  async #writePending(): Promise<void> {
+    const pieces = this.#pending;
+    this.#pending = [];
+    this.#unsyncedBytes += this.#pendingBytes;
+    this.#pendingBytes = 0;
     try {
-      appendFileSync(this.#path, Buffer.concat(this.#pending));
+      this.#handle ??= await open(this.#path, 'wx');
+      await writeAll(this.#handle, pieces);
+      if (this.#unsyncedBytes >= SYNC_BYTES) {
+        await this.#endSync();
+        this.#startSync(this.#handle);
+      }
     } catch (error) {
       throw replicaFileFailure(error, this.#path);
     }
-    this.#pending = [];
   }
 
-  /** All writes were awaited, so nothing is lost by not waiting for the close. */
+  /** The disk works while the network does. */
+  #startSync(handle: FileHandle): void {
+    this.#unsyncedBytes = 0;
+    this.#syncing = handle.datasync().then(
+      () => null,
+      (error: unknown) => error,
+    );
+  }
+
+  /** The system tells an error once: not to take note of it would lose it. */
+  async #endSync(): Promise<void> {
+    const error = await this.#syncing;
+    if (error !== null) throw replicaFileFailure(error, this.#path);
+  }
+
+  /** All writes were awaited: nothing is lost by not waiting for the close. */
   #closeHandle(): void {
     const handle = this.#handle;
     this.#handle = null;
     void handle?.close();
   }
+}
+
+async function writeAll(handle: FileHandle, pieces: readonly Uint8Array[]): Promise<void> {
+  if (pieces.length === 0) return;
+  const { bytesWritten } = await handle.writev(pieces);
+  const size = pieces.reduce((sum, piece) => sum + piece.length, 0);
+  // A disk that gets full takes a part, and says why at the next write.
+  if (bytesWritten < size) await handle.appendFile(Buffer.concat(pieces).subarray(bytesWritten));
 }
 
 /** SQLite itself notices missing pages only when it needs them. */

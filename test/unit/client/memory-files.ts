@@ -32,7 +32,7 @@ export class MemoryFiles implements ReplicaFiles {
       write: async (chunk) => {
         text += decoder.decode(chunk, { stream: true });
       },
-      adopt: ({ replica, server }) => {
+      adopt: async ({ replica, server }) => {
         const file = parse(text);
         const { timeline, selectors } = file;
         this.store = new MemoryStore({

@@ -89,7 +89,7 @@ test('a download becomes the replica at one instant, with its owner in it', asyn
   await download.write(bytes.subarray(0, 5000));
   await download.write(bytes.subarray(5000));
   expect(files.open()).toBeNull();
-  const store = download.adopt({ replica: 'me', server: 'http://s' });
+  const store = await download.adopt({ replica: 'me', server: 'http://s' });
   expect(store.identity).toMatchObject({ replica: 'me', server: 'http://s', position: 101 });
   download.discard();
   commit(store, 102, [insert(2)]);
@@ -117,13 +117,15 @@ test('a download that is cut, damaged or something else is refused and can be tr
   for (const content of wrong) {
     const download = files.download();
     if (content.length > 0) await download.write(content);
-    expect(codeOf(() => download.adopt({ replica: 'me', server: 's' }))).toBe('PROTOCOL');
+    await expect(download.adopt({ replica: 'me', server: 's' })).rejects.toMatchObject({
+      code: 'PROTOCOL',
+    });
     download.discard();
     expect(files.open()).toBeNull();
   }
   const download = files.download();
   await download.write(bytes);
-  download.adopt({ replica: 'me', server: 's' }).close();
+  (await download.adopt({ replica: 'me', server: 's' })).close();
 });
 
 test('downloads of dead processes are removed with the lock', () => {
@@ -146,7 +148,7 @@ test('what a removed replica left behind does not become part of the new one', a
   const files = new ReplicaFiles({ file });
   const download = files.download();
   await download.write(bytes);
-  const store = download.adopt({ replica: 'me', server: 's' });
+  const store = await download.adopt({ replica: 'me', server: 's' });
   expect(await store.scanDigests()).toEqual(store.digests());
   store.close();
 });

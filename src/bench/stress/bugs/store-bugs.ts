@@ -27,7 +27,7 @@ export function plantInFiles(bug: BugName, files: ReplicaFiles, file: string): R
     },
     download: () => {
       const download = files.download();
-      return standIn(download, { adopt: (info) => wrap(download.adopt(info)) });
+      return standIn(download, { adopt: async (info) => wrap(await download.adopt(info)) });
     },
   });
 }
