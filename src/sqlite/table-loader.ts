@@ -17,6 +17,11 @@ import { sizeOf } from './table-writer.ts';
 /** Rows that wait until the pages are complete, and bytes of their texts and blobs. */
 const LATE_ROWS_MAX = 1000;
 const LATE_BYTES_MAX = 4 * 1024 * 1024;
+/**
+ * Rows whose key gets its index in one go, which nothing interrupts: some 100 ms. Those that follow are inserted,
+ * and SQLite keeps the index up to date.
+ */
+const INDEXED_ROWS_MAX = 100_000;
 
 export type TableLoad = {
   /** Has no transaction open before and after the load. */
@@ -34,11 +39,14 @@ export class TableLoader {
   readonly #statements: RowStatements;
   readonly #rows: SelectedRows = { rows: [], selectors: [] };
   readonly #batchSize: number;
+  /** The key is not the row id, so it has an index of its own. */
+  readonly #hasIndex: boolean;
   #file: PageFile | null;
   readonly #pages: TablePages;
   /** Rows for SQLite. */
   #late: (readonly Cell[])[] = [];
   #lateBytes = 0;
+  #rowCount = 0;
 
   constructor(load: TableLoad) {
     const { sql, table } = load;
@@ -47,6 +55,7 @@ export class TableLoader {
     this.#hasher = new RowHasher(table.definition);
     this.#statements = new RowStatements(sql, table);
     this.#batchSize = this.#statements.batchSize;
+    this.#hasIndex = table.rowIdPosition === null;
     this.#file = PageFile.open(load.file);
     this.#pages = new TablePages(this.#file, table, rootOf(sql, table));
   }
@@ -63,9 +72,8 @@ export class TableLoader {
     this.#flush();
     this.#endPages();
     this.#insertLate();
-    const { sql, table } = this.#load;
+    const { sql } = this.#load;
     if (sql.isTransaction) sql.exec('COMMIT');
-    if (table.rowIdPosition === null) sql.exec(`REINDEX main.${table.quoted}`);
   }
 
   /** Gives up. */
@@ -82,10 +90,12 @@ export class TableLoader {
       this.#late.push(row);
       this.#lateBytes += sizeOf(row);
     }
+    this.#rowCount += rows.length;
     rows.length = 0;
     selectors.length = 0;
     const isFull = this.#late.length >= LATE_ROWS_MAX || this.#lateBytes >= LATE_BYTES_MAX;
-    if (isFull) this.#endPages();
+    const hasEnough = this.#hasIndex && this.#rowCount >= INDEXED_ROWS_MAX;
+    if (isFull || hasEnough) this.#endPages();
     if (this.#file === null) this.#insertLate();
   }
 
@@ -94,6 +104,7 @@ export class TableLoader {
     this.#pages.finish();
     this.#file.flush();
     this.close();
+    if (this.#hasIndex) this.#load.sql.exec(`REINDEX main.${this.table.quoted}`);
   }
 
   #insertLate(): void {

@@ -247,6 +247,21 @@ describe('a snapshot file', () => {
     },
   );
 
+  test('is sound with more text keys than are indexed in one go', () => {
+    using folder = temporaryFolder();
+    const file = join(folder.path, 's.db');
+    const snapshot = createSnapshotFile({ file, tables: [TEXT_KEY] });
+    const count = 100_500;
+    for (let n = 0; n < count; n += 1) {
+      snapshot.row('public.nocase', 'all', [`${(n * 7919) % count} ${n}`, n]);
+    }
+    snapshot.finish({ timeline: 't', position: ts(1), selectors: [] });
+    const sql = new DatabaseSync(file);
+    check(sql);
+    expect(sql.prepare('SELECT count(k) AS n FROM nocase').get()).toEqual({ n: count });
+    sql.close();
+  });
+
   test.each([
     ['in order', [1, 2, 2]],
     ['out of order', [1, 3, 2, 1]],
