@@ -168,6 +168,7 @@ function engineOn(core: EngineCore, feeds: Set<Feed>): Engine {
     get upper(): Lsn {
       return core.tail.store.upper;
     },
+    isFlooded: false,
     status: () => ({
       timeline: 't',
       source: {
@@ -192,7 +193,7 @@ function engineOn(core: EngineCore, feeds: Set<Feed>): Engine {
       counters: { transactions: 0, changes: 0, redelivered: 0, snapshots: 0 },
     }),
     openFeed: (request) => {
-      const feed = core.openFeed(request, head);
+      const feed = core.openFeed(request, () => head);
       feeds.add(feed);
       return feed;
     },

@@ -128,6 +128,8 @@ export interface Engine {
   readonly tables: readonly TableDef[];
   /** The log's upper, at no cost: asked ten times a second and at every opening of a feed. */
   readonly upper: Ts;
+  /** True while the log takes in more at once than small transactions: a backlog, or large ones. At no cost. */
+  readonly isFlooded: boolean;
   /** Everything at a glance. Costs more with every subscriber: for people and scrapes, not for loops. */
   status(): EngineStatus;
   /** Throws `TOO_OLD`, `TIMELINE_CHANGED`, `NOT_READY`. */

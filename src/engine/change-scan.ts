@@ -7,7 +7,7 @@ import type { Ts } from '../core/lsn.ts';
 import type { TableDef } from '../core/table.ts';
 import { type TransactionLines, wantedLines } from '../log/change-lines.ts';
 import type { GroupHead } from '../log/group.ts';
-import { gather } from '../log/slices.ts';
+import { gather, slicesOf } from '../log/slices.ts';
 import { LineSplitter } from '../protocol/lines.ts';
 import type { Change } from '../protocol/transicator/change.ts';
 import { compareSequences, type Sequence } from '../protocol/transicator/sequence.ts';
@@ -146,10 +146,7 @@ export class ChangeScan implements ChangeReading {
   #parse(body: Uint8Array, taken: readonly TransactionLines[]): readonly Change[] {
     if (taken.length === 0) return [];
     const { since } = this.#options;
-    const bytes = gather(
-      body,
-      taken.flatMap(({ slices }) => slices),
-    );
+    const bytes = gather(body, slicesOf(taken.flatMap(({ slices }) => slices)));
     const lines = new LineSplitter().push(bytes);
     const changes: Change[] = [];
     let at = 0;

@@ -22,7 +22,7 @@ import { LogFeed } from './log-feed.ts';
 import { LogMerger } from './log-merger.ts';
 import { LogTail } from './log-tail.ts';
 import { LogTeller } from './log-teller.ts';
-import { LogWriter, priceOf } from './log-writer.ts';
+import { LogWriter, priceOf, recordOf } from './log-writer.ts';
 import { endError, rejection, waitError } from './reader-errors.ts';
 
 /** What the core asks of the source; engine/source-driver.ts does it on a real Postgres. */
@@ -100,11 +100,7 @@ export class EngineCore {
         generation: identity?.generation ?? 0,
         upper: log.upper,
         since: log.since,
-        groups: log.heads.map((head) => ({
-          seq: head.seq,
-          lastTs: head.lastTs,
-          sizeBytes: priceOf(head),
-        })),
+        groups: log.heads.map(recordOf),
       },
     });
   }
@@ -118,6 +114,10 @@ export class EngineCore {
   /** Transactions appended since the start. */
   get transactions(): number {
     return this.#writer.transactions;
+  }
+
+  get isFlooded(): boolean {
+    return this.#writer.isFlooded;
   }
 
   /** Seconds from the last transaction's commit in Postgres to its append here; null before the first. */
@@ -196,7 +196,7 @@ export class EngineCore {
   }
 
   /** Throws `TOO_OLD`, `TIMELINE_CHANGED`, `NOT_READY`, `BUSY`. */
-  openFeed(request: FeedRequest, head: Uint8Array, markers?: DigestMarkers): LogFeed {
+  openFeed(request: FeedRequest, head: () => Uint8Array, markers?: DigestMarkers): LogFeed {
     // Every position that was ever told is durable: one that is ahead is not of this history.
     if (request.since > this.tail.store.upper && this.tail.store.identity !== null) {
       throw endError('TIMELINE_CHANGED');

@@ -190,6 +190,10 @@ class LiveEngine implements RunningEngine {
     return this.#parts.core.tail.store.upper;
   }
 
+  get isFlooded(): boolean {
+    return this.#parts.core.isFlooded;
+  }
+
   status(): EngineStatus {
     const { core, driver, snapshots, options } = this.#parts;
     return statusOf({ core, driver, snapshots, slot: options.slot ?? 'tidelock' });
@@ -197,19 +201,23 @@ class LiveEngine implements RunningEngine {
 
   openFeed(request: FeedRequest): Feed {
     const { core } = this.#parts;
+    const head = (): Uint8Array => this.#headOf(request);
+    return core.openFeed(request, head, this.#markers);
+  }
+
+  #headOf({ selectors, since }: FeedRequest): Uint8Array {
     const lines: object[] = [
       {
         type: 'hello',
         protocol: PROTOCOL_VERSION,
-        timeline: timelineOf(core.tail.store),
-        selectors: request.selectors,
-        since: formatLsn(request.since),
+        timeline: timelineOf(this.#parts.core.tail.store),
+        selectors,
+        since: formatLsn(since),
         tables: this.tables.length,
       },
       ...this.tables.map((table) => ({ type: 'table', table })),
     ];
-    const head = Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
-    return core.openFeed(request, head, this.#markers);
+    return Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
   }
 
   snapshotFile(request: SnapshotRequest): Promise<SnapshotFile> {

@@ -50,6 +50,6 @@ export function* lateLines(
       isContinued: head.part === 'last',
       accept: (txid) => !request.visibility.isVisible(txid),
     });
-    if (slices.length > 0) yield gather(content.body, slices);
+    if (slices.to > 0) yield gather(content.body, slices);
   }
 }

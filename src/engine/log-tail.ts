@@ -2,7 +2,15 @@
 import type { GroupHead, NewGroup, StoredGroup } from '../log/group.ts';
 import type { LogStore } from '../log/port.ts';
 import { SelectorIndex } from '../log/selector-index.ts';
-import { gather, type Slices, sliceBySelector, sliceGroup } from '../log/slices.ts';
+import {
+  gather,
+  type SelectorSlices,
+  type Slices,
+  sizeOf,
+  sliceBySelector,
+  sliceGroup,
+} from '../log/slices.ts';
+import { type ReaderSet, ReaderSets, type Run } from './reader-sets.ts';
 
 type CachedGroup = StoredGroup & {
   readonly frames: Map<string, Uint8Array>;
@@ -14,8 +22,17 @@ type CachedGroup = StoredGroup & {
 
 type SelectorLookup = {
   readonly ids: ReadonlyMap<string, number>;
-  /** Slices of each selector alone; null when the group has something for everybody or is a part. */
-  readonly alone: readonly Slices[] | null;
+  /** Null when the group has something for everybody or is a part. */
+  readonly alone: SelectorSlices | null;
+};
+
+/** What one group has for a set of selectors. */
+export type Piece = {
+  readonly group: StoredGroup;
+  readonly slices: Slices;
+  readonly sizeBytes: number;
+  /** Nothing was cut off: every reader of the set that has not read the group gets the same. */
+  readonly isWhole: boolean;
 };
 
 /** What a cached group costs besides its body: its arrays, its maps, its place. */
@@ -23,6 +40,7 @@ const CACHED_GROUP_BYTES = 1024;
 
 export class LogTail {
   readonly store: LogStore;
+  readonly sets: ReaderSets = new ReaderSets();
   readonly #bytesMax: number;
   readonly #cache = new Map<number, CachedGroup>();
   #bytes = 0;
@@ -37,6 +55,7 @@ export class LogTail {
   /** After the store was opened or reset. */
   rebuild(): void {
     this.#cache.clear();
+    this.sets.clear();
     this.#bytes = 0;
     this.#index = new SelectorIndex();
     for (const head of this.store.heads) this.#index.add(head);
@@ -81,26 +100,33 @@ export class LogTail {
     return this.#get(seq);
   }
 
-  /**
-   * The bytes of a group for a set of selectors, shared by all readers with the same set. `key` names the
-   * set; `after` cuts off transactions that the reader has already (then nothing is shared).
-   */
-  frame(
-    seq: number,
-    reader: { key: string; wanted: ReadonlySet<string>; after: number },
-  ): Uint8Array {
+  /** What a group has for a set of readers; `after` cuts off transactions that this one has already. */
+  piece(seq: number, { wanted }: ReaderSet, after: number): Piece {
     const group = this.#get(seq);
-    const isWhole = group.head.firstTs > reader.after;
-    const known = isWhole ? group.frames.get(reader.key) : undefined;
+    const isWhole = group.head.firstTs > after;
+    const slices = this.#slices(group, { wanted, after }, isWhole);
+    return { group, slices, sizeBytes: sizeOf(slices), isWhole };
+  }
+
+  /** What another reader of the set has put together from `seq` on, if this one needs exactly that. */
+  runAt(seq: number, { run }: ReaderSet, after: number): Run | null {
+    if (run === null || run.firstSeq !== seq || run.firstTs <= after) return null;
+    // A merged group keeps a number: it may begin earlier now.
+    return this.#get(seq).head.firstTs === run.firstTs ? run : null;
+  }
+
+  /** The bytes of a piece, kept for others of the same set when there are any. */
+  frame({ group, slices, isWhole }: Piece, { key, readers }: ReaderSet): Uint8Array {
+    const { body } = group.content;
+    const cached = isWhole && readers > 1 ? this.#cache.get(group.head.seq) : undefined;
+    if (cached === undefined) return gather(body, slices);
+    const known = cached.frames.get(key);
     if (known !== undefined) return known;
-    const slices = this.#slices(group, reader, isWhole);
-    const made = gather(group.content.body, slices);
-    if (isWhole) {
-      group.frames.set(reader.key, made);
-      if (made.buffer !== group.content.body.buffer) {
-        group.frameBytes += made.length;
-        this.#bytes += made.length;
-      }
+    const made = gather(body, slices);
+    cached.frames.set(key, made);
+    if (made.buffer !== body.buffer) {
+      cached.frameBytes += made.length;
+      this.#bytes += made.length;
     }
     return made;
   }
@@ -110,14 +136,22 @@ export class LogTail {
     reader: { wanted: ReadonlySet<string>; after: number },
     isWhole: boolean,
   ): Slices {
-    const { ids, alone } = this.#lookup(group);
-    const wanted = [...reader.wanted].flatMap((selector) => ids.get(selector) ?? []);
-    const [only] = wanted;
-    if (isWhole && alone !== null && wanted.length === 1 && only !== undefined) {
-      return alone[only] ?? [];
-    }
+    const { ids, alone } = group.lookup ?? this.#lookup(group);
     const isWanted: boolean[] = [];
-    for (const id of wanted) isWanted[id] = true;
+    let count = 0;
+    let only = 0;
+    for (const selector of reader.wanted) {
+      const id = ids.get(selector);
+      if (id === undefined) continue;
+      if (count === 1) isWanted[only] = true;
+      if (count > 0) isWanted[id] = true;
+      count += 1;
+      only = id;
+    }
+    if (count === 1) {
+      if (isWhole && alone !== null) return alone.of(only);
+      isWanted[only] = true;
+    }
     return sliceGroup({
       content: group.content,
       isWanted,
@@ -127,7 +161,6 @@ export class LogTail {
   }
 
   #lookup(group: CachedGroup): SelectorLookup {
-    if (group.lookup !== null) return group.lookup;
     const { head, content } = group;
     const ids = new Map(head.selectors.map((selector, id) => [selector, id]));
     const alone = head.part === 'whole' ? sliceBySelector(content, head.selectors.length) : null;

@@ -14,12 +14,16 @@ export type WriteOutcome = {
   readonly failure: string | null;
 };
 
+/** An append of so much is more than small transactions. */
+const FLOOD_BYTES = 64 * 1024;
+
 export class LogWriter {
   readonly #tail: LogTail;
   readonly #crashPoint: EngineCrashHook;
   #tasks: LogTask[] = [];
   #transactions = 0;
   #lastCommitMicros = 0;
+  #appendedBytes = 0;
 
   constructor(tail: LogTail, crashPoint: EngineCrashHook = () => undefined) {
     this.#tail = tail;
@@ -34,6 +38,11 @@ export class LogWriter {
   /** Commit time of the newest transaction that was added, microseconds since 1970; 0 before the first. */
   get lastCommitMicros(): number {
     return this.#lastCommitMicros;
+  }
+
+  /** True when the last append was a large one. */
+  get isFlooded(): boolean {
+    return this.#appendedBytes >= FLOOD_BYTES;
   }
 
   add(tasks: readonly LogTask[]): void {
@@ -54,11 +63,13 @@ export class LogWriter {
   /** Writes as much as possible: neighbouring groups as one append with one fsync. */
   write(): WriteOutcome {
     const appended: AppendedGroup[] = [];
+    if (this.#tasks.length > 0) this.#appendedBytes = 0;
     try {
       while (this.#tasks.length > 0) {
         const run = this.#nextRun();
         for (const head of this.#perform(run)) {
           appended.push(toAppended(head));
+          this.#appendedBytes += head.sizeBytes;
           this.#transactions += head.txCount;
         }
         this.#tasks.splice(0, run.length);
@@ -120,6 +131,11 @@ const SELECTOR_PRICE_BYTES = 16;
 /** The size of a group as retention counts it. */
 export function priceOf(head: Omit<GroupHead, 'seq'>): number {
   return head.sizeBytes + GROUP_PRICE_BYTES + head.selectors.length * SELECTOR_PRICE_BYTES;
+}
+
+/** A group that is in the log already, as the coordinator knows it. */
+export function recordOf(head: GroupHead): Pick<AppendedGroup, 'seq' | 'lastTs' | 'sizeBytes'> {
+  return { seq: head.seq, lastTs: head.lastTs, sizeBytes: priceOf(head) };
 }
 
 function toAppended(head: GroupHead): AppendedGroup {

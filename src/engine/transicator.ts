@@ -26,7 +26,7 @@ export type TransicatorDoorOptions = Omit<ExactSnapshotOptions, 'selectors' | 's
   readonly dir: string;
 };
 
-const NO_HEAD = new Uint8Array(0);
+const NO_HEAD = (): Uint8Array => new Uint8Array(0);
 
 export class TransicatorDoor implements TransicatorSource {
   readonly #options: TransicatorDoorOptions;

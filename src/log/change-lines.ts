@@ -4,7 +4,6 @@
  */
 import type { Ts } from '../core/lsn.ts';
 import { type GroupContent, SEGMENT_ALL, SEGMENT_COMMIT, SEGMENT_NONE } from './group.ts';
-import type { Slices } from './slices.ts';
 
 const NEWLINE = 0x0a;
 
@@ -25,8 +24,8 @@ export type TransactionLines = {
   readonly txid: number;
   /** Commit time, microseconds since 1970. */
   readonly micros: number;
-  /** As for `gather`. */
-  readonly slices: Slices;
+  /** Byte ranges of the body: pairs of start and end. */
+  readonly slices: readonly number[];
   /** The number of each of these lines inside the transaction, ascending. */
   readonly indexes: readonly number[];
 };
@@ -98,7 +97,7 @@ function collect(part: {
   readonly end: number;
   readonly start: number;
   readonly linesBefore: number;
-}): { slices: Slices; indexes: readonly number[] } {
+}): { slices: readonly number[]; indexes: readonly number[] } {
   const { body, segments, isWanted, first, end } = part;
   const slices: number[] = [];
   const indexes: number[] = [];

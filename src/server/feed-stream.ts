@@ -17,14 +17,14 @@ import type { Ts } from '../core/lsn.ts';
 import type { Feed } from '../engine/api.ts';
 import type { ErrorLine } from '../protocol/feed.ts';
 import { toTidelockError } from './errors.ts';
-import { encodeChunk, endsTransaction } from './framing.ts';
+import { CHUNK_END, chunkStart, encodeChunk, endsTransaction } from './framing.ts';
 
 /** Large frames go out in pieces, so that a slow reader shows progress and only a dead one looks stalled. */
 const PIECE_BYTES = 64 * 1024;
 /** What one stream may write before the others have their turn. */
 const TURN_BYTES = 512 * 1024;
-/** A frame above this is written alone; smaller ones are looked at in twos, to make one write of several. */
-const LOOK_AHEAD_BYTES = 16 * 1024;
+/** A frame above this is written as it is, between the two lines of its chunk; smaller ones are copied into one. */
+const COPY_BYTES_MAX = 16 * 1024;
 const PROGRESS_MS_MIN = 1000;
 
 export type StreamMode = {
@@ -56,6 +56,8 @@ export type StreamHost = {
   readonly wrote: (bytes: number) => void;
   /** Calls `advance` soon. */
   readonly wake: (stream: FeedStream) => void;
+  /** Calls `advance` when there is time: the log has something new. */
+  readonly news: (stream: FeedStream) => void;
   readonly ended: (stream: FeedStream, reason: EndReason, error?: unknown) => void;
 };
 
@@ -76,8 +78,9 @@ export class FeedStream {
   /** HTTP/1.0 readers get the plain bytes, ended by the connection's end. */
   readonly #isChunked: boolean;
   readonly #openedAt: number;
-  /** A chunk that the socket has taken only in part. */
+  /** Bytes of a frame or chunk that the socket has not taken yet, and what ends the chunk behind them. */
   #rest: Buffer | null = null;
+  #end: Buffer | null = null;
   #isIdle = false;
   #isEnding = false;
   #hasDelivered = false;
@@ -102,7 +105,7 @@ export class FeedStream {
     this.#wroteAt = this.#openedAt;
     options.socket.on('drain', this.#onDrain);
     options.socket.on('close', this.#onClose);
-    options.feed.onReady = () => this.#host.wake(this);
+    options.feed.onReady = () => this.#host.news(this);
     this.#writeOwn(options.feed.head);
   }
 
@@ -161,25 +164,9 @@ export class FeedStream {
   }
 
   #pull(): boolean {
-    const first = this.#read();
-    if (first === null) return this.#caughtUp();
-    // When ending, nothing may be read that is not written: the last progress line covers what was read.
-    if (this.#isEnding || first.byteLength > LOOK_AHEAD_BYTES) return this.#deliver(first);
-    const second = this.#read();
-    if (second === null) return this.#deliver(first) && this.#caughtUp();
-    this.socket.cork();
-    try {
-      this.#deliver(first);
-      return this.#deliverRun(second);
-    } finally {
-      this.socket.uncork();
-    }
-  }
-
-  /** Small frames that came together: one write for all of them. */
-  #deliverRun(start: Uint8Array): boolean {
     let budget = TURN_BYTES;
-    for (let frame: Uint8Array | null = start; frame !== null; frame = this.#read()) {
+    // When ending, nothing may be read that is not written: the last progress line covers what was read.
+    for (let frame = this.#read(); frame !== null; frame = this.#read()) {
       if (!this.#deliver(frame)) return false;
       budget -= frame.byteLength;
       if (budget <= 0) return true;
@@ -241,9 +228,16 @@ export class FeedStream {
     return this.#blockedAt < 0;
   }
 
-  /** A frame that other streams get too. */
+  /** A frame that other streams may get too. */
   #writeShared(frame: Uint8Array): boolean {
-    return this.#write(this.#isChunked ? this.#host.chunkOf(frame) : viewOf(frame));
+    if (!this.#isChunked) return this.#write(viewOf(frame));
+    if (frame.byteLength <= COPY_BYTES_MAX) return this.#write(this.#host.chunkOf(frame));
+    this.socket.cork();
+    this.#put(chunkStart(frame.byteLength));
+    this.#end = CHUNK_END;
+    const isRoom = this.#write(viewOf(frame));
+    this.socket.uncork();
+    return isRoom;
   }
 
   /** Lines that only this stream gets. */
@@ -264,13 +258,21 @@ export class FeedStream {
       const isLast = rest.byteLength <= PIECE_BYTES;
       const piece = isLast ? rest : rest.subarray(0, PIECE_BYTES);
       this.#rest = isLast ? null : rest.subarray(PIECE_BYTES);
-      isRoom = this.socket.write(piece);
-      this.#host.wrote(piece.byteLength);
+      isRoom = this.#put(piece);
       if (!isRoom) this.#held = piece.buffer;
+    }
+    if (this.#rest === null && this.#end !== null) {
+      isRoom = this.#put(this.#end) && isRoom;
+      this.#end = null;
     }
     this.#wroteAt = this.#host.now();
     if (!isRoom) this.#blockedAt = this.#wroteAt;
     return isRoom;
+  }
+
+  #put(bytes: Buffer): boolean {
+    this.#host.wrote(bytes.byteLength);
+    return this.socket.write(bytes);
   }
 
   readonly #onDrain = (): void => {

@@ -3,6 +3,15 @@ import { assert } from '../core/assert.ts';
 
 const CRLF = '\r\n';
 
+/** What ends a chunk, and the line of its size. */
+export const CHUNK_END: Buffer = Buffer.from(CRLF);
+
+/** The line before a chunk of so many bytes. */
+export function chunkStart(sizeBytes: number): Buffer {
+  assert(sizeBytes > 0, 'a frame is not empty (an empty chunk would end the stream)');
+  return Buffer.from(`${sizeBytes.toString(16)}${CRLF}`, 'latin1');
+}
+
 /** One HTTP chunk: size in hexadecimal, CRLF, bytes, CRLF. */
 export function encodeChunk(frame: Uint8Array): Buffer {
   assert(frame.byteLength > 0, 'a frame is not empty (an empty chunk would end the stream)');
@@ -14,11 +23,11 @@ export function encodeChunk(frame: Uint8Array): Buffer {
   return chunk;
 }
 
-/** Chunks of shared frames; an entry lives as long as somebody keeps the frame. */
+/** Chunks of frames that several streams get in one turn of the event loop. */
 export class ChunkCache {
-  readonly #chunks = new WeakMap<Uint8Array, Buffer>();
+  readonly #chunks = new Map<Uint8Array, Buffer>();
 
-  /** The framed form of `frame`, which must not be changed afterwards. */
+  /** The framed form of `frame`, which must not be changed before `clear`. */
   chunkOf(frame: Uint8Array): Buffer {
     let chunk = this.#chunks.get(frame);
     if (chunk === undefined) {
@@ -26,6 +35,11 @@ export class ChunkCache {
       this.#chunks.set(frame, chunk);
     }
     return chunk;
+  }
+
+  /** Call at the turn's end, so that nothing is kept for longer. */
+  clear(): void {
+    this.#chunks.clear();
   }
 }
 

@@ -8,6 +8,7 @@ import type { Ts } from '../core/lsn.ts';
 import type { Clock } from './clock.ts';
 import type { EndReason, FeedStream, StreamHost } from './feed-stream.ts';
 import { ChunkCache } from './framing.ts';
+import { Rest } from './rest.ts';
 
 /** Streams served in one turn of the event loop. */
 const SLICE_STREAMS = 500;
@@ -26,6 +27,8 @@ export type PumpOptions = {
   /** How often every stream is visited. */
   readonly visitMs: number;
   readonly upper: () => Ts;
+  /** True while the log takes in more at once than small transactions. */
+  readonly isFlooded: () => boolean;
   readonly onEnd: (reason: EndReason, error: unknown) => void;
 };
 
@@ -36,7 +39,11 @@ export class Pump {
   readonly #slotOf = new WeakMap<FeedStream, Set<FeedStream>>();
   readonly #sockets = new WeakSet<Socket>();
   readonly #stopTimer: () => void;
+  readonly #chunks = new ChunkCache();
+  readonly #rest: Rest;
   #queue: FeedStream[] = [];
+  /** Streams that wait for the rest's end. */
+  #held: FeedStream[] = [];
   #isScheduled = false;
   #nextSlot = 0;
   #now: number;
@@ -48,15 +55,16 @@ export class Pump {
   constructor(options: PumpOptions) {
     this.#options = options;
     this.#now = options.clock.now();
+    this.#rest = new Rest({ ...options, onEnd: () => this.#release() });
     this.#slots = Array.from({ length: WHEEL_SLOTS }, () => new Set<FeedStream>());
-    const chunks = new ChunkCache();
     this.host = {
-      chunkOf: (frame) => chunks.chunkOf(frame),
+      chunkOf: (frame) => this.#chunks.chunkOf(frame),
       now: () => this.#now,
       wrote: (bytes) => {
         this.#bytesOut += bytes;
       },
       wake: (stream) => this.wake(stream),
+      news: (stream) => this.#news(stream),
       ended: (stream, reason, error) => this.#remove(stream, reason, error),
     };
     this.#stopTimer = options.clock.every(options.visitMs / WHEEL_SLOTS, () => this.#tick());
@@ -118,11 +126,29 @@ export class Pump {
   /** Cuts every stream. */
   close(): void {
     this.#stopTimer();
+    this.#rest.stop();
     for (const stream of this.#all()) stream.drop('drained');
   }
 
   #all(): readonly FeedStream[] {
     return this.#slots.flatMap((slot) => [...slot]);
+  }
+
+  /** The log has something for the stream: it is served at once, or together with others after a rest. */
+  #news(stream: FeedStream): void {
+    if (stream.isQueued || stream.isClosed) return;
+    if (this.#rest.isDue()) {
+      stream.isQueued = true;
+      this.#held.push(stream);
+    } else {
+      this.wake(stream);
+    }
+  }
+
+  #release(): void {
+    for (const stream of this.#held) this.#queue.push(stream);
+    this.#held = [];
+    if (this.#queue.length > 0) this.#schedule();
   }
 
   #schedule(): void {
@@ -144,7 +170,9 @@ export class Pump {
       stream.isQueued = false;
       if (stream.advance()) this.wake(stream);
     }
+    this.#chunks.clear();
     this.#queue = done === queue.length ? [] : queue.slice(done);
+    this.#rest.worked(this.#now);
     if (this.#queue.length > 0) this.#schedule();
   }
 

@@ -92,6 +92,7 @@ function assemble({ engine, lockstep, config, clock, log }: ServerOptions): Part
     stalledBytesMax: limits.stalledBytesMax,
     visitMs: VISIT_MS,
     upper,
+    isFlooded: () => engine.isFlooded,
     onEnd: (reason, error) => {
       metrics.streamEnded(reason);
       if (reason === 'failed') tellEnd(log, error);

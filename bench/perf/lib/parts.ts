@@ -1,6 +1,6 @@
 /** The parts of the pipeline as processes of their own: our server, our replica, and the floor. */
 import { readFileSync } from 'node:fs';
-import { get } from 'node:http';
+import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { parseLsn, type Ts } from '../../../src/core/lsn.ts';
 import { parseSelectorRule } from '../../../src/core/selector.ts';
@@ -15,8 +15,8 @@ import { answer, Peer } from './peer.ts';
 
 const FILE = fileURLToPath(import.meta.url);
 const WAIT_MS = 300_000;
-/** A line cut in two by a read is counted once: this is short and chunks are large. */
-const INSERT = '"type":"insert"';
+const INSERT = Buffer.from('"type":"insert"');
+const READ_BYTES = 64 * 1024;
 
 export type Part = {
   readonly pid: number;
@@ -46,28 +46,51 @@ export function startSubscribers(): Part {
 function serveSubscribers(): void {
   let rows = 0;
   let wanted: { readonly rows: number; readonly resolve: () => void } | null = null;
-  const count = (chunk: Buffer): void => {
-    for (let at = chunk.indexOf(INSERT); at >= 0; at = chunk.indexOf(INSERT, at + 1)) rows += 1;
-    if (wanted !== null && rows >= wanted.rows) wanted.resolve();
-  };
+  const buffer = Buffer.alloc(READ_BYTES);
+  const openOne = (url: URL, selector: string): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const counter = new RowCounter();
+      const callback = (size: number): boolean => {
+        rows += counter.count(buffer.subarray(0, size));
+        if (wanted !== null && rows >= wanted.rows) wanted.resolve();
+        resolve(); // its first bytes: it is subscribed
+        return true;
+      };
+      const onread = { buffer, callback };
+      const socket = connect({ host: url.hostname, port: Number(url.port), onread });
+      socket.on('error', reject);
+      socket.write(`GET /v1/feed?selector=${selector} HTTP/1.1\r\nHost: ${url.host}\r\n\r\n`);
+    });
   answer({
     open: async ({ url, selectors }: { url: string; selectors: number }) => {
-      for (let index = 0; index < selectors; index += 1) {
+      for (let index = 0; index < selectors; index += 1) await openOne(new URL(url), `s${index}`);
+    },
+    reach: async (target: number) => {
+      if (rows < target) {
         await new Promise<void>((resolve) => {
-          get(new URL(`/v1/feed?selector=s${index}`, url), { agent: false }, (answered) => {
-            answered.on('data', count);
-            resolve();
-          });
+          wanted = { rows: target, resolve };
         });
       }
-    },
-    reach: (target: number) => {
-      if (rows >= target) return undefined;
-      return new Promise<void>((resolve) => {
-        wanted = { rows: target, resolve };
-      });
+      if (rows !== target) throw new Error(`${rows} rows arrived instead of ${target}`);
     },
   });
+}
+
+/** Counts the rows in what one socket reads, also those whose line is cut in two by a read. */
+class RowCounter {
+  /** The end of the last read, too short for a whole `INSERT`. */
+  #end: Buffer = Buffer.alloc(0);
+
+  count(bytes: Buffer): number {
+    const seam = Buffer.concat([this.#end, bytes.subarray(0, INSERT.length - 1)]);
+    let rows = seam.includes(INSERT) ? 1 : 0;
+    for (let at = bytes.indexOf(INSERT); at >= 0; at = bytes.indexOf(INSERT, at + INSERT.length)) {
+      rows += 1;
+    }
+    const kept = bytes.length < INSERT.length ? seam : bytes;
+    this.#end = Buffer.from(kept.subarray(Math.max(0, kept.length - INSERT.length + 1)));
+    return rows;
+  }
 }
 
 function serveServer(): void {

@@ -101,10 +101,11 @@ const TINY = { groupBytesMax: 300, partBytesMax: 300 };
 
 /** What a reader of these selectors gets, as `type:key` words; commits as `commit@ts`. */
 function read(tail: LogTail, selectors: string[], after = 0): string[] {
-  const wanted = new Set(selectors);
+  const set = tail.sets.join(selectors);
+  const { wanted } = set;
   const words: string[] = [];
   for (let seq = tail.next(wanted, 0); Number.isFinite(seq); seq = tail.next(wanted, seq)) {
-    const frame = Buffer.from(tail.frame(seq, { key: selectors.join(), wanted, after }));
+    const frame = Buffer.from(tail.frame(tail.piece(seq, set, after), set));
     for (const line of frame.toString().split('\n').filter(Boolean)) {
       const message = JSON.parse(line) as {
         type: string;
@@ -269,9 +270,9 @@ async function linesOfChanges(keepsOldRows: boolean, isWholeRow: boolean): Promi
   bench.ingest.delete(relation, old('4'), info);
   bench.ingest.commit(bench.at(16, 5));
   bench.ingest.endOfRead();
-  const wanted = new Set(['FR', 'DE']);
-  const seq = bench.tail.next(wanted, 0);
-  const frame = Buffer.from(bench.tail.frame(seq, { key: 'FR,DE', wanted, after: 0 }));
+  const set = bench.tail.sets.join(['FR', 'DE']);
+  const piece = bench.tail.piece(bench.tail.next(set.wanted, 0), set, 0);
+  const frame = Buffer.from(bench.tail.frame(piece, set));
   return frame.toString().split('\n').slice(0, 4);
 }
 

@@ -101,7 +101,8 @@ class Life {
     const since = lsn(Math.max(100, this.#ts - back));
     const nothing = (): void => undefined;
     const callbacks = { onCaughtUp: nothing, onAdvanced: nothing, onClose: nothing };
-    const options = { tail: this.tail, selectors, since, head: Buffer.from(''), ...callbacks };
+    const head = (): Uint8Array => Buffer.from('');
+    const options = { tail: this.tail, selectors, since, head, ...callbacks };
     this.feeds.push({ feed: new LogFeed({ ...options, nowMicros: () => 0 }), bytes: '' });
   }
 

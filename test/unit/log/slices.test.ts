@@ -5,6 +5,7 @@ import { type GroupContent, SEGMENT_COMMIT, SEGMENT_NONE } from '../../../src/lo
 import { gather, sliceBySelector, sliceGroup } from '../../../src/log/slices.ts';
 
 const SELECTORS = 4;
+const NOTHING = { ranges: [], from: 0, to: 0 };
 
 /** Transactions as lists of (selector id, line length); NONE = rolled back. */
 const transactions = fc.array(
@@ -40,7 +41,9 @@ test('the slices of all selectors in one pass are those of each selector alone',
       for (let id = 0; id < SELECTORS; id += 1) {
         const isWanted = Array.from({ length: SELECTORS }, (_, other) => other === id);
         const expected = sliceGroup({ content, isWanted, after: LSN_ZERO, isContinued: false });
-        expect(gather(content.body, alone?.[id] ?? [])).toEqual(gather(content.body, expected));
+        expect(gather(content.body, alone?.of(id) ?? NOTHING)).toEqual(
+          gather(content.body, expected),
+        );
       }
     }),
   );

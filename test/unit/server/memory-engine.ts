@@ -52,6 +52,7 @@ export type MemoryEngine = Engine & {
   makeDigest: Engine['digest'];
   snapshotBytes: number;
   since: Lsn;
+  isFlooded: boolean;
   patchStatus: Partial<EngineStatus>;
 };
 
@@ -83,6 +84,7 @@ export function createMemoryEngine(): MemoryEngine {
     get upper() {
       return upper;
     },
+    isFlooded: false,
     feeds,
     leases,
     released,
