@@ -80,6 +80,8 @@ async function work(stage: Stage, plan: readonly PlannedFault[]): Promise<Settle
   await together(signal, [
     ...senders.map((sender) => () => sender.run()),
     async (both) => {
+      // A bug is looked for in a short run: its time begins when everybody has a first copy.
+      if (options.bug !== null) await Promise.all(receivers.map((one) => one.ready(both)));
       const endMs = evidence.now() + options.durationMs;
       try {
         await runFaults({ ...stage, signal: both }, running, { plan, endMs });

@@ -4,7 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf, TidelockError } from '../../../core/errors.ts';
 import { VERDICT_FILE, type VerdictFile } from '../evidence.ts';
@@ -62,6 +62,7 @@ async function runMutant(bug: BugName, options: MutantsOptions): Promise<Mutant>
   let tries = 0;
   while (tries < TRIES_MAX && !judged.isCaught) {
     const dir = join(options.dir, tries === 0 ? bug : `${bug}-${tries + 1}`);
+    rmSync(dir, { recursive: true, force: true });
     const run = await runOnce(bug, { ...options, dir, seed: options.seed + tries });
     judged = bug === 'failure-exits-0' ? judgeExit(run) : judgeRun(bug, run);
     tries += 1;

@@ -1,5 +1,4 @@
 /** Bugs on the way in: a handler between the stream of Postgres and the ingest. */
-import { toLsn } from '../../../core/lsn.ts';
 import {
   type OldTuple,
   type RawTuple,
@@ -12,15 +11,10 @@ import type { BugName } from './catalog.ts';
 import { standIn } from './stand-in.ts';
 
 const SELECTOR = '_change_selector';
-/** So far the keepalive is ahead, and so many commits lie between two of them. */
-const AHEAD_BYTES = 100_000;
-const EVERY = 25;
 
 /** The handler with the bug; the handler itself when the bug is another one. */
 export function plantInHandler(bug: BugName, handler: SourceHandler): SourceHandler {
   switch (bug) {
-    case 'keepalive-skips':
-      return keepaliveSkips(handler);
     case 'leaked-savepoint':
       return standIn(handler, {
         streamAbort: (xid, subxid) => {
@@ -56,17 +50,6 @@ export function plantInHandler(bug: BugName, handler: SourceHandler): SourceHand
     default:
       return handler;
   }
-}
-
-function keepaliveSkips(handler: SourceHandler): SourceHandler {
-  let commits = 0;
-  return standIn(handler, {
-    commit: (commit) => {
-      handler.commit(commit);
-      commits += 1;
-      if (commits % EVERY === 0) handler.keepalive(toLsn(commit.ts + AHEAD_BYTES));
-    },
-  });
 }
 
 function isMove(relation: Relation, { tuple }: OldTuple, row: RawTuple): boolean {
