@@ -1,13 +1,12 @@
 /**
  * One reading of the log as changes: for answers that end, in protocols that number each change. It reads the
- * log as it was when the reading was opened, never cuts a transaction, and holds one group in memory at a time.
+ * log as it was when the reading was opened, never cuts a transaction, and parses a little at a time.
  */
 import { TidelockError } from '../core/errors.ts';
 import type { Ts } from '../core/lsn.ts';
 import type { TableDef } from '../core/table.ts';
 import { type TransactionLines, wantedLines } from '../log/change-lines.ts';
 import type { GroupHead } from '../log/group.ts';
-import { gather, slicesOf } from '../log/slices.ts';
 import { LineSplitter } from '../protocol/lines.ts';
 import type { Change } from '../protocol/transicator/change.ts';
 import { compareSequences, type Sequence } from '../protocol/transicator/sequence.ts';
@@ -49,6 +48,8 @@ export class ChangeScan implements ChangeReading {
   /** The large transaction that is being handed out. */
   #inside: Ts | null = null;
   #taken: Sequence | null = null;
+  /** What of the last group is still to be handed out. */
+  #pieces: Piece[] = [];
   #isEnded: boolean;
   #isCut = false;
 
@@ -72,24 +73,26 @@ export class ChangeScan implements ChangeReading {
 
   /** The next changes, or null at the end. Throws `TOO_OLD` when the log was cut meanwhile. */
   read(): readonly Change[] | null {
-    // Bounded by the groups of the log: every turn moves `#seq` up or ends.
-    while (!this.#isEnded) {
-      const seq = this.#options.tail.next(this.#wanted, this.#seq);
-      if (seq === Number.POSITIVE_INFINITY) break;
-      const changes = this.#readGroup(seq);
+    // Bounded by the groups of the log: every turn moves `#seq` up, takes a piece or ends.
+    for (;;) {
+      const piece = this.#pieces.shift();
+      const changes = piece === undefined ? [] : this.#parse(piece);
       if (changes.length > 0) return changes;
+      if (piece !== undefined) continue;
+      if (this.#isEnded) return null;
+      const seq = this.#options.tail.next(this.#wanted, this.#seq);
+      if (seq === Number.POSITIVE_INFINITY) this.#isEnded = true;
+      else this.#readGroup(seq);
     }
-    this.#isEnded = true;
-    return null;
   }
 
-  #readGroup(seq: number): readonly Change[] {
+  #readGroup(seq: number): void {
     const { tail, accept, since, linesBefore } = this.#options;
     const { head, content } = tail.read(seq);
     this.#seq = head.seq;
     if (head.firstTs > this.upTo || this.#mustStopBefore(head)) {
       this.#isEnded = true;
-      return [];
+      return;
     }
     const found = wantedLines({
       content,
@@ -101,7 +104,7 @@ export class ChangeScan implements ChangeReading {
     const due = since === null ? found : found.filter((one) => hasMore(one, since));
     const taken = this.#take(head, due);
     if (head.part !== 'open') this.#after = Math.max(this.#after, head.lastTs) as Ts;
-    return this.#parse(content.body, taken);
+    this.#pieces = piecesOf(content.body, taken);
   }
 
   /** A transaction of many groups is not started behind others: it may be larger than any limit. */
@@ -143,23 +146,18 @@ export class ChangeScan implements ChangeReading {
     return taken;
   }
 
-  #parse(body: Uint8Array, taken: readonly TransactionLines[]): readonly Change[] {
-    if (taken.length === 0) return [];
+  #parse({ bytes, places }: Piece): readonly Change[] {
     const { since } = this.#options;
-    const bytes = gather(body, slicesOf(taken.flatMap(({ slices }) => slices)));
     const lines = new LineSplitter().push(bytes);
     const changes: Change[] = [];
-    let at = 0;
-    for (const transaction of taken) {
-      for (const index of transaction.indexes) {
-        const line = lines[at++];
-        const sequence = this.#sequence(transaction, index);
-        if (line === undefined) throw unreadable(sequence);
-        if (since !== null && compareSequences(sequence, since) <= 0) continue;
-        const { txid, micros } = transaction;
-        const change = changeOf(line, { tables: this.#tables, sequence, txid, micros });
-        if (change !== null) changes.push(change);
-      }
+    for (const [at, { transaction, index }] of places.entries()) {
+      const line = lines[at];
+      const sequence = this.#sequence(transaction, index);
+      if (line === undefined) throw unreadable(sequence);
+      if (since !== null && compareSequences(sequence, since) <= 0) continue;
+      const { txid, micros } = transaction;
+      const change = changeOf(line, { tables: this.#tables, sequence, txid, micros });
+      if (change !== null) changes.push(change);
     }
     return changes;
   }
@@ -169,14 +167,57 @@ export class ChangeScan implements ChangeReading {
   }
 }
 
+/** Some lines of a group, few enough to be parsed and written together. */
+type Piece = {
+  readonly bytes: Uint8Array;
+  readonly places: readonly Place[];
+};
+
+type Place = { readonly transaction: TransactionLines; readonly index: number };
+
+/** Objects of a larger piece would outlive the young generation of the heap, and memory would swell. */
+const PIECE_BYTES = 32 * 1024;
+const NEWLINE = 0x0a;
+
+/** Cut between lines. */
+function piecesOf(body: Uint8Array, taken: readonly TransactionLines[]): Piece[] {
+  const pieces: Piece[] = [];
+  let lines: Uint8Array[] = [];
+  let places: Place[] = [];
+  let bytes = 0;
+  const cut = (): void => {
+    if (places.length > 0) pieces.push({ bytes: Buffer.concat(lines, bytes), places });
+    lines = [];
+    places = [];
+    bytes = 0;
+  };
+  for (const transaction of taken) {
+    const { ranges, indexes } = transaction;
+    let line = 0;
+    for (let at = 0; at < ranges.length; at += 2) {
+      const end = ranges[at + 1] ?? 0;
+      for (let start = ranges[at] ?? 0; start < end; line += 1) {
+        const stop = body.indexOf(NEWLINE, start) + 1;
+        lines.push(body.subarray(start, stop));
+        places.push({ transaction, index: indexes[line] ?? 0 });
+        bytes += stop - start;
+        start = stop;
+        if (bytes >= PIECE_BYTES) cut();
+      }
+    }
+  }
+  cut();
+  return pieces;
+}
+
 /** False when the bearer of `since` has the transaction to its end. */
 function hasMore({ ts, indexes }: TransactionLines, since: Sequence): boolean {
   return ts !== since.ts || (indexes.at(-1) ?? 0) > since.index;
 }
 
-function sizeOf({ slices }: TransactionLines): number {
+function sizeOf({ ranges }: TransactionLines): number {
   let bytes = 0;
-  for (let at = 0; at < slices.length; at += 2) bytes += (slices[at + 1] ?? 0) - (slices[at] ?? 0);
+  for (let at = 0; at < ranges.length; at += 2) bytes += (ranges[at + 1] ?? 0) - (ranges[at] ?? 0);
   return bytes;
 }
 

@@ -25,7 +25,7 @@ export type TransactionLines = {
   /** Commit time, microseconds since 1970. */
   readonly micros: number;
   /** Byte ranges of the body: pairs of start and end. */
-  readonly slices: readonly number[];
+  readonly ranges: readonly number[];
   /** The number of each of these lines inside the transaction, ascending. */
   readonly indexes: readonly number[];
 };
@@ -97,9 +97,9 @@ function collect(part: {
   readonly end: number;
   readonly start: number;
   readonly linesBefore: number;
-}): { slices: readonly number[]; indexes: readonly number[] } {
+}): { ranges: readonly number[]; indexes: readonly number[] } {
   const { body, segments, isWanted, first, end } = part;
-  const slices: number[] = [];
+  const ranges: number[] = [];
   const indexes: number[] = [];
   let start = part.start;
   let line = part.linesBefore;
@@ -109,14 +109,14 @@ function collect(part: {
     if (counts(id)) {
       const lines = countLines(body, start, stop);
       if (id === SEGMENT_ALL || isWanted[id] === true) {
-        slices.push(start, stop);
+        ranges.push(start, stop);
         for (let at = 0; at < lines; at += 1) indexes.push(line + at);
       }
       line += lines;
     }
     start = stop;
   }
-  return { slices, indexes };
+  return { ranges, indexes };
 }
 
 /** Commit lines are nobody's change, and what was rolled back may be gone from the body one day. */

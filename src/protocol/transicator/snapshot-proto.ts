@@ -1,4 +1,4 @@
-/** A snapshot as a stream of protobuf messages, each behind its length as four bytes, big end first. */
+/** hot path: a snapshot as a stream of protobuf messages, each behind its length as four bytes, big end first. */
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import type { TableDef } from '../../core/table.ts';
 import type { Cell } from '../../core/value.ts';
@@ -26,18 +26,23 @@ export function tableFrame(table: TableDef): Uint8Array {
   return frame(out.join().finish());
 }
 
-/** A StreamMessagePb with a row of the table that was announced last. NULL is an empty ValuePb. */
-export function rowFrame(table: TableDef, cells: readonly Cell[]): Uint8Array {
-  const out = new BinaryWriter().tag(2, LengthDelimited).fork();
+/** StreamMessagePb with rows of the table that was announced last, one frame each. NULL is an empty ValuePb. */
+export function rowFrames(table: TableDef, rows: readonly (readonly Cell[])[]): Uint8Array {
   const columns = columnsOf(table);
-  for (let at = 0; at < columns.length; at += 1) {
-    const column = columns[at];
-    const cell = cells[at] ?? null;
-    out.tag(1, LengthDelimited).fork();
-    if (column !== undefined && cell !== null) writeValue(out, column, cell);
-    out.join();
-  }
-  return frame(out.join().finish());
+  const out = new BinaryWriter();
+  return frames(
+    rows.map((cells) => {
+      out.tag(2, LengthDelimited).fork();
+      for (let at = 0; at < columns.length; at += 1) {
+        const column = columns[at];
+        const cell = cells[at] ?? null;
+        out.tag(1, LengthDelimited).fork();
+        if (column !== undefined && cell !== null) writeValue(out, column, cell);
+        out.join();
+      }
+      return out.join().finish();
+    }),
+  );
 }
 
 /** Integers and timestamps have fields of their own; all else is Postgres' text, as bytes. */
@@ -63,8 +68,18 @@ function bytesOf({ kind }: Column, cell: Exclude<Cell, null>): Uint8Array {
 }
 
 function frame(message: Uint8Array): Uint8Array {
-  const out = new Uint8Array(LENGTH_BYTES + message.length);
-  new DataView(out.buffer).setUint32(0, message.length);
-  out.set(message, LENGTH_BYTES);
+  return frames([message]);
+}
+
+function frames(messages: readonly Uint8Array[]): Uint8Array {
+  const bytes = messages.reduce((sum, { length }) => sum + LENGTH_BYTES + length, 0);
+  const out = new Uint8Array(bytes);
+  const view = new DataView(out.buffer);
+  let at = 0;
+  for (const message of messages) {
+    view.setUint32(at, message.length);
+    out.set(message, at + LENGTH_BYTES);
+    at += LENGTH_BYTES + message.length;
+  }
   return out;
 }

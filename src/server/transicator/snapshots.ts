@@ -5,7 +5,7 @@ import type { OutgoingHttpHeaders } from 'node:http';
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import type { RowSnapshot } from '../../engine/api.ts';
 import { snapshotHead, snapshotTail, TableJson } from '../../protocol/transicator/snapshot-json.ts';
-import { headerFrame, rowFrame, tableFrame } from '../../protocol/transicator/snapshot-proto.ts';
+import { headerFrame, rowFrames, tableFrame } from '../../protocol/transicator/snapshot-proto.ts';
 import { requireSelectors } from '../auth.ts';
 import type { ParsedQuery } from '../input.ts';
 import { clientSignal, sendChunks, withoutIdleLimit } from '../send.ts';
@@ -20,6 +20,8 @@ type Form = keyof typeof FORMS;
 
 const READ_BYTES = 1024 * 1024;
 const CHUNK_BYTES = 64 * 1024;
+/** Rows whose texts are in memory together. */
+const PIECE_ROWS = 100;
 /** Behind the body of a protobuf snapshot: the number of its rows. Without it the body is not complete. */
 export const ROWS_TRAILER = 'Transicator-Snapshot-Rows';
 const TXID_HEADER = 'Transicator-Snapshot-TXID';
@@ -175,7 +177,10 @@ async function* jsonPieces(rows: RowSnapshot): AsyncGenerator<Uint8Array> {
     const text = new TableJson(table, at === 0);
     yield Buffer.from(text.open());
     for await (const chunk of rows.rows(table)) {
-      yield Buffer.from(chunk.map((row) => text.row(row)).join(''));
+      for (let start = 0; start < chunk.length; start += PIECE_ROWS) {
+        const piece = chunk.slice(start, start + PIECE_ROWS);
+        yield Buffer.from(piece.map((row) => text.row(row)).join(''));
+      }
     }
     yield Buffer.from(text.close());
   }
@@ -191,7 +196,7 @@ async function* protoPieces(
     yield tableFrame(table);
     for await (const chunk of rows.rows(table)) {
       count.rows += chunk.length;
-      yield Buffer.concat(chunk.map((row) => rowFrame(table, row)));
+      yield rowFrames(table, chunk);
     }
   }
 }
