@@ -1,6 +1,6 @@
 /** The public replica: the follower, joined to Node's network, clock and disk. */
 import { randomUUID } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { CrashHook } from './client/crash-points.ts';
 import type { ReplicaEvent, ReplicaEventOf } from './client/events.ts';
@@ -193,6 +193,13 @@ class DiskReplica implements Replica {
 /** SQLite would only say that it cannot open the file. */
 function inExistingFolder(file: string): string {
   const path = resolve(file);
+  if (file.trim() === '' || statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) {
+    throw new TidelockError({
+      code: 'BAD_REQUEST',
+      message: file.trim() === '' ? 'the name of the file is empty' : `${path} is a folder`,
+      hint: 'name a file, for example fr.db; it is made when it does not exist',
+    });
+  }
   if (existsSync(dirname(path))) return path;
   throw new TidelockError({
     code: 'REPLICA_WRITE_FAILED',

@@ -8,6 +8,7 @@ import { parseSelectorRule } from '../core/selector.ts';
 import { DEFAULT_POLICY } from '../engine/engine.ts';
 import { TABLE_NAMINGS } from '../protocol/transicator/names.ts';
 import { DEFAULT_LIMITS, NO_TOKENS } from '../server/config.ts';
+import { parseTableName, splitDeclaration } from './table-name.ts';
 
 /** What a setting tells about itself besides its type. */
 export type SettingNotes = {
@@ -68,18 +69,16 @@ const text = z.string().trim().min(1);
 
 /** `public.cities=country`, or an object with the same two parts. */
 const table = z.preprocess(
-  (value) => {
-    if (typeof value !== 'string') return value;
-    const equals = value.indexOf('=');
-    return equals < 0
-      ? { name: value, selector: '' }
-      : { name: value.slice(0, equals).trim(), selector: value.slice(equals + 1).trim() };
-  },
+  (value) => (typeof value === 'string' ? splitDeclaration(value) : value),
   z
     .strictObject({
       name: z
         .string()
-        .regex(/^[^.]+\.[^.]+$/, 'must be schema.table, for example public.cities')
+        .refine(
+          (name) => parseTableName(name) !== null,
+          'must be schema.table, for example public.cities',
+        )
+        .transform((name) => parseTableName(name) ?? name)
         .describe('schema.table'),
       selector: z.string().min(1, 'must be an expression over the row, or * for everyone'),
     })

@@ -74,7 +74,8 @@ function report(error: unknown): number {
   }
   console.error(`error ${error.code}: ${error.message}`);
   if (error.hint !== undefined) console.error(`  what to do: ${error.hint}`);
-  return USAGE_CODES.has(error.code) ? EXIT_USAGE : EXIT_FAILED;
+  const isUsage = USAGE_CODES.has(error.code) || error.details?.isUsage === true;
+  return isUsage ? EXIT_USAGE : EXIT_FAILED;
 }
 
 function packageVersion(): string {

@@ -1,5 +1,15 @@
 /** Options that several commands share. */
+import { basename, delimiter, dirname, relative } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
+
+/** How this program is called again from here: by its name when it is in the PATH, else by its path. */
+export function programName(): string {
+  const program = process.argv[1] ?? 'tidelock';
+  const folders = (process.env.PATH ?? '').split(delimiter);
+  if (folders.includes(dirname(program))) return basename(program);
+  const short = relative(process.cwd(), program);
+  return short.startsWith('..') || short === '' ? program : short;
+}
 
 /** For options that may be given several times. */
 export function collect(value: string, previous: readonly string[] | undefined): readonly string[] {

@@ -93,7 +93,7 @@ class PlainReporter implements Reporter {
         return;
       case 'resync':
         this.#say(
-          `synchronised by difference at ${event.ts}: ${event.inserted} rows inserted, ` +
+          `synchronised by difference at ${event.ts}: ${rows(event.inserted)} inserted, ` +
             `${event.updated} updated, ${event.deleted} deleted (${event.reason})`,
         );
         return;
@@ -168,14 +168,15 @@ function describe(state: FollowerState): string {
 }
 
 function copied(receivedBytes: number, totalBytes: number | null): string {
-  const received = megabytes(receivedBytes);
-  if (totalBytes === null || totalBytes === 0) return `${received} MB`;
+  const [unit, name] = (totalBytes ?? receivedBytes) < 1_000_000 ? [1000, 'kB'] : [1_000_000, 'MB'];
+  const received = (receivedBytes / unit).toFixed(1);
+  if (totalBytes === null || totalBytes === 0) return `${received} ${name}`;
   const percent = Math.floor((receivedBytes / totalBytes) * 100);
-  return `${received} of ${megabytes(totalBytes)} MB (${percent} %)`;
+  return `${received} of ${(totalBytes / unit).toFixed(1)} ${name} (${percent} %)`;
 }
 
-function megabytes(bytes: number): string {
-  return (bytes / 1_000_000).toFixed(1);
+function rows(count: number): string {
+  return count === 1 ? '1 row' : `${count} rows`;
 }
 
 /** From Postgres' commit to the commit in the file. Clocks of two machines may differ. */

@@ -61,14 +61,15 @@ async function replicate(
   reporter: Reporter,
   stopped: AbortSignal,
 ): Promise<void> {
-  const watch = new Watch();
+  const watch = new Watch(flags.once === true);
   const late = flags.timeout === undefined ? [] : [AbortSignal.timeout(flags.timeout * 1000)];
-  const signal = AbortSignal.any([stopped, ...late]);
+  const signal = AbortSignal.any([stopped, watch.refused, ...late]);
   const token = tokenOf(flags.token);
   const onEvent = (event: ReplicaEvent): void => {
     reporter.event(event);
     watch.event(event);
   };
+  watch.whenCaughtUp(() => void tellMissing({ flags, reporter, signal }));
   try {
     const { server, selector: selectors, db: file, repair } = flags;
     const options = { server, selectors, file, token, repair, signal, onEvent };
@@ -103,19 +104,56 @@ async function catchUp(work: {
   if (typeof upper === 'string') await replica.waitFor(upper);
 }
 
+/** Tables that are declared at the server and do not come: nobody would miss them in time. */
+async function tellMissing(work: {
+  readonly flags: ReplicateFlags;
+  readonly reporter: Reporter;
+  readonly signal: AbortSignal;
+}): Promise<void> {
+  const { flags, reporter, signal } = work;
+  const api = new ServerApi(new HttpTransport(flags.server, tokenOf(flags.token)));
+  try {
+    const { tables = [] } = (await api.getJson('/v1/status', signal)) as { tables?: TableNews[] };
+    for (const { name, state, reason } of tables) {
+      if (state === 'live') continue;
+      reporter.event({ kind: 'warning', message: `table ${name} is ${state}: ${reason}` });
+    }
+  } catch {
+    // It is a courtesy: the feed goes on, and tells of trouble itself.
+  }
+}
+
+type TableNews = { readonly name: string; readonly state: string; readonly reason?: string };
+
 /** Turns events into promises. */
 class Watch {
   readonly #caughtUp = Promise.withResolvers<void>();
   readonly #failed = Promise.withResolvers<never>();
+  readonly #refused = new AbortController();
+  readonly #isOnce: boolean;
   /** The last error, for a message at the end. */
   trouble: TidelockError | undefined;
 
-  constructor() {
+  /** `isOnce`: nobody is there to renew a token. */
+  constructor(isOnce: boolean) {
+    this.#isOnce = isOnce;
     this.#failed.promise.catch(() => {}); // also when nobody waits
   }
 
+  /** Aborts, with the error, when trying again cannot help. */
+  get refused(): AbortSignal {
+    return this.#refused.signal;
+  }
+
+  whenCaughtUp(act: () => void): void {
+    this.#caughtUp.promise.then(act);
+  }
+
   event(event: ReplicaEvent): void {
-    if (event.kind === 'error') this.trouble = event.error;
+    if (event.kind === 'error') {
+      this.trouble = event.error;
+      if (this.#isOnce && event.error.code === 'TOKEN_INVALID') this.#refused.abort(event.error);
+    }
     if (event.kind !== 'state') return;
     const { state } = event;
     if (state.kind === 'failed') this.#failed.reject(new TidelockError(state.trouble));

@@ -20,6 +20,7 @@ import {
 } from './config-load.ts';
 import { dataDirOf, engineOptionsOf, rowStreamsOptionsOf, serverConfigOf } from './config-parts.ts';
 import { logWriter } from './log-lines.ts';
+import { programName } from './options.ts';
 import { stopOnSignal } from './stop-signal.ts';
 
 type ServeFlags = Readonly<Record<string, unknown>> & {
@@ -145,6 +146,6 @@ function announce({ url, sourceUrl, settings }: Service, isJson: boolean): void 
   status    ${url}/v1/status
 try (FR stands for a selector of yours):
   curl -N${header} '${url}/v1/feed?selector=FR'
-  tidelock replicate --server ${url} --selector FR --db fr.db${hasTokens ? ' --token "$TIDELOCK_TOKEN"' : ''}
+  ${programName()} replicate --server ${url} --selector FR --db fr.db${hasTokens ? ' --token "$TIDELOCK_TOKEN"' : ''}
 stop with Ctrl-C`);
 }

@@ -1,6 +1,7 @@
 /** `tidelock verify`: is the file what Postgres had at its position? */
 import type { Command } from 'commander';
 import type { DigestDifference } from '../client/digest-history.ts';
+import { hasCode, TidelockError } from '../core/errors.ts';
 import type { Cell } from '../core/value.ts';
 import type { RowDifference } from '../sqlite/replica-copy.ts';
 import { type VerifyReport, verifyReplica } from '../verify.ts';
@@ -27,7 +28,10 @@ export function register(program: Command): void {
     .option('--token <token>', 'JWT, if the server wants one (or TIDELOCK_TOKEN)')
     .option('--limit <rows>', 'differing rows to name, at most', countOption, LIMIT)
     .option('--json', 'print one JSON object')
-    .addHelpText('after', '\nExit code 0: equal. 1: different, or it could not be found out.\n')
+    .addHelpText(
+      'after',
+      '\nExit code 0: equal. 1: different, or it could not be found out. 2: there is no such replica.\n',
+    )
     .action(async (flags: VerifyFlags, command: Command) => {
       requireOptions(command, ['server', 'db']);
       await run(flags);
@@ -46,9 +50,17 @@ async function run(flags: VerifyFlags): Promise<void> {
     if (isTerminal) process.stderr.write('\r\u001b[K');
     console.log(flags.json === true ? JSON.stringify(report, jsonCell) : describe(report));
     if (!report.isEqual || report.tables.length === 0) process.exitCode = 1;
+  } catch (error) {
+    throw hasCode(error, 'REPLICA_UNFIT') ? notAReplica(error) : error;
   } finally {
     release();
   }
+}
+
+/** 1 would say: different. */
+function notAReplica(cause: TidelockError): TidelockError {
+  const { code, message, hint } = cause;
+  return new TidelockError({ code, message, hint, details: { isUsage: true }, cause });
 }
 
 /** The report for people. */
@@ -85,7 +97,7 @@ function tableLines({ tables }: VerifyReport): readonly string[] {
   return tables.map(
     (entry) =>
       `  ${entry.table.padEnd(table)}  ${entry.selector.padEnd(selector)}  ` +
-      `${String(entry.rows).padStart(rows)} rows  ${entry.digest}  ${entry.isEqual ? 'equal' : 'DIFFERENT'}`,
+      `${String(entry.rows).padStart(rows)} ${entry.rows === 1 ? 'row ' : 'rows'}  ${entry.digest}  ${entry.isEqual ? 'equal' : 'DIFFERENT'}`,
   );
 }
 

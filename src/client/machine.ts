@@ -95,6 +95,7 @@ const PROTOCOL_ERRORS_MAX = 2;
 
 /** Retrying cannot mend these: somebody has to change the file, the request or the token. */
 const FATAL: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'NOT_FOUND',
   'REPLICA_UNFIT',
   'REPLICA_IN_USE',
   'TOKEN_FORBIDS',

@@ -180,20 +180,19 @@ export class ReplicatedTables {
     }
     this.#unfit.delete(event.name);
     if (before === undefined) {
-      this.#define(described.table, write);
+      this.#define(withoutFills(described.table), write);
       if (!event.isNew) this.requireResync(event.name, 'it is replicated from now on', write);
       return;
     }
     const { table, fills } = described;
     const change = compareTables(before, { table, fills, isRewritten: event.isRewritten });
     if (change.kind === 'same') return;
-    this.#define(change.kind === 'additive' ? change.table : table, write);
+    this.#define(change.kind === 'additive' ? change.table : withoutFills(table), write);
     if (change.kind === 'resync') this.requireResync(event.name, change.reason, write);
   }
 
   #define(table: TableDef, write: WriteLine): void {
-    const columns = table.columns.map(({ missing: _, ...column }) => column);
-    this.#known.set(table.name, { ...table, columns });
+    this.#known.set(table.name, withoutFills(table));
     this.#isChanged = true;
     this.#replan(table.name);
     write({ type: 'table', table });
@@ -244,6 +243,11 @@ export class ReplicatedTables {
       if (latest.get(relation.oid) !== relation) this.#plans.delete(relation);
     }
   }
+}
+
+/** `missing` says how rows look that are there already: nothing, where they are copied anew. */
+function withoutFills(table: TableDef): TableDef {
+  return { ...table, columns: table.columns.map(({ missing: _, ...column }) => column) };
 }
 
 /** A table about which the stream said nothing but its name. */

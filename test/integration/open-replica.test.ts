@@ -71,6 +71,9 @@ describe('opening', () => {
       [{ selectors: ['*'] }, 'BAD_SELECTOR'],
       [{ server: 'ftp://somewhere' }, 'BAD_REQUEST'],
       [{ file: folder }, 'REPLICA_WRITE_FAILED'],
+      [{ file: stack.dir }, 'BAD_REQUEST'],
+      [{ file: '' }, 'BAD_REQUEST'],
+      [{ server: `${stack.server}/v1/feed` }, 'NOT_FOUND'],
       [{ file: foreign }, 'REPLICA_UNFIT'],
     ] as const;
     for (const [options, code] of wrong) {

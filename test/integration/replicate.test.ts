@@ -4,6 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { SeededRandom } from '../../src/bench/random.ts';
 import { openReplicaWith } from '../../src/replica.ts';
+import { NO_TOKENS } from '../../src/server/config.ts';
 import { ACCOUNTS, cities, expectEqual, SUM, transfer } from '../support/cities.ts';
 import { Command } from '../support/command.ts';
 import { FaultyProxy } from '../support/faulty-proxy.ts';
@@ -128,6 +129,30 @@ describe('following', () => {
     expect(await run.exit()).toBe(1);
     expect(run.stderr).toMatch(/^error TIMEOUT: .*SERVER_UNREACHABLE/);
     expect(existsSync(stack.file('r'))).toBe(false);
+  });
+});
+
+describe('told in time', () => {
+  test('--once fails at once when its token is not accepted: nobody is there to renew it', async () => {
+    const tokens = { ...NO_TOKENS, secrets: ['a secret of more than thirty-two bytes'] };
+    const stack = await cities({ server: { tokens } });
+    const command = replicate(stack, ['--once', '--token', 'nonsense']);
+    expect(await command.exit()).toBe(1);
+    expect(command.stderr).toMatch(/^error TOKEN_INVALID: /m);
+  });
+
+  test('tables that are declared and do not come are named', async () => {
+    const tables = { 'public.city': 'country', 'public.secret': 'country', 'public.gone': '*' };
+    const schema = `CREATE TABLE city (id int PRIMARY KEY, country text);
+      ALTER TABLE city REPLICA IDENTITY FULL; CREATE TABLE secret (country text)`;
+    const stack = await cities({ schema, tables });
+    const command = replicate(stack);
+    const missing = (table: string): Promise<unknown> =>
+      command.line(`${table} is named`, (line) => {
+        return line.kind === 'warning' && String(line.message).includes(`table ${table} is unfit`);
+      });
+    await missing('public.secret');
+    await missing('public.gone');
   });
 });
 

@@ -1,4 +1,5 @@
 /** `tidelock verify`: says equal only when it is so, and finds what is not, by key. */
+import { writeFileSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from 'vitest';
 import { type VerifyReport, verifyReplica } from '../../src/verify.ts';
@@ -169,7 +170,7 @@ describe('as a command', () => {
     });
   });
 
-  test('what cannot be found out is exit code 1 with the reason', async () => {
+  test('what cannot be found out is exit code 1 with the reason, what is no replica 2', async () => {
     const stack = await cities();
     await stopped(stack);
     const file = ['--db', stack.file('r')];
@@ -181,7 +182,12 @@ describe('as a command', () => {
     expect(await foreign.exit()).toBe(1);
     expect(foreign.stderr).toMatch(/^error TIMELINE_CHANGED: .*another-1/);
     const nothing = new Command(['verify', '--server', stack.server, '--db', `${stack.dir}/no.db`]);
-    expect(await nothing.exit()).toBe(1);
+    expect(await nothing.exit()).toBe(2);
     expect(nothing.stderr).toMatch(/^error REPLICA_UNFIT: there is no file/);
+    const letter = `${stack.dir}/letter.txt`;
+    writeFileSync(letter, 'Dear Sir or Madam, '.repeat(100));
+    const noReplica = new Command(['verify', '--server', stack.server, '--db', letter]);
+    expect(await noReplica.exit()).toBe(2);
+    expect(noReplica.stderr).toMatch(/^error REPLICA_UNFIT: /);
   });
 });

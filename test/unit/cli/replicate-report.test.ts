@@ -108,3 +108,14 @@ test('with --json every event is one line, with the latency of what was applied'
   ]);
   expect(err()).toBe('');
 });
+
+test('small copies and single rows are said as they are', () => {
+  const { reporter, err } = screen();
+  reporter.event({ kind: 'progress', receivedBytes: 512, totalBytes: 2048 });
+  reporter.event({
+    ...{ kind: 'resync', reason: 'why', ts: '0/A', timeline: 't' },
+    ...{ inserted: 1, updated: 0, deleted: 2 },
+  });
+  expect(err()).toContain('copying: 0.5 of 2.0 kB (25 %)');
+  expect(err()).toContain('1 row inserted, 0 updated, 2 deleted (why)');
+});
