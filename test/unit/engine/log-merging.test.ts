@@ -189,17 +189,23 @@ function live(lives: { readonly plain: Life; readonly merging: Life }, one: Acti
   }
 }
 
-test('P1, P2, P7: merging at any moment changes nothing for any reader, from any position', () => {
-  fc.assert(
-    fc.property(fc.array(action, { maxLength: 40, size: 'max' }), (actions) => {
-      const lives = { plain: new Life(), merging: new Life() };
-      for (const one of actions) live(lives, one);
-      expect(lives.merging.finish()).toEqual(lives.plain.finish());
-      for (const store of stores.splice(0)) store.close();
-    }),
-    { numRuns: 400 },
-  );
-});
+const TIMEOUT_MS = 60_000;
+
+test(
+  'P1, P2, P7: merging at any moment changes nothing for any reader, from any position',
+  () => {
+    fc.assert(
+      fc.property(fc.array(action, { maxLength: 40, size: 'max' }), (actions) => {
+        const lives = { plain: new Life(), merging: new Life() };
+        for (const one of actions) live(lives, one);
+        expect(lives.merging.finish()).toEqual(lives.plain.finish());
+        for (const store of stores.splice(0)) store.close();
+      }),
+      { numRuns: 400 },
+    );
+  },
+  TIMEOUT_MS,
+);
 
 const LIMITS = { freshGroups: 5, bytesMax: 2000, groupsMin: 3, groupsMax: 10 };
 
