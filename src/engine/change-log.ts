@@ -6,7 +6,14 @@ import { TidelockError } from '../core/errors.ts';
 import type { Ts } from '../core/lsn.ts';
 import { linesOfLast } from '../log/change-lines.ts';
 import type { GroupHead } from '../log/group.ts';
-import { HISTORY_MAX, NO_SEQUENCE, type Sequence } from '../protocol/transicator/sequence.ts';
+import { placeOf } from '../log/heads.ts';
+import type { LogStore } from '../log/port.ts';
+import {
+  HISTORY_MAX,
+  INDEX_MAX,
+  NO_SEQUENCE,
+  type Sequence,
+} from '../protocol/transicator/sequence.ts';
 import { isInSnapshot } from '../protocol/transicator/visibility.ts';
 import type { ChangesRequest } from './api.ts';
 import { cannotFollow } from './change-of-line.ts';
@@ -42,6 +49,7 @@ export class ChangeLog {
     const { tail } = this.#core;
     const { identity, upper, tables } = tail.store;
     if (identity === null) throw notReady();
+    tail.countsPurged = true;
     const history = historyOf(identity.generation);
     const since = this.isFromStart(request.since) ? null : request.since;
     if (since !== null) this.#requireReachable(since, history);
@@ -61,7 +69,8 @@ export class ChangeLog {
   /** Throws `TOO_OLD` when the log begins behind `since`, or `since` is of another history. */
   #requireReachable(since: Sequence, history: number): void {
     const { store } = this.#core.tail;
-    if (since.history === history && since.ts >= store.since) return;
+    const hasAll = since.ts > store.since || this.#isEndOfPurged(since);
+    if (since.history === history && hasAll) return;
     throw new TidelockError({
       code: 'TOO_OLD',
       message:
@@ -70,6 +79,12 @@ export class ChangeLog {
           : 'this sequence is of another history of the database',
       hint: 'take a new snapshot',
     });
+  }
+
+  /** At the last purged transaction, only its end will do: what a client has not of it is gone. */
+  #isEndOfPurged({ ts, index }: Sequence): boolean {
+    const { store } = this.#core.tail;
+    return ts === store.since && index >= lastIndexOf(store);
   }
 
   #first(history: number): Sequence {
@@ -83,7 +98,8 @@ export class ChangeLog {
     const { heads, since, identity } = tail.store;
     const head = heads.at(-1);
     if (head === undefined) {
-      return since === identity?.startTs ? NO_SEQUENCE : { history, ts: since, index: 0 };
+      const hasNothing = since === identity?.startTs;
+      return hasNothing ? NO_SEQUENCE : { history, ts: since, index: lastIndexOf(tail.store) };
     }
     if (this.#ends?.seq !== head.seq || this.#ends.last.ts !== head.lastTs) {
       const before = head.part === 'whole' ? 0 : this.#linesBefore(head);
@@ -115,20 +131,15 @@ export class ChangeLog {
   }
 }
 
+/** The number of the last line of the last purged transaction; the highest there can be when it is not known. */
+function lastIndexOf({ purgedLines, since, identity }: LogStore): number {
+  if (since === identity?.startTs) return 0;
+  return purgedLines === undefined ? INDEX_MAX : Math.max(0, purgedLines - 1);
+}
+
 /** The first history has no bits in its sequences. */
 function historyOf(generation: number): number {
   return Math.min(Math.max(0, generation - 1), HISTORY_MAX);
-}
-
-function placeOf(heads: readonly GroupHead[], seq: number): number {
-  let low = 0;
-  let high = heads.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((heads[middle]?.seq ?? 0) < seq) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 function notReady(): TidelockError {

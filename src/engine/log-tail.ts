@@ -10,6 +10,7 @@ import {
   sliceBySelector,
   sliceGroup,
 } from '../log/slices.ts';
+import { linesOfPurged } from './purged-lines.ts';
 import { type ReaderSet, ReaderSets, type Run } from './reader-sets.ts';
 
 type CachedGroup = StoredGroup & {
@@ -40,6 +41,8 @@ const CACHED_GROUP_BYTES = 1024;
 
 export class LogTail {
   readonly store: LogStore;
+  /** Set by readers that number lines: they must know whether a position inside the last purged transaction lacks some. */
+  countsPurged = false;
   readonly sets: ReaderSets = new ReaderSets();
   readonly #bytesMax: number;
   readonly #cache = new Map<number, CachedGroup>();
@@ -84,7 +87,7 @@ export class LogTail {
   }
 
   purge(seq: number): void {
-    this.store.purge(seq);
+    this.store.purge(seq, this.countsPurged ? linesOfPurged(this.store, seq) : undefined);
     this.#index.drop(seq);
     for (const [cached, group] of this.#cache) {
       if (cached <= seq) this.#forget(cached, group);

@@ -59,6 +59,8 @@ export interface LogStore {
    * As durable as the purges themselves. A snapshot that sees every transaction up to it lacks nothing here.
    */
   readonly purgedTxid: number;
+  /** Lines, without its commit line, of the last purged transaction: the one at `since`. Undefined = not known. */
+  readonly purgedLines: number | undefined;
   readonly sizeBytes: number;
   /** The last known definitions of the replicated tables, as of `upper`. */
   readonly tables: readonly TableDef[];
@@ -101,7 +103,10 @@ export interface LogStore {
    * has changed then.
    */
   merge(firstSeq: number, lastSeq: number): GroupHead;
-  /** Removes all groups up to and including `seq`; `since` and `purgedTxid` follow, atomically. */
-  purge(seq: number): void;
+  /**
+   * Removes all groups up to and including `seq`; `since`, `purgedTxid` and `purgedLines` (given by the caller,
+   * who has read the group) follow, atomically.
+   */
+  purge(seq: number, lines?: number): void;
   close(): void;
 }

@@ -122,6 +122,10 @@ class SqliteLogStore implements LogStore {
     return this.#view.frontier.purgedTxid;
   }
 
+  get purgedLines(): number | undefined {
+    return this.#view.frontier.purgedLines;
+  }
+
   get sizeBytes(): number {
     return this.#view.sizeBytes + this.#stagedBytes;
   }
@@ -269,11 +273,11 @@ class SqliteLogStore implements LogStore {
     return merged;
   }
 
-  purge(seq: number): void {
+  purge(seq: number, lines?: number): void {
     assert(seq < this.#view.nextSeq, `group ${seq} exists and can be purged`);
     const last = this.#view.lastUpTo(seq);
     if (last === undefined) return;
-    const frontier = this.#view.frontierAfter(last);
+    const frontier = { ...this.#view.frontierAfter(last), purgedLines: lines };
     this.#mayHaveGarbage = true;
     this.#write('purge', 'unsynced', () => {
       this.#statements.writeFrontier(frontier);

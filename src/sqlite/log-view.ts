@@ -13,6 +13,8 @@ export type Frontier = {
   readonly since: Ts;
   readonly upper: Ts;
   readonly purgedTxid: number;
+  /** Missing when it was not counted. */
+  readonly purgedLines?: number | undefined;
 };
 
 export class LogView {

@@ -16,6 +16,8 @@ export type Sequence = {
 };
 
 export const HISTORY_MAX = 2047;
+/** The highest number of a change. */
+export const INDEX_MAX = 0xffff_ffff;
 /** Before everything: what an empty log answers, and `since` of a client that has nothing. */
 export const NO_SEQUENCE: Sequence = { history: 0, ts: 0 as Ts, index: 0 };
 

@@ -1,0 +1,113 @@
+/** What clients are told when the log no longer reaches back to them. */
+import { afterEach, beforeEach, expect, inject, test } from 'vitest';
+import { type Stack, until } from '../support/stack.ts';
+import { getChanges, openTransicator, refusal, settled } from '../support/transicator-world.ts';
+
+let stack: Stack;
+
+beforeEach(async () => {
+  stack = await openTransicator({
+    postgresUrl: inject('postgresUrl'),
+    schema: 'CREATE TABLE item (id int PRIMARY KEY, _change_selector text);',
+    engine: { policy: { keepS: 2 }, limits: { partBytesMax: 4096 } },
+  });
+});
+
+afterEach(async () => {
+  await stack.close();
+});
+
+const TOO_OLD = { status: 400, code: 'SNAPSHOT_TOO_OLD' };
+
+const untilPurged = (): Promise<void> =>
+  until('everything is purged', () => stack.engine.status().log.groups === 0);
+
+async function write(sql: string): Promise<void> {
+  await stack.sql.query(sql);
+  await settled(stack);
+}
+
+test('an old position works at first and is refused after the purge; all purged, first and last are the newest', async () => {
+  await write("INSERT INTO item VALUES (1, 'foo')");
+  const first = await getChanges(stack, 'scope=foo');
+  await write("INSERT INTO item VALUES (2, 'foo')");
+  const { changes, lastSequence } = await getChanges(
+    stack,
+    `scope=foo&since=${first.lastSequence}`,
+  );
+  expect(changes).toHaveLength(1);
+  await untilPurged();
+  expect(await refusal(stack, `/changes?scope=foo&since=${first.lastSequence}`)).toMatchObject(
+    TOO_OLD,
+  );
+  const none = { changes: null, firstSequence: lastSequence, lastSequence };
+  expect(await getChanges(stack, 'scope=foo')).toEqual(none);
+  expect(await getChanges(stack, `scope=foo&since=${lastSequence}`)).toEqual(none);
+  await write("INSERT INTO item VALUES (3, 'foo')");
+  expect((await getChanges(stack, `scope=foo&since=${lastSequence}`)).changes).toHaveLength(1);
+});
+
+test.each([5, 2000])(
+  'of a purged transaction of %i rows only the end is a position that lacks nothing',
+  async (rows) => {
+    await getChanges(stack, 'scope=foo');
+    await write(`INSERT INTO item SELECT g, 'foo' FROM generate_series(1, ${rows}) g`);
+    const { changes, lastSequence } = await getChanges(stack, `scope=foo&limit=100000`);
+    expect(changes).toHaveLength(rows);
+    const inside = changes?.at(-2)?.sequence;
+    expect((await getChanges(stack, `scope=foo&since=${inside}`)).changes).toHaveLength(1);
+    await untilPurged();
+    expect(await refusal(stack, `/changes?scope=foo&since=${inside}`)).toMatchObject(TOO_OLD);
+    expect(await getChanges(stack, `scope=foo&since=${lastSequence}`)).toEqual({
+      ...{ changes: null, firstSequence: lastSequence, lastSequence },
+    });
+    await stack.stop();
+    await stack.start();
+    expect(await refusal(stack, `/changes?scope=foo&since=${inside}`)).toMatchObject(TOO_OLD);
+    expect((await getChanges(stack, `scope=foo&since=${lastSequence}`)).lastSequence).toBe(
+      lastSequence,
+    );
+  },
+);
+
+test('a snapshot of before a purge, or of before the slot, is refused; a new one is not', async () => {
+  const now = async (): Promise<string> => {
+    const { rows } = await stack.sql.query<{ s: string }>(
+      'SELECT pg_current_snapshot()::text AS s',
+    );
+    return rows[0]?.s ?? '';
+  };
+  const xmax = Number((await now()).split(':')[1]);
+  await settled(stack);
+  const beforeSlot = `/changes?scope=foo&snapshot=${xmax - 20}:${xmax - 20}:`;
+  expect(await refusal(stack, beforeSlot)).toMatchObject(TOO_OLD);
+  const before = await now();
+  expect((await getChanges(stack, `scope=foo&snapshot=${before}`)).changes).toBeNull();
+  await write("INSERT INTO item VALUES (1, 'foo')");
+  expect((await getChanges(stack, `scope=foo&snapshot=${before}`)).changes).toHaveLength(1);
+  await untilPurged();
+  expect(await refusal(stack, `/changes?scope=foo&snapshot=${before}`)).toMatchObject(TOO_OLD);
+  expect((await getChanges(stack, `scope=foo&snapshot=${await now()}`)).changes).toBeNull();
+});
+
+test('a transaction that stays open over a purge does not make new snapshots too old', async () => {
+  const open = await stack.client();
+  await open.query('BEGIN');
+  await open.query("INSERT INTO item VALUES (100, 'foo')");
+  await write("INSERT INTO item VALUES (1, 'foo')");
+  await untilPurged();
+  const { rows } = await stack.sql.query<{ s: string }>('SELECT pg_current_snapshot()::text AS s');
+  const query = `scope=foo&snapshot=${rows[0]?.s}`;
+  expect((await getChanges(stack, query)).changes).toBeNull();
+  await open.query('COMMIT');
+  await settled(stack);
+  expect((await getChanges(stack, query)).changes).toHaveLength(1);
+  await untilPurged();
+  expect(await refusal(stack, `/changes?${query}`)).toMatchObject(TOO_OLD);
+});
+
+test('a snapshot that the database has not got to is of another one', async () => {
+  expect(await refusal(stack, '/changes?scope=foo&snapshot=900000000:900000000:')).toMatchObject(
+    TOO_OLD,
+  );
+});
