@@ -1,9 +1,9 @@
 /** The demo in words: one or two aligned lines per fact, and a verdict. */
 
 import type { DemoResult } from '../bench/demo/demo.ts';
-import type { Fault } from '../bench/demo/faults.ts';
 import type { Fact, WorkloadFacts } from '../bench/demo/report.ts';
 import type { ReplicaCheck } from '../bench/demo/verdict.ts';
+import type { FaultOutcome } from '../bench/stress/run-faults.ts';
 import { unreachable } from '../core/assert.ts';
 
 const LABEL_WIDTH = 11;
@@ -50,7 +50,7 @@ export function servingLines(result: DemoResult, program: string): readonly stri
 
 function labelOf(fact: Fact): string {
   if (fact.kind !== 'fault') return fact.kind;
-  return fact.fault.kind === 'connection cut' ? 'cut' : 'kill -9';
+  return fact.fault.planned.fault === 'cut-walsender' ? 'cut' : 'kill -9';
 }
 
 function wordsOf(fact: Fact): readonly string[] {
@@ -77,11 +77,18 @@ function wordsOf(fact: Fact): readonly string[] {
       ];
     case 'check':
       return [checkWords(fact.check)];
-    case 'latency': {
-      const { p50Ms, p99Ms, longestMs, count: samples } = fact.latencies;
+    case 'judge': {
+      const found = fact.failed.length === 0 ? 'none fails' : `FAILED: ${fact.failed.join(', ')}`;
       return [
-        `commit to replica p50 ${milliseconds(p50Ms)}, p99 ${milliseconds(p99Ms)} ` +
-          `(${count(samples)} undisturbed); longest, over a fault, ${milliseconds(longestMs)}`,
+        `${fact.passed} properties pass, ${found}; ${count(fact.checked)} local transactions ` +
+          'held against an independent slot',
+      ];
+    }
+    case 'latency': {
+      const { p50, p99, max, samples } = fact.latency;
+      return [
+        `commit to replica p50 ${milliseconds(p50)}, p99 ${milliseconds(p99)}, longest ` +
+          `${milliseconds(max)} (${count(samples)}, outside of faults)`,
       ];
     }
     default:
@@ -110,31 +117,18 @@ function workloadWords({ kinds, ...facts }: WorkloadFacts): readonly string[] {
   ];
 }
 
-function faultWords(fault: Fault): readonly string[] {
-  if (fault.observed === null) return ['NOT EXERCISED'];
-  if (fault.kind === 'connection cut') {
-    const { downAfterMs, backAfterMs } = fault.observed;
-    return [
-      `replication connection down after ${milliseconds(downAfterMs)}, streaming again after ` +
-        `${milliseconds(backAfterMs)}; ${fault.redelivered} transactions redelivered`,
-    ];
-  }
-  const { position, missed, levelAfterMs, pid } = fault.observed;
-  const how = fault.isCopied ? 'COPIED ANEW' : 'continued there, not copied';
-  return [
-    `replica ${fault.selector} (process ${pid}) gone at ${position}; ${how}; ` +
-      `${missed} transactions behind, level in ${milliseconds(levelAfterMs)}`,
-  ];
+function faultWords({ planned, effects, isHealed, ms }: FaultOutcome): readonly string[] {
+  if (effects.length === 0) return ['NOT EXERCISED'];
+  const whom = planned.fault === 'kill-receiver' ? `replica ${planned.target}: ` : '';
+  const how = isHealed ? `as before after ${milliseconds(ms)}` : 'NOT AS BEFORE IN TIME';
+  return [`${whom}${effects.join('; ')}; ${how}`];
 }
 
-function checkWords(check: ReplicaCheck): string {
-  const { selector, comparison, digest, isDigestEqual, ghosts } = check;
+function checkWords({ selector, comparison, digest, isDigestEqual }: ReplicaCheck): string {
   const equal = isDigestEqual ? 'equal' : 'DIFFERENT';
-  const wrong = comparison.wrong === 0 ? 'row by row equal' : `${comparison.wrong} ROWS DIFFER`;
-  return (
-    `${selector} ${rows(comparison.rows)} digest ${digest.slice(0, DIGEST_CHARS)} ${equal}, ` +
-    `${wrong}, ${ghosts} rolled back`
-  );
+  const wrong = comparison.differences.length;
+  const same = wrong === 0 ? 'every column of every row equal' : `${wrong} ROWS DIFFER`;
+  return `${selector} ${rows(comparison.rows)} digest ${digest.slice(0, DIGEST_CHARS)} ${equal}, ${same}`;
 }
 
 function rows(value: number): string {

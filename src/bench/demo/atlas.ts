@@ -1,11 +1,11 @@
 /**
  * What one writer knows: the rows that are his alone, and what the next transaction does to them. Decides
- * only; src/bench/demo/workload.ts sends it to Postgres. Planning assumes that the transaction commits, so at
- * the end the atlas IS the log of what was written, to be held against Postgres and the replicas.
+ * only; src/bench/demo/workload.ts sends it to Postgres. Planning assumes that the transaction commits.
  */
 import { assert } from '../../core/assert.ts';
 import type { SeededRandom } from '../random.ts';
-import type { City } from './places.ts';
+import type { OpChange } from '../stress/evidence.ts';
+import type { City, Kind } from './places.ts';
 
 /** Ids from here on are places that the workload has founded. */
 export const FOUNDED_ID_MIN = 100_000_000;
@@ -20,7 +20,12 @@ const DELETES_MAX = 2;
 /** With so few places in a country, founding replaces deleting. */
 const ROWS_MIN = 8;
 
-export type Statement = { readonly sql: string; readonly params: readonly string[] };
+export type Statement = {
+  readonly sql: string;
+  readonly params: readonly string[];
+  /** What it does to which rows, for the evidence. */
+  readonly changes: readonly OpChange[];
+};
 
 export type TransactionKind =
   | 'insert'
@@ -57,16 +62,15 @@ const POPULATION_SQL = 'UPDATE city SET population = $2::int4 WHERE id = $1::int
 const COUNTRY_SQL = 'UPDATE city SET country = $2 WHERE id = $1::int4';
 const BULK_SQL = 'UPDATE city SET population = population + 1 WHERE id = ANY ($1::int4[])';
 const RELOCATION_SQL =
-  'INSERT INTO relocation VALUES ($1::int8, $2, $3::int4, $4::int4, $5::int4, clock_timestamp())';
+  'INSERT INTO relocation VALUES ($1::int8, $2, $3::int4, $4::int4, $5::int4, $6::timestamptz)';
 const EDITS_SQL = 'UPDATE kind SET edits = $2::int4 WHERE code = $1';
-
-/** A row of `relocation`, as far as the writer decides it. */
-export type Relocation = { readonly id: number; readonly country: string };
 
 export type AtlasOptions = {
   readonly random: SeededRandom;
   readonly cities: readonly City[];
-  readonly kinds: readonly { readonly code: string; readonly edits: number }[];
+  readonly kinds: readonly Kind[];
+  /** For the time of relocations. */
+  readonly now: () => Date;
   /** Countries that the workload writes in. */
   readonly countries: readonly string[];
   /** The first free ids and the step to the next one: writers never take the same. */
@@ -81,10 +85,8 @@ export class Atlas {
   readonly #step: number;
   readonly #rows = new Map<number, City>();
   readonly #idsByCountry = new Map<string, number[]>();
-  readonly #edits: Map<string, number>;
-  readonly #touched = new Set<number>();
-  readonly #touchedKinds = new Set<string>();
-  readonly #relocations: Relocation[] = [];
+  readonly #kinds: Map<string, Kind>;
+  readonly #now: () => Date;
   readonly #deleted: City[] = [];
   #cityId: number;
   #relocationId: number;
@@ -95,24 +97,10 @@ export class Atlas {
     this.#step = options.step;
     this.#cityId = options.cityId;
     this.#relocationId = options.relocationId;
-    this.#edits = new Map(options.kinds.map(({ code, edits }) => [code, edits]));
+    this.#now = options.now;
+    this.#kinds = new Map(options.kinds.map((kind) => [kind.code, kind]));
     for (const country of options.countries) this.#idsByCountry.set(country, []);
     for (const city of options.cities) this.#add(city);
-  }
-
-  /** Every place that was written: its present row, or null when it is deleted. */
-  get written(): ReadonlyMap<number, City | null> {
-    return new Map([...this.#touched].map((id) => [id, this.#rows.get(id) ?? null]));
-  }
-
-  /** Every relocation that was written. */
-  get relocations(): readonly Relocation[] {
-    return this.#relocations;
-  }
-
-  /** Every kind that was written, with its number of edits. */
-  get writtenKinds(): ReadonlyMap<string, number> {
-    return new Map([...this.#touchedKinds].map((code) => [code, this.#edits.get(code) ?? 0]));
   }
 
   /** The next transaction, by chance. */
@@ -189,8 +177,7 @@ export class Atlas {
       this.#remove(city);
       this.#deleted.push(city);
     }
-    const statements = cities.map(({ id }) => ({ sql: DELETE_SQL, params: [`${id}`] }));
-    return planOf('delete', statements, cities);
+    return planOf('delete', cities.map(deletionOf), cities);
   }
 
   /** Places go to another country: for one replica they vanish, for the other they are new. */
@@ -201,9 +188,9 @@ export class Atlas {
       const others = this.#countries.filter((country) => country !== city.country);
       return this.#write({ ...city, country: this.#random.pick(others) });
     });
-    const statements = after.map(({ id, country }) => ({
-      sql: COUNTRY_SQL,
-      params: [`${id}`, country],
+    const statements = after.map((city) => ({
+      ...{ sql: COUNTRY_SQL, params: [`${city.id}`, city.country] },
+      changes: [changeOf('update', city)],
     }));
     return planOf('move', statements, [...before, ...after]);
   }
@@ -217,10 +204,12 @@ export class Atlas {
     const joined = this.#write({ ...to, population: to.population + people });
     const id = this.#relocationId;
     this.#relocationId += this.#step;
-    this.#relocations.push({ id, country });
-    const params = [id, country, from.id, to.id, people].map(String);
-    const statements = [...[left, joined].map(populationOf), ...[{ sql: RELOCATION_SQL, params }]];
-    return planOf('relocation', statements, [left, joined]);
+    const params = [...[id, country, from.id, to.id, people].map(String), timeOf(this.#now())];
+    const [, , from_city = '', to_city = '', number = '', at = ''] = params;
+    const row = { id: `${id}`, country, from_city, to_city, people: number, at };
+    const change: OpChange = { table: 'public.relocation', op: 'insert', key: `${id}`, row };
+    const statement = { sql: RELOCATION_SQL, params, changes: [change] };
+    return planOf('relocation', [...[left, joined].map(populationOf), statement], [left, joined]);
   }
 
   /** Many rows with one statement. */
@@ -233,21 +222,23 @@ export class Atlas {
     const cities = [...chosen.values()].map((city) =>
       this.#write({ ...city, population: city.population + 1 }),
     );
-    const statement = { sql: BULK_SQL, params: [`{${[...chosen.keys()].join()}}`] };
-    return { ...planOf('bulk', [statement], cities), changes: cities.length };
+    const statement = {
+      ...{ sql: BULK_SQL, params: [`{${[...chosen.keys()].join()}}`] },
+      changes: cities.map((city) => changeOf('update', city)),
+    };
+    return planOf('bulk', [statement], cities);
   }
 
   /** A row that every replica has. */
   #edit(): Plan {
-    const code = this.#random.pick([...this.#edits.keys()]);
-    const edits = (this.#edits.get(code) ?? 0) + 1;
-    this.#edits.set(code, edits);
-    this.#touchedKinds.add(code);
-    const statement = { sql: EDITS_SQL, params: [code, `${edits}`] };
-    return {
-      ...{ kind: 'everyone', statements: [statement], changes: 1 },
-      countries: new Set(this.#countries),
-    };
+    const before = this.#random.pick([...this.#kinds.values()]);
+    const kind = { ...before, edits: before.edits + 1 };
+    const { code } = kind;
+    this.#kinds.set(code, kind);
+    const row = { ...kind, edits: `${kind.edits}` };
+    const change: OpChange = { table: 'public.kind', op: 'update', key: code, row };
+    const statement = { sql: EDITS_SQL, params: [code, `${kind.edits}`], changes: [change] };
+    return { ...planOf('everyone', [statement], []), countries: new Set(this.#countries) };
   }
 
   /** Different places of one country. */
@@ -308,7 +299,6 @@ export class Atlas {
       this.#add(city);
     }
     this.#rows.set(city.id, city);
-    this.#touched.add(city.id);
     return city;
   }
 
@@ -319,7 +309,6 @@ export class Atlas {
 
   #remove({ id, country }: City): void {
     this.#rows.delete(id);
-    this.#touched.add(id);
     const ids = this.#idsByCountry.get(country) ?? [];
     const last = ids.pop();
     const at = ids.indexOf(id);
@@ -333,7 +322,8 @@ function planOf(
   cities: readonly City[],
 ): Plan {
   const countries = new Set(cities.map(({ country }) => country));
-  return { kind, statements, changes: statements.length, countries };
+  const changes = statements.reduce((sum, statement) => sum + statement.changes.length, 0);
+  return { kind, statements, changes, countries };
 }
 
 function insertOf(city: City): Statement {
@@ -341,9 +331,28 @@ function insertOf(city: City): Statement {
   return {
     sql: INSERT_SQL,
     params: [id, name, country, admin, kind, population, lat, lon].map(String),
+    changes: [changeOf('insert', city)],
   };
 }
 
-function populationOf({ id, population }: City): Statement {
-  return { sql: POPULATION_SQL, params: [`${id}`, `${population}`] };
+function populationOf(city: City): Statement {
+  const { id, population } = city;
+  const changes = [changeOf('update', city)];
+  return { sql: POPULATION_SQL, params: [`${id}`, `${population}`], changes };
+}
+
+function deletionOf({ id }: City): Statement {
+  const change: OpChange = { table: 'public.city', op: 'delete', key: `${id}`, row: null };
+  return { sql: DELETE_SQL, params: [`${id}`], changes: [change] };
+}
+
+function changeOf(op: 'insert' | 'update', city: City): OpChange {
+  const row = Object.fromEntries(Object.entries(city).map(([name, cell]) => [name, `${cell}`]));
+  return { table: 'public.city', op, key: `${city.id}`, row };
+}
+
+/** As Postgres prints it in UTC: `2026-11-22 07:50:01.25+00`. */
+function timeOf(date: Date): string {
+  const [day = '', time = ''] = date.toISOString().slice(0, -1).split('T');
+  return `${day} ${time.replace(/\.?0+$/, '')}+00`;
 }

@@ -2,28 +2,34 @@
  * The demo: the whole product on real data, with faults, and a verdict.
  *
  *   Postgres -> places -> engine and server -> replicas -> workload (a cut, a kill, a rollback)
- *   -> quiet at a known position -> comparison -> verdict -> serving until it is closed
+ *   -> quiet at a known position -> comparison -> judge -> verdict -> serving until it is closed
  *
+ * Writers, receivers, faults, oracle and judge are those of the stress (src/bench/stress), over tables of its own.
  * Tells what happens through a `Report`; prints nothing.
  */
-import type { ReplicaEventOf } from '../../client/events.ts';
-import { formatLsn, type Lsn } from '../../core/lsn.ts';
+import { join } from 'node:path';
 import { Closers } from '../closers.ts';
-import { checkReplica, ghostsInPostgres, plantWrongRow } from './check.ts';
-import { type Exercise, exercise } from './exercise.ts';
-import { type Fault, insertPosition, type Period } from './faults.ts';
-import { type Latencies, latenciesOf, samplesOf } from './latency.ts';
-import { openReplicas, openStack, type Stack, stopwatch } from './open.ts';
-import type { LoadedPlaces } from './places.ts';
-import type { Launch, ReplicaProcess } from './replica-process.ts';
+import type { RunFile, VerdictFile } from '../stress/evidence.ts';
+import type { Launch } from '../stress/launched.ts';
+import type { PlannedFault } from '../stress/plan.ts';
+import type { ReceiverProcess, Told } from '../stress/receiver-process.ts';
+import type { FaultOutcome } from '../stress/run-faults.ts';
+import { type Settled, settle } from '../stress/settle.ts';
+import { judgeFolder } from '../stress/verdict.ts';
+import { runFileOf, startEvidence } from './baseline.ts';
+import { checkReplica, plantWrongRow } from './check.ts';
+import { type Exercise, exercise, FAULT_PLAN } from './exercise.ts';
+import { type Demo, openReplicas, openStack, stopwatch } from './open.ts';
+import { EVIDENCE_TABLES, type LoadedPlaces } from './places.ts';
 import type { ReplicaFacts, Report, Stage, WorkloadFacts } from './report.ts';
-import { judge, type ReplicaCheck } from './verdict.ts';
+import { problemsOf, type ReplicaCheck } from './verdict.ts';
 
 /** One replica each. */
 const SELECTORS = ['FR', 'DE', 'IT', 'JP'] as const;
 
-/** Changes nothing, and tells every replica how far Postgres is. */
-const BEACON_SQL = `UPDATE kind SET edits = edits WHERE code = 'PPL'`;
+/** The workload also writes here: places enter and leave what is replicated. */
+const UNWATCHED = 'CH';
+const COUNTRIES = [...SELECTORS, UNWATCHED];
 
 /** What tests break to see the verdict fail. */
 export const PLANTS = ['wrong-row', 'no-cut', 'no-kill'] as const;
@@ -53,9 +59,13 @@ export type DemoResult = {
   readonly transactions: number;
   /** Committed rows that a replica does not have as they were written. */
   readonly lost: number;
-  readonly latencies: Latencies;
+  /** Milliseconds from commit to a replica's commit, outside of faults. */
+  readonly latency: VerdictFile['latency'];
   readonly workload: WorkloadFacts;
-  readonly faults: readonly Fault[];
+  readonly faults: readonly FaultOutcome[];
+  /** What the judge says to each property, and its report with plots. */
+  readonly properties: VerdictFile['properties'];
+  readonly report: string;
   readonly opened: readonly ReplicaFacts[];
   readonly replicas: readonly ReplicaCheck[];
   readonly places: LoadedPlaces;
@@ -68,7 +78,7 @@ export type DemoResult = {
 };
 
 export type Watcher = {
-  onApplied(selector: string, event: ReplicaEventOf<'applied'>): void;
+  onApplied(selector: string, told: Told): void;
   /** The replica's process ended although nobody wanted it. */
   onLost(selector: string): void;
 };
@@ -89,11 +99,11 @@ export async function startDemo(
 ): Promise<RunningDemo> {
   const closers = new Closers();
   try {
-    const { result, replicas } = await run(options, { report, signal, closers });
+    const { result, receivers } = await run(options, { report, signal, closers });
     return {
       result,
       watch: (watcher) => {
-        for (const replica of replicas) watch(replica, watcher);
+        for (const receiver of receivers) watch(receiver, watcher);
       },
       close: () => closers.close(),
     };
@@ -107,107 +117,124 @@ export async function startDemo(
 async function run(
   options: DemoOptions,
   stage: Stage,
-): Promise<{ result: DemoResult; replicas: readonly ReplicaProcess[] }> {
+): Promise<{ result: DemoResult; receivers: readonly ReceiverProcess[] }> {
   const elapsedMs = stopwatch();
-  const { seed, plant, dir, launch } = options;
+  const { seed, dir, launch } = options;
   const stack = await openStack(options, stage);
-  const { replicas, opened } = await openReplicas(
-    { selectors: SELECTORS, dir, launch },
-    stack,
-    stage,
-  );
-  const sinceMs = Date.now();
-  const exercised = await exercise(
-    { seed, omitted: omittedBy(plant) },
-    { ...stack, replicas },
-    stage,
-  );
+  const { demo, opened } = await openReplicas({ selectors: SELECTORS, dir, launch }, stack, stage);
+  const { exercised, settled } = await prove(demo, options, stage);
   const { faults, facts, recent } = exercised;
-  stage.report.fact({ kind: 'workload', ...facts });
-  for (const fault of faults) stage.report.fact({ kind: 'fault', fault });
-  const position = await quieten(stack, replicas, stage);
-  if (plant === 'wrong-row' && replicas[0] !== undefined) plantWrongRow(replicas[0].file);
-  const checks = await check(stack, replicas, exercised, stage);
-  const latencies = latenciesAt(replicas, faults, sinceMs);
-  stage.report.fact({ kind: 'latency', latencies });
-  const { rolledBack } = exercised.workload;
-  const problems = judge({
-    ...{ replicas: checks, faults, latencies, rolledBack, kinds: facts.kinds },
-    ghostsInPostgres: await ghostsInPostgres(stack.session, rolledBack),
+  const replicas = await check(demo, settled, stage);
+  const { verdict: judged, report } = await judgeRun(demo, { seed, settled, elapsedMs }, stage);
+  const { rolledBackRows, kinds, changes, transactions } = facts;
+  const problems = problemsOf({
+    ...{ replicas, faults, judged, kinds, rolledBackRows, plan: FAULT_PLAN },
   });
-  const { changes, transactions } = facts;
   const { places, server, postgres } = stack;
   const result: DemoResult = {
     verdict: problems.length === 0 ? 'PASS' : 'FAIL',
-    ...{ problems, seed, position: formatLsn(position), changes, transactions, latencies },
-    rows: checks.reduce((sum, { comparison }) => sum + comparison.rows, 0),
-    lost: checks.reduce((sum, { comparison }) => sum + comparison.lost, 0),
-    ...{ workload: facts, faults, opened, replicas: checks, places, dir, server, postgres, recent },
+    ...{ problems, seed, position: settled.position, changes, transactions, recent },
+    rows: sum(settled.comparison.map(({ rows }) => rows)),
+    lost: sum(settled.comparison.map(({ differences }) => differences.length)),
+    ...{ latency: judged.latency, properties: judged.properties, report, workload: facts, faults },
+    ...{ opened, replicas, places, dir, server, postgres },
     durationMs: elapsedMs(),
   };
-  return { result, replicas };
+  return { result, receivers: demo.running.receivers };
 }
 
-function omittedBy(plant: Plant | undefined): Fault['kind'] | undefined {
-  if (plant === 'no-cut') return 'connection cut';
-  return plant === 'no-kill' ? 'replica killed' : undefined;
-}
-
-/** Waits until every replica has all that is committed. The writers have ended. */
-async function quieten(
-  { session }: Stack,
-  replicas: readonly ReplicaProcess[],
-  { report, signal }: Stage,
-): Promise<Lsn> {
+/** The workload with its faults, up to a quiet position; all of it in the evidence. */
+async function prove(
+  demo: Demo,
+  { seed, plant }: DemoOptions,
+  stage: Stage,
+): Promise<{ readonly exercised: Exercise; readonly settled: Settled }> {
+  const { stack, running, evidence } = demo;
+  const { report, signal, closers } = stage;
+  const { receivers } = running;
+  const begun = { session: stack.session, url: stack.postgres, countries: COUNTRIES, evidence };
+  const { oracle, position } = await startEvidence(begun);
+  closers.add(() => oracle.abort());
+  for (const receiver of receivers) receiver.recordedFrom = position;
+  const omitted = omittedBy(plant);
+  const exercised = await exercise({ seed, countries: COUNTRIES, omitted }, demo, stage);
+  report.fact({ kind: 'workload', ...exercised.facts });
+  for (const fault of exercised.faults) report.fact({ kind: 'fault', fault });
   const elapsedMs = stopwatch();
-  report.progress('waiting until the replicas have everything');
-  const position = await insertPosition(session);
-  // Otherwise a replica would learn that nothing follows with the next heartbeat only.
-  await session.query(BEACON_SQL);
-  await Promise.all(replicas.map((replica) => replica.reach(position, signal)));
-  report.fact({ kind: 'quiet', position: formatLsn(position), durationMs: elapsedMs() });
-  return position;
+  let quietMs: number | undefined;
+  const setting = { ...stage, evidence, report: { progress: report.progress, line: () => {} } };
+  const settled = await settle(setting, running, {
+    ...{ oracle, tables: EVIDENCE_TABLES },
+    lastLook: async (receiver, target) => {
+      quietMs ??= elapsedMs();
+      if (plant === 'wrong-row' && receiver === receivers[0]) plantWrongRow(receiver.file);
+      await receiver.hasRead(target, signal);
+    },
+  });
+  report.fact({ kind: 'quiet', position: settled.position, durationMs: quietMs ?? 0 });
+  // What is written while the demo goes on serving is nobody's evidence.
+  for (const receiver of receivers) receiver.recordedFrom = null;
+  return { exercised, settled };
+}
+
+function omittedBy(plant: Plant | undefined): PlannedFault['fault'] | undefined {
+  if (plant === 'no-cut') return 'cut-walsender';
+  return plant === 'no-kill' ? 'kill-receiver' : undefined;
 }
 
 async function check(
-  { session, server }: Stack,
-  replicas: readonly ReplicaProcess[],
-  { workload }: Exercise,
+  demo: Demo,
+  { comparison }: Settled,
   { report, signal }: Stage,
 ): Promise<readonly ReplicaCheck[]> {
-  const { written, rolledBack } = workload;
   const checks: ReplicaCheck[] = [];
-  for (const replica of replicas) {
-    report.progress(`comparing ${replica.selector} with Postgres`);
-    const found = await checkReplica({ session, server, replica, written, rolledBack, signal });
+  for (const receiver of demo.running.receivers) {
+    const compared = comparison.find(({ replica }) => replica === receiver.replica);
+    if (compared === undefined) continue;
+    report.progress(`comparing ${receiver.replica} with Postgres`);
+    const found = await checkReplica(demo, receiver, compared, signal);
     report.fact({ kind: 'check', check: found });
     checks.push(found);
   }
   return checks;
 }
 
-function latenciesAt(
-  replicas: readonly ReplicaProcess[],
-  faults: readonly Fault[],
-  sinceMs: number,
-): Latencies {
-  return latenciesOf(
-    replicas.map(({ selector, applied }) => ({
-      samples: samplesOf(applied, sinceMs),
-      faults: faults.flatMap((fault) => periodFor(fault, selector)),
-    })),
+/** The judge reads the folder, and nothing else. */
+async function judgeRun(
+  { evidence, running }: Demo,
+  ended: { readonly seed: number; readonly settled: Settled; readonly elapsedMs: () => number },
+  { report: tell }: Stage,
+): ReturnType<typeof judgeFolder> {
+  tell.progress('judging');
+  const { seed, settled, elapsedMs } = ended;
+  evidence.writeRun(
+    runFileOf(evidence, {
+      ...{ seed, plan: FAULT_PLAN, versions: {} },
+      replicas: running.receivers.map(({ replica, selectors }) => ({
+        ...{ replica, selectors, file: join('..', 'replicas', `${replica}.db`) },
+      })),
+      end: { durationMs: elapsedMs(), how: 'quiet', reason: null, ...settled } as RunFile['end'],
+    }),
   );
+  evidence.flush();
+  const judged = await judgeFolder(evidence.dir);
+  const { properties, latency } = judged.verdict;
+  const named = (verdict: string): readonly string[] =>
+    properties.filter((one) => one.verdict === verdict).map(({ property }) => property);
+  const { checked = 0 } = properties.find(({ property }) => property === 'P1') ?? {};
+  tell.fact({
+    ...{ kind: 'judge', checked, passed: named('pass').length },
+    ...{ failed: named('fail'), report: judged.report },
+  });
+  tell.fact({ kind: 'latency', latency });
+  return judged;
 }
 
-/** When the fault was holding up this replica: a cut holds up all of them. */
-function periodFor(fault: Fault, selector: string): readonly Period[] {
-  if (fault.observed === null) return [];
-  if (fault.kind === 'replica killed' && fault.selector !== selector) return [];
-  return [fault.observed.period];
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
 }
 
-function watch(replica: ReplicaProcess, watcher: Watcher): void {
-  const { selector } = replica;
-  replica.onApplied = (event) => watcher.onApplied(selector, event);
-  replica.onLost = () => watcher.onLost(selector);
+function watch(receiver: ReceiverProcess, watcher: Watcher): void {
+  receiver.onApplied = (told) => watcher.onApplied(receiver.replica, told);
+  receiver.onLost = () => watcher.onLost(receiver.replica);
 }

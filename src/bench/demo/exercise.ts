@@ -1,23 +1,10 @@
-/** The workload of the demo, with its faults beside it. */
-import { assert } from '../../core/assert.ts';
-import { formatLsn } from '../../core/lsn.ts';
+/** The workload of the demo, with its faults beside it: those of the stress, performed by its code. */
+import type { PlannedFault } from '../stress/plan.ts';
+import { type FaultOutcome, runFault } from '../stress/run-faults.ts';
 import { together, until } from '../until.ts';
-import {
-  type CutFault,
-  cutConnection,
-  type Fault,
-  insertPosition,
-  type KillFault,
-  killReplica,
-} from './faults.ts';
-import type { Stack } from './open.ts';
-import type { ReplicaProcess } from './replica-process.ts';
+import type { Demo } from './open.ts';
 import type { Stage, WorkloadFacts } from './report.ts';
 import { TRANSACTIONS, Workload } from './workload.ts';
-
-/** The workload also writes here: places enter and leave what is replicated. */
-const UNWATCHED = 'CH';
-const KILLED = 'IT';
 
 /** When the faults come, as shares of the workload. */
 const CUT_AT = 0.25;
@@ -25,63 +12,63 @@ const KILL_AT = 0.5;
 /** A feed that starts here has rows to show. */
 const RECENT_AT = 0.95;
 const REACHED_MS_MAX = 120_000;
+const KILLED = 'IT';
+/** How long the killed replica stays away: it misses transactions. */
+const HOLD_MS = 1000;
+
+/** `atMs` is when they come about. */
+export const FAULT_PLAN: readonly PlannedFault[] = [
+  { id: '1-cut-walsender', atMs: 1500, fault: 'cut-walsender', target: 'postgres', holdMs: 0 },
+  { id: '2-kill-receiver', atMs: 3000, fault: 'kill-receiver', target: KILLED, holdMs: HOLD_MS },
+];
 
 export type ExerciseOptions = {
   readonly seed: number;
+  /** Countries in which is written: those of the replicas, and one that nobody holds. */
+  readonly countries: readonly string[];
   /** For tests: a fault that is left out must be missed. */
-  readonly omitted: Fault['kind'] | undefined;
+  readonly omitted: PlannedFault['fault'] | undefined;
 };
 
 export type Exercise = {
-  readonly workload: Workload;
   readonly facts: WorkloadFacts;
-  readonly faults: readonly Fault[];
+  readonly faults: readonly FaultOutcome[];
   /** A position shortly before the end. */
   readonly recent: string;
 };
 
-type Parts = Stack & { readonly replicas: readonly ReplicaProcess[] };
-
 export async function exercise(
-  { seed, omitted }: ExerciseOptions,
-  parts: Parts,
+  { seed, countries, omitted }: ExerciseOptions,
+  { stack, running, evidence }: Demo,
   { report, signal, closers }: Stage,
 ): Promise<Exercise> {
-  const { postgres: url, engine, session, replicas } = parts;
+  const { postgres: url, session } = stack;
   report.progress('preparing the workload');
-  const countries = [...replicas.map(({ selector }) => selector), UNWATCHED];
-  const workload = await Workload.prepare({ url, countries, seed });
+  const workload = await Workload.prepare({ session, url, countries, seed, evidence, signal });
   closers.add(() => workload.close());
-  const redelivered = (): number => engine.status().counters.redelivered;
-  const redeliveredBefore = redelivered();
-  let cut: CutFault['observed'] = null;
-  let kill: Omit<KillFault, 'kind' | 'selector'> = { observed: null, isCopied: false };
-  let recent = '';
   workload.onCommitted = () => report.progress(progressOf(workload));
+  let recent = '';
+  const faults: FaultOutcome[] = [];
+  const inject = async (planned: PlannedFault, share: number, both: AbortSignal): Promise<void> => {
+    await reached(workload, share, both);
+    if (planned.fault === omitted) return;
+    const setting = { evidence, closers, signal: both };
+    const silent = { progress: () => undefined, line: () => undefined };
+    faults.push(await runFault({ ...setting, report: silent }, running, planned));
+  };
+  const [cut, kill] = FAULT_PLAN;
   await together(signal, [
     (both) => workload.run(both),
     async (both) => {
-      await reached(workload, CUT_AT, both);
-      if (omitted !== 'connection cut')
-        cut = await cutConnection({ session, engine, signal: both });
-    },
-    async (both) => {
-      await reached(workload, KILL_AT, both);
-      if (omitted === 'replica killed') return;
-      kill = await killReplica({
-        ...{ replica: killedOf(replicas), workload, session, signal: both },
-      });
+      if (cut !== undefined) await inject(cut, CUT_AT, both);
+      if (kill !== undefined) await inject(kill, KILL_AT, both);
     },
     async (both) => {
       await reached(workload, RECENT_AT, both);
-      recent = formatLsn(await insertPosition(session));
+      recent = await running.admin.position({ limitMs: REACHED_MS_MAX, signal: both });
     },
   ]);
-  const faults: readonly Fault[] = [
-    { kind: 'connection cut', observed: cut, redelivered: redelivered() - redeliveredBefore },
-    { kind: 'replica killed', selector: KILLED, ...kill },
-  ];
-  return { workload, facts: factsOf(workload), faults, recent };
+  return { facts: factsOf(workload), faults, recent };
 }
 
 async function reached(workload: Workload, share: number, signal: AbortSignal): Promise<void> {
@@ -92,17 +79,11 @@ async function reached(workload: Workload, share: number, signal: AbortSignal): 
   );
 }
 
-function killedOf(replicas: readonly ReplicaProcess[]): ReplicaProcess {
-  const replica = replicas.find(({ selector }) => selector === KILLED);
-  assert(replica !== undefined, `there is a replica of ${KILLED} to kill`);
-  return replica;
-}
-
 function progressOf({ transactions, changes }: Workload): string {
   return `writing: ${transactions} of ${TRANSACTIONS} transactions, ${changes} changes`;
 }
 
 function factsOf(workload: Workload): WorkloadFacts {
-  const { transactions, changes, kinds, durationMs, rolledBack } = workload;
-  return { transactions, changes, kinds, durationMs, rolledBackRows: rolledBack?.ids.length ?? 0 };
+  const { transactions, changes, kinds, durationMs, rolledBackRows } = workload;
+  return { transactions, changes, kinds, durationMs, rolledBackRows };
 }

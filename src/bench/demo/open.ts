@@ -1,17 +1,24 @@
 /** The first half of the demo: everything is started, one step after the other. */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { formatLsn } from '../../core/lsn.ts';
+import { parseLsn } from '../../core/lsn.ts';
 import type { RunningEngine } from '../../engine/engine.ts';
 import type { PgSession } from '../../postgres/session.ts';
-import { insertPosition } from './faults.ts';
-import { type LoadedPlaces, loadPlaces, requirePlaces } from './places.ts';
-import { type Launch, ReplicaProcess } from './replica-process.ts';
+import { asNumber, openSql } from '../../sqlite/sql.ts';
+import { Admin } from '../stress/admin.ts';
+import type { EvidenceWriter } from '../stress/evidence-writer.ts';
+import type { Launch } from '../stress/launched.ts';
+import { fileOf, ReceiverProcess } from '../stress/receiver-process.ts';
+import type { Running } from '../stress/run.ts';
+import { openEvidence } from './baseline.ts';
+import { EVIDENCE_TABLES, type LoadedPlaces, loadPlaces, requirePlaces } from './places.ts';
 import type { ReplicaFacts, Stage } from './report.ts';
 import { PREFERRED_PORT, startEngine, startPostgres, startServer } from './stack.ts';
 import { connect } from './workload.ts';
 
 const UPPER_MS_MAX = 30_000;
+const REACH_MS_MAX = 60_000;
+const BUSY_WAIT_MS = 2000;
 
 const VERSION_SQL = `SELECT current_setting('server_version') AS version`;
 
@@ -92,37 +99,81 @@ async function openServer(
   return { engine, server: address };
 }
 
+/** Everything that runs, as the code of the stress knows it. */
+export type Demo = {
+  readonly stack: Stack;
+  readonly running: Running;
+  readonly evidence: EvidenceWriter;
+};
+
 /** Starts one replica per selector, all at once, and waits until each has what Postgres has now. */
 export async function openReplicas(
   options: { readonly selectors: readonly string[]; readonly dir: string; readonly launch: Launch },
-  { session, engine, server }: Stack,
-  { report, signal, closers }: Stage,
-): Promise<{ replicas: readonly ReplicaProcess[]; opened: readonly ReplicaFacts[] }> {
+  stack: Stack,
+  stage: Stage,
+): Promise<{ readonly demo: Demo; readonly opened: readonly ReplicaFacts[] }> {
   const elapsedMs = stopwatch();
-  const { selectors, launch } = options;
-  const dir = join(options.dir, 'replicas');
-  mkdirSync(dir, { recursive: true });
-  report.progress(`opening ${selectors.length} replicas`);
-  const position = await insertPosition(session);
-  await engine.waitFor(position, UPPER_MS_MAX, signal);
-  const replicas = selectors.map(
-    (selector) =>
-      new ReplicaProcess({ launch, server, selector, file: join(dir, `${selector}.db`) }),
-  );
-  closers.add(async () => {
-    await Promise.all(replicas.map((replica) => replica.stop()));
-  });
-  for (const replica of replicas) replica.start();
-  const open = async (replica: ReplicaProcess): Promise<ReplicaFacts> => {
-    const reached = await replica.reach(position, signal);
+  const { postgres: url, engine, server } = stack;
+  const { report, signal, closers } = stage;
+  report.progress(`opening ${options.selectors.length} replicas`);
+  const admin = new Admin(url);
+  closers.add(() => admin.end());
+  const evidence = openEvidence(options.dir);
+  closers.add(async () => evidence.close());
+  const wait = { limitMs: REACH_MS_MAX, signal };
+  const position = await admin.position(wait);
+  await engine.waitFor(parseLsn(position, 'position of Postgres'), UPPER_MS_MAX, signal);
+  const receivers = startReceivers(options, { server, evidence, closers });
+  const open = async (receiver: ReceiverProcess): Promise<ReplicaFacts> => {
+    const { isNew } = await receiver.ready(signal);
+    await receiver.reach(position, wait);
+    const { replica: selector, file } = receiver;
     return {
-      ...{ selector: replica.selector, copiedBytes: replica.copiedBytes },
-      ...{ rows: replica.rows(), position: formatLsn(reached.position), durationMs: elapsedMs() },
+      ...{ selector, rows: rowsIn(file), position: receiver.position, durationMs: elapsedMs() },
+      copiedBytes: isNew ? statSync(file).size : 0,
     };
   };
-  const opened = await Promise.all(replicas.map(open));
+  const opened = await Promise.all(receivers.map(open));
   for (const facts of opened) report.fact({ kind: 'replica', ...facts });
-  return { replicas, opened };
+  const cluster = { url, server, postgres: null, serverProcess: null };
+  return { demo: { stack, evidence, running: { cluster, admin, receivers, senders: [] } }, opened };
+}
+
+function startReceivers(
+  { selectors, dir, launch }: Parameters<typeof openReplicas>[0],
+  parts: {
+    readonly server: string;
+    readonly evidence: EvidenceWriter;
+    readonly closers: Stage['closers'];
+  },
+): readonly ReceiverProcess[] {
+  const { server, evidence, closers } = parts;
+  for (const folder of ['replicas', 'logs']) mkdirSync(join(dir, folder), { recursive: true });
+  const receivers = selectors.map((replica) => {
+    const receiver = new ReceiverProcess({
+      ...{ launch, evidence, server, replica, selectors: [replica], tables: EVIDENCE_TABLES },
+      ...{ protocol: 'native', bug: null, onEnds: () => undefined },
+      ...{ file: fileOf(dir, replica), logFile: join(dir, 'logs', `${replica}.log`) },
+    });
+    receiver.recordedFrom = null; // the evidence begins when everybody is level
+    return receiver;
+  });
+  closers.add(async () => {
+    await Promise.all(receivers.map(({ process }) => process?.stop()));
+  });
+  for (const receiver of receivers) receiver.start();
+  return receivers;
+}
+
+/** Rows that a replica's file holds. */
+function rowsIn(file: string): number {
+  const sql = openSql(file, { timeoutMs: BUSY_WAIT_MS, isReadOnly: true });
+  try {
+    const row = sql.prepare('SELECT coalesce(sum(rows), 0) AS rows FROM tidelock_digests').get();
+    return asNumber(row?.rows);
+  } finally {
+    sql.close();
+  }
 }
 
 /** Milliseconds since it was made. */

@@ -2,6 +2,7 @@
 import { createRequire } from 'node:module';
 import { messageOf, TidelockError } from '../../core/errors.ts';
 import type { PgSession } from '../../postgres/session.ts';
+import type { EvidenceTable } from '../stress/evidence.ts';
 
 const require = createRequire(import.meta.url);
 
@@ -17,12 +18,51 @@ export type City = {
   readonly lon: number;
 };
 
+/** A row of `kind`. */
+export type Kind = { readonly code: string; readonly meaning: string; readonly edits: number };
+
 /** The tables of the demo and the rule that says who gets a row. */
 export const TABLES = [
   { name: 'public.city', selector: 'country' },
   { name: 'public.relocation', selector: 'country' },
   { name: 'public.kind', selector: '*' },
 ] as const;
+
+/** The same for the evidence: what the judge has to know. */
+export const EVIDENCE_TABLES: readonly EvidenceTable[] = [
+  {
+    name: 'public.city',
+    columns: [
+      { name: 'id', kind: 'int' },
+      ...textColumns('name', 'country', 'admin', 'kind'),
+      { name: 'population', kind: 'int' },
+      { name: 'lat', kind: 'float' },
+      { name: 'lon', kind: 'float' },
+    ],
+    ...{ key: ['id'], selector: 'country', balance: null },
+  },
+  {
+    name: 'public.relocation',
+    columns: [
+      { name: 'id', kind: 'bigint' },
+      ...textColumns('country'),
+      { name: 'from_city', kind: 'int' },
+      { name: 'to_city', kind: 'int' },
+      { name: 'people', kind: 'int' },
+      { name: 'at', kind: 'timestamptz' },
+    ],
+    ...{ key: ['id'], selector: 'country', balance: null },
+  },
+  {
+    name: 'public.kind',
+    columns: [...textColumns('code', 'meaning'), { name: 'edits', kind: 'int' }],
+    ...{ key: ['code'], selector: null, balance: null },
+  },
+];
+
+function textColumns(...names: readonly string[]): EvidenceTable['columns'] {
+  return names.map((name) => ({ name, kind: 'text' }));
+}
 
 /** `city` and `relocation` are sent whole when a row changes its country, hence the identity. */
 const SCHEMA_SQL = `

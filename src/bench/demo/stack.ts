@@ -12,7 +12,7 @@ import { createServer, type TidelockServer } from '../../server/server.ts';
 import { until } from '../until.ts';
 import { TABLES } from './places.ts';
 
-export const SLOT = 'tidelock';
+const SLOT = 'tidelock';
 export const PREFERRED_PORT = 7700;
 
 const HOST = '127.0.0.1';

@@ -1,10 +1,12 @@
-/** What the demo found, and what follows from it. Decides only. */
-import { unreachable } from '../../core/assert.ts';
+/**
+ * What the demo found: the verdict of the stress' judge over the evidence, and what a demo must have shown
+ * besides. Decides only.
+ */
+import type { Comparison } from '../stress/compare.ts';
+import type { VerdictFile } from '../stress/evidence.ts';
+import type { PlannedFault } from '../stress/plan.ts';
+import type { FaultOutcome } from '../stress/run-faults.ts';
 import type { TransactionKind } from './atlas.ts';
-import type { RowComparison } from './compare.ts';
-import type { Fault } from './faults.ts';
-import type { Latencies } from './latency.ts';
-import type { RolledBack } from './workload.ts';
 
 export type ReplicaCheck = {
   readonly selector: string;
@@ -13,89 +15,78 @@ export type ReplicaCheck = {
   readonly position: string;
   /** One digest over all its tables, as Postgres has it. */
   readonly digest: string;
-  /** By the product's own exact comparison: digests of both sides by full scan, and the stored ones. */
+  /** By the product's own exact comparison. */
   readonly isDigestEqual: boolean;
-  /** Row by row, by plain SQL. */
-  readonly comparison: RowComparison;
-  /** Rows of the rolled-back transaction that it has. */
-  readonly ghosts: number;
+  /** Every column of every row, by plain SQL. */
+  readonly comparison: Comparison;
 };
 
 export type Findings = {
   readonly replicas: readonly ReplicaCheck[];
-  readonly faults: readonly Fault[];
-  readonly latencies: Latencies;
+  readonly plan: readonly PlannedFault[];
+  readonly faults: readonly FaultOutcome[];
+  readonly judged: Pick<VerdictFile, 'properties' | 'latency'>;
   /** Committed transactions by kind. */
   readonly kinds: Readonly<Record<TransactionKind, number>>;
-  readonly rolledBack: RolledBack | null;
-  /** Rows of the rolled-back transaction that Postgres has. */
-  readonly ghostsInPostgres: number;
+  readonly rolledBackRows: number;
 };
 
+/** What a run of a few seconds must have exercised, whatever else there is. */
+const EXERCISED = ['P1', 'P3', 'P4', 'P5', 'P11', 'P17', 'P19'];
+
 /** Why this is no PASS, one sentence each; empty: it is one. */
-export function judge(findings: Findings): readonly string[] {
+export function problemsOf(findings: Findings): readonly string[] {
   return [
-    ...findings.replicas.flatMap(judgeReplica),
-    ...findings.faults.flatMap(judgeFault),
-    ...judgeRollBack(findings),
-    ...judgeCoverage(findings),
+    ...findings.replicas.flatMap(problemsOfReplica),
+    ...problemsOfJudge(findings),
+    ...problemsOfFaults(findings),
+    ...problemsOfCoverage(findings),
   ];
 }
 
-function judgeReplica(check: ReplicaCheck): readonly string[] {
-  const { selector, file, comparison, ghosts } = check;
+function problemsOfReplica({
+  selector,
+  file,
+  comparison,
+  isDigestEqual,
+}: ReplicaCheck): readonly string[] {
+  const { differences } = comparison;
   const problems: string[] = [];
-  if (comparison.wrong > 0) {
-    const more = comparison.wrong - comparison.named.length;
-    const rest = more > 0 ? [`and ${more} more`] : [];
-    const named = [...comparison.named, ...rest].map((line) => `\n    ${line}`).join('');
-    problems.push(
-      `replica ${selector}: ${rowsThat(comparison.wrong, 'differ')} from Postgres (${file})${named}`,
-    );
+  if (differences.length > 0) {
+    const named = differences.map((line) => `\n    ${line}`).join('');
+    const count = differences.length === 1 ? '1 row differs' : `${differences.length} rows differ`;
+    problems.push(`replica ${selector}: ${count} from Postgres (${file})${named}`);
   }
-  if (!check.isDigestEqual) problems.push(`replica ${selector}: its digest differs from Postgres'`);
-  if (comparison.lost > 0) {
-    problems.push(`replica ${selector}: lost writes: ${comparison.lost} rows`);
-  }
-  if (comparison.foreign > 0) {
-    problems.push(
-      `Postgres: ${comparison.foreign} rows of ${selector} are not as written: does another program write?`,
-    );
-  }
-  if (ghosts > 0) problems.push(`replica ${selector}: has ${ghosts} rows that were rolled back`);
+  if (!isDigestEqual) problems.push(`replica ${selector}: its digest differs from Postgres'`);
   return problems;
 }
 
-function rowsThat(count: number, verb: string): string {
-  return count === 1 ? `1 row ${verb}s` : `${count} rows ${verb}`;
-}
-
-function judgeFault(fault: Fault): readonly string[] {
-  switch (fault.kind) {
-    case 'connection cut':
-      return fault.observed === null ? ['NOT EXERCISED: the connection was not seen to break'] : [];
-    case 'replica killed': {
-      if (fault.observed === null) return ['NOT EXERCISED: no replica was seen to die'];
-      return fault.isCopied ? [`replica ${fault.selector} was copied anew after the kill`] : [];
+function problemsOfJudge({ judged }: Findings): readonly string[] {
+  return judged.properties.flatMap(({ property, title, verdict, witness }) => {
+    if (verdict === 'fail') {
+      const shown = witness.map((line) => `\n    ${line}`).join('');
+      return [`${property}, ${title}: FAILS${shown}`];
     }
-    default:
-      return unreachable(fault);
-  }
+    const isMissed = verdict === 'not exercised' && EXERCISED.includes(property);
+    return isMissed ? [`NOT EXERCISED: ${property}, ${title}`] : [];
+  });
 }
 
-function judgeRollBack({ rolledBack, ghostsInPostgres }: Findings): readonly string[] {
-  if (rolledBack === null || rolledBack.seenInside === 0) {
-    return ['NOT EXERCISED: no transaction was rolled back'];
-  }
-  return ghostsInPostgres > 0
-    ? [`Postgres has ${ghostsInPostgres} rows that were rolled back`]
-    : [];
+function problemsOfFaults({ plan, faults }: Findings): readonly string[] {
+  return plan.flatMap(({ id, fault }) => {
+    const outcome = faults.find(({ planned }) => planned.id === id);
+    if (outcome === undefined || outcome.effects.length === 0) {
+      return [`NOT EXERCISED: no effect of ${fault} was seen`];
+    }
+    return outcome.isHealed ? [] : [`after ${fault} things were not as before in time`];
+  });
 }
 
-function judgeCoverage({ kinds, latencies }: Findings): readonly string[] {
+function problemsOfCoverage({ kinds, judged, rolledBackRows }: Findings): readonly string[] {
   const missing = Object.entries(kinds).filter(([, count]) => count === 0);
   return [
     ...missing.map(([kind]) => `NOT EXERCISED: no transaction of kind ${kind}`),
-    ...(latencies.count === 0 ? ['NOT EXERCISED: no delay was measured'] : []),
+    ...(rolledBackRows === 0 ? ['NOT EXERCISED: no transaction was rolled back'] : []),
+    ...(judged.latency.samples === 0 ? ['NOT EXERCISED: no delay was measured'] : []),
   ];
 }

@@ -1,18 +1,16 @@
 /**
  * The live load of the demo: a few writers, each with a connection and rows of its own, so that transactions
- * interleave and yet the same seed leads to the same rows.
+ * interleave and yet the same seed leads to the same rows. They write through the stress' own writer, which
+ * notes every transaction in the evidence before it is sent.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PgSession } from '../../postgres/session.ts';
 import { SeededRandom } from '../random.ts';
+import type { EvidenceWriter } from '../stress/evidence-writer.ts';
+import type { Job } from '../stress/job.ts';
+import { Writer } from '../stress/writer.ts';
 import { together } from '../until.ts';
-import {
-  Atlas,
-  FOUNDED_ID_MIN,
-  type Plan,
-  type Relocation,
-  type TransactionKind,
-} from './atlas.ts';
+import { Atlas, FOUNDED_ID_MIN, type Plan, type Statement, type TransactionKind } from './atlas.ts';
 import type { City } from './places.ts';
 
 const WRITERS = 3;
@@ -28,42 +26,31 @@ export const TRANSACTIONS = WRITERS * TRANSACTIONS_PER_WRITER;
 const APPLICATION_NAME = 'tidelock demo';
 
 const CITIES_SQL = 'SELECT * FROM city WHERE country = ANY ($1) ORDER BY id';
-const KINDS_SQL = 'SELECT code, edits FROM kind ORDER BY code';
+const KINDS_SQL = 'SELECT code, meaning, edits FROM kind ORDER BY code';
 const FREE_IDS_SQL = `
   SELECT (SELECT greatest(max(id) + 1, $1::int4) FROM city) AS city,
     (SELECT coalesce(max(id), 0) + 1 FROM relocation) AS relocation`;
-const SEEN_SQL = 'SELECT count(*) AS rows FROM city WHERE id = ANY ($1::int4[])';
 
 export type WorkloadOptions = {
+  readonly session: PgSession;
   readonly url: string;
   readonly countries: readonly string[];
   readonly seed: number;
+  readonly evidence: EvidenceWriter;
+  readonly signal: AbortSignal;
 };
 
-type Writer = {
-  readonly session: PgSession;
+type Author = {
+  readonly name: string;
+  readonly writer: Writer;
   readonly atlas: Atlas;
   readonly random: SeededRandom;
-};
-
-/** What the writers know that they have written. */
-export type Written = {
-  readonly cities: ReadonlyMap<number, City | null>;
-  readonly relocations: readonly Relocation[];
-  readonly kinds: ReadonlyMap<string, number>;
-};
-
-export type RolledBack = {
-  /** Keys that must be nowhere. */
-  readonly ids: readonly number[];
-  /** Rows of them that its own transaction saw before it was rolled back. */
-  readonly seenInside: number;
 };
 
 export class Workload {
   /** Called after every commit. */
   onCommitted: (() => void) | null = null;
-  readonly #writers: readonly Writer[];
+  readonly #authors: readonly Author[];
   readonly #kinds = {
     insert: 0,
     update: 0,
@@ -73,42 +60,39 @@ export class Workload {
     bulk: 0,
     everyone: 0,
   };
-  readonly #byCountry = new Map<string, number>();
   #transactions = 0;
   #changes = 0;
+  #rolledBackRows = 0;
   #durationMs = 0;
-  #rolledBack: RolledBack | null = null;
 
-  private constructor(writers: readonly Writer[]) {
-    this.#writers = writers;
+  private constructor(authors: readonly Author[]) {
+    this.#authors = authors;
   }
 
-  /** Connects, and reads which rows there are. */
+  /** Reads which rows there are. */
   static async prepare(options: WorkloadOptions): Promise<Workload> {
-    const sessions: PgSession[] = [];
-    for (let index = 0; index < WRITERS; index += 1) sessions.push(await connect(options.url));
-    const [reader] = sessions;
-    if (reader === undefined) return new Workload([]);
+    const { session, url, seed, evidence, signal } = options;
     const countries = `{${options.countries.join()}}`;
-    const cities = (await reader.query(CITIES_SQL, [countries])).map(cityOf);
-    const kinds = await reader.query(KINDS_SQL);
-    const free = await reader.queryOne(FREE_IDS_SQL, [`${FOUNDED_ID_MIN}`]);
-    const writers = sessions.map((session, writer) => {
-      const random = new SeededRandom(options.seed * WRITERS + writer);
-      const isMine = (_: unknown, index: number): boolean => index % WRITERS === writer;
+    const cities = (await session.query(CITIES_SQL, [countries])).map(cityOf);
+    const kinds = await session.query(KINDS_SQL);
+    const free = await session.queryOne(FREE_IDS_SQL, [`${FOUNDED_ID_MIN}`]);
+    const authors = Array.from({ length: WRITERS }, (_, index) => {
+      const name = `writer-${index + 1}`;
+      const random = new SeededRandom(seed * WRITERS + index);
+      const isMine = (_: unknown, place: number): boolean => place % WRITERS === index;
       const atlas = new Atlas({
-        ...{ random, countries: options.countries, step: WRITERS },
+        ...{ random, countries: options.countries, step: WRITERS, now: () => new Date() },
         cities: cities.filter(isMine),
-        kinds: kinds.filter(isMine).map(({ code, edits }) => ({
-          code: code ?? '',
-          edits: Number(edits),
+        kinds: kinds.filter(isMine).map(({ code, meaning, edits }) => ({
+          ...{ code: code ?? '', meaning: meaning ?? '', edits: Number(edits) },
         })),
-        cityId: Number(free.city) + writer,
-        relocationId: Number(free.relocation) + writer,
+        cityId: Number(free.city) + index,
+        relocationId: Number(free.relocation) + index,
       });
-      return { session, atlas, random };
+      const writer = new Writer({ url, process: name, evidence, signal });
+      return { name, writer, atlas, random };
     });
-    return new Workload(writers);
+    return new Workload(authors);
   }
 
   /** Committed so far. */
@@ -129,63 +113,52 @@ export class Workload {
     return this.#durationMs;
   }
 
-  /** Committed transactions of which a country's replica gets something. */
-  transactionsOf(country: string): number {
-    return this.#byCountry.get(country) ?? 0;
-  }
-
-  /** What was written, as the writers themselves know it. Complete when `run` has ended. */
-  get written(): Written {
-    const atlases = this.#writers.map(({ atlas }) => atlas);
-    return {
-      cities: new Map(atlases.flatMap(({ written }) => [...written])),
-      relocations: atlases.flatMap(({ relocations }) => relocations),
-      kinds: new Map(atlases.flatMap(({ writtenKinds }) => [...writtenKinds])),
-    };
-  }
-
-  /** What must be nowhere. Null until the transaction was rolled back. */
-  get rolledBack(): RolledBack | null {
-    return this.#rolledBack;
+  /** Rows of the transaction that was rolled back; 0 until it was. */
+  get rolledBackRows(): number {
+    return this.#rolledBackRows;
   }
 
   /** Runs all transactions, evenly over a few seconds; half-way one of them is rolled back. */
   async run(signal: AbortSignal): Promise<void> {
     const start = performance.now();
-    const tasks = this.#writers.map((writer, index) => (anySignal: AbortSignal) => {
+    const tasks = this.#authors.map((author, index) => (anySignal: AbortSignal) => {
       const rollBackAt = index === 0 ? TRANSACTIONS_PER_WRITER / 2 : -1;
-      return this.#write(writer, { start, rollBackAt, signal: anySignal });
+      return this.#write(author, { start, rollBackAt, signal: anySignal });
     });
     await together(signal, tasks);
     this.#durationMs = performance.now() - start;
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#writers.map(({ session }) => session.end()));
+    await Promise.all(this.#authors.map(({ writer }) => writer.end()));
   }
 
-  async #write({ session, atlas, random }: Writer, run: Run): Promise<void> {
+  async #write({ name, writer, atlas, random }: Author, run: Run): Promise<void> {
     const gapMs = DURATION_MS / TRANSACTIONS_PER_WRITER;
     for (let index = 0; index < TRANSACTIONS_PER_WRITER; index += 1) {
       const dueMs = run.start + (index + random.next()) * gapMs;
       const { signal } = run;
       await sleep(Math.max(0, dueMs - performance.now()), undefined, { signal });
-      if (index === run.rollBackAt) this.#rolledBack = await rollBack(session, atlas);
-      await this.#commit(session, index === BULK_AT ? atlas.plan('bulk') : atlas.next());
+      if (index === run.rollBackAt) await this.#rollBack(writer, atlas, `${name}/undone`);
+      const plan = index === BULK_AT ? atlas.plan('bulk') : atlas.next();
+      await this.#commit(writer, plan, `${name}/${index + 1}`);
     }
   }
 
-  async #commit(session: PgSession, plan: Plan): Promise<void> {
-    await session.query('BEGIN');
-    for (const { sql, params } of plan.statements) await session.query(sql, params);
-    await session.query('COMMIT');
+  async #commit(writer: Writer, plan: Plan, tx: string): Promise<void> {
+    const open = await writer.open(jobOf(tx, plan.statements, { isDoomed: false }));
+    if (open === null || (await writer.finish(open)) !== 'committed') return;
     this.#transactions += 1;
     this.#changes += plan.changes;
     this.#kinds[plan.kind] += 1;
-    for (const country of plan.countries) {
-      this.#byCountry.set(country, this.transactionsOf(country) + 1);
-    }
     this.onCommitted?.();
+  }
+
+  async #rollBack(writer: Writer, atlas: Atlas, tx: string): Promise<void> {
+    const { ids, statements } = atlas.planRolledBack(ROLLED_BACK_ROWS);
+    const open = await writer.open(jobOf(tx, statements, { isDoomed: true }));
+    if (open !== null) await writer.finish(open);
+    this.#rolledBackRows = ids.length;
   }
 }
 
@@ -196,14 +169,23 @@ type Run = {
   readonly signal: AbortSignal;
 };
 
-/** Writes rows in a transaction that looks at them and is then rolled back. */
-async function rollBack(session: PgSession, atlas: Atlas): Promise<RolledBack> {
-  const { ids, statements } = atlas.planRolledBack(ROLLED_BACK_ROWS);
-  await session.query('BEGIN');
-  for (const { sql, params } of statements) await session.query(sql, params);
-  const { rows } = await session.queryOne(SEEN_SQL, [`{${ids.join()}}`]);
-  await session.query('ROLLBACK');
-  return { ids, seenInside: Number(rows) };
+function jobOf(
+  tx: string,
+  statements: readonly Statement[],
+  { isDoomed }: { readonly isDoomed: boolean },
+): Job {
+  return {
+    ...{ tx, group: 0, isDoomed, isEnd: false },
+    prepare: async () => ({
+      changes: statements.flatMap(({ changes }) => changes),
+      undone: null,
+      perform: async (session) => {
+        for (const { sql, params } of statements) await session.query(sql, params);
+      },
+    }),
+    // Nothing crashes Postgres here: what it calls committed is.
+    isWritten: async () => true,
+  };
 }
 
 /** A plain connection to the demo's tables. */

@@ -10,6 +10,8 @@ import { plantInFiles } from './bugs/store-bugs.ts';
 export type Applied = {
   readonly kind: 'snapshot' | 'difference' | 'apply';
   readonly changes: number;
+  /** Since the last transaction's commit in Postgres, when the protocol tells. */
+  readonly delayMs?: number | null;
 };
 
 export type FollowOptions = {
@@ -47,7 +49,10 @@ export const NATIVE: Follow = {
       {
         ...{ server, selectors, file },
         onEvent: (event) => {
-          if (event.kind === 'applied') onApplied({ kind: 'apply', changes: event.changes });
+          if (event.kind === 'applied') {
+            const { changes, appliedAtMs, micros } = event;
+            onApplied({ kind: 'apply', changes, delayMs: appliedAtMs - micros / 1000 });
+          }
           if (event.kind === 'resync') {
             const { inserted, updated, deleted } = event;
             onApplied({ kind: 'difference', changes: inserted + updated + deleted });

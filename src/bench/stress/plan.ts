@@ -4,7 +4,7 @@
  */
 import { SeededRandom } from '../random.ts';
 
-export const SERVER_FAULTS = [
+const SERVER_FAULTS = [
   'kill-postgres',
   'restart-postgres',
   'freeze-postgres',

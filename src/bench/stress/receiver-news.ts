@@ -19,7 +19,12 @@ export type ReceiverSettings = {
 };
 
 export type ReceiverNews =
-  | { readonly kind: 'apply'; readonly event: ApplyEvent }
+  | {
+      readonly kind: 'apply';
+      readonly event: ApplyEvent;
+      /** Since the commit in Postgres, when the protocol tells. */
+      readonly delayMs: number | null;
+    }
   | { readonly kind: 'read'; readonly event: ReadEvent }
   | { readonly kind: 'state'; readonly event: StateEvent }
   /** Ends that were not told of before in this life: id and group. */

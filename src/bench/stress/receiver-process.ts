@@ -2,7 +2,6 @@
 import { join } from 'node:path';
 import { TidelockError } from '../../core/errors.ts';
 import { parseLsn } from '../../core/lsn.ts';
-import { openSql } from '../../sqlite/sql.ts';
 import { until } from '../until.ts';
 import type { BugName } from './bugs/catalog.ts';
 import type { EvidenceTable } from './evidence.ts';
@@ -27,7 +26,23 @@ export type ReceiverProcessOptions = {
   readonly onEnds: (replica: string, ends: readonly (readonly [number, number])[]) => void;
 };
 
+/** A local transaction that a receiver tells of. */
+export type Told = {
+  readonly ts: string;
+  readonly changes: number;
+  readonly delayMs: number | null;
+};
+
 export class ReceiverProcess {
+  /**
+   * What lies before this position is left out of the evidence: the judge does not know how it came to be.
+   * Null: nothing is recorded.
+   */
+  recordedFrom: string | null = '0/0';
+  /** Called for every local transaction. */
+  onApplied: ((told: Told) => void) | null = null;
+  /** Called when the process ends although nobody wanted it. */
+  onLost: (() => void) | null = null;
   readonly replica: string;
   readonly selectors: readonly string[];
   readonly file: string;
@@ -35,6 +50,8 @@ export class ReceiverProcess {
   position = '0/0';
   /** When the last local transaction that it told of was committed, milliseconds since the run began. */
   appliedAtMs = 0;
+  /** What the last read saw. */
+  readAt = '0/0';
   /** Copies of the whole content. */
   copies = 0;
   /** Connections to the server that broke, or could not be made. */
@@ -77,6 +94,9 @@ export class ReceiverProcess {
       programArguments: ['stress', 'receiver', JSON.stringify(settings)],
     });
     launched.child.on('message', (news) => this.#take(news as ReceiverNews));
+    launched.child.on('exit', () => {
+      if (!launched.isExpectedToEnd) this.onLost?.();
+    });
     this.#launched = launched;
   }
 
@@ -142,14 +162,19 @@ export class ReceiverProcess {
     });
   }
 
-  /** What the file says now, asked behind the process' back. */
-  storedPosition(positionSql: string): string {
-    const sql = openSql(this.file, { timeoutMs: READY_MS_MAX, isReadOnly: true });
-    try {
-      return String(sql.prepare(positionSql).get()?.position ?? '0/0');
-    } finally {
-      sql.close();
-    }
+  /** Resolves when its reader has read the file at `position` or past it. */
+  async hasRead(position: string, signal: AbortSignal): Promise<void> {
+    const look = (): boolean => {
+      this.requireAlive();
+      return isAt(this.readAt, position);
+    };
+    await until(`${this.replica} is read at ${position}`, look, {
+      ...{ limitMs: READY_MS_MAX, signal },
+    });
+  }
+
+  #isRecorded(ts: string): boolean {
+    return this.recordedFrom !== null && isAt(ts, this.recordedFrom);
   }
 
   #tell(order: ReceiverOrder): void {
@@ -161,13 +186,17 @@ export class ReceiverProcess {
     const { evidence, onEnds } = this.#options;
     switch (news.kind) {
       case 'apply':
-        evidence.write('apply', news.event);
+        if (this.#isRecorded(news.event.ts)) evidence.write('apply', news.event);
+        this.onApplied?.({ ...news.event, delayMs: news.delayMs });
         this.position = news.event.ts;
         this.appliedAtMs = news.event.t;
         if (news.event.kind === 'snapshot') this.copies += 1;
         return;
       case 'read':
-        evidence.write('read', news.event);
+        if (this.#isRecorded(news.event.ts)) {
+          evidence.write('read', news.event);
+          this.readAt = news.event.ts;
+        }
         this.position = news.event.ts;
         return;
       case 'state':

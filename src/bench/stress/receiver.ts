@@ -52,7 +52,7 @@ export class Receiver {
     this.#isNew = !existsSync(file);
     this.#following = await this.#follow.open({
       ...{ server, selectors, file, bug },
-      onApplied: ({ kind, changes }) => this.#applied(kind, changes),
+      onApplied: (applied) => this.#applied(applied),
       onState: (state, note) => this.#state(state, note),
     });
     this.#post({ kind: 'ready', position: this.#opened().position(), isNew: this.#isNew });
@@ -71,15 +71,15 @@ export class Receiver {
     if (this.#scan !== null) return this.#scan;
     const { file, tables } = this.#settings;
     this.#scan = new ReplicaScan(file, tables, this.#follow.positionSql);
-    this.#applied(this.#isNew ? 'snapshot' : 'apply', 0);
+    this.#applied({ kind: this.#isNew ? 'snapshot' : 'apply', changes: 0 });
     return this.#scan;
   }
 
-  #applied(kind: Applied['kind'], changes: number): void {
+  #applied({ kind, changes, delayMs = null }: Applied): void {
     const { replica, life, selectors } = this.#settings;
     const { ts, digests } = this.#opened().stored(this.#follow.hasDigests);
     const event = { t: this.#now(), replica, life, selectors, kind, ts, changes, digests };
-    this.#post({ kind: 'apply', event });
+    this.#post({ kind: 'apply', event, delayMs });
     this.#endsTimer ??= setTimeout(() => this.#tellEnds(), ENDS_DELAY_MS);
   }
 

@@ -275,7 +275,7 @@ export function changesOf({ kind, rows }: Statement): readonly OpChange[] {
   });
 }
 
-export function evidenceRow(row: RecordRow): EvidenceRow {
+function evidenceRow(row: RecordRow): EvidenceRow {
   return {
     ...{ id: `${row.id}`, grp: `${row.grp}`, sequence: `${row.sequence}` },
     ...{ content: row.content, last: `${row.last}`, _change_selector: row._change_selector },

@@ -6,6 +6,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { asNumber, asText, openSql, type Sql } from '../../sqlite/sql.ts';
 import { fromSqlite, hashOf, RowSum } from './canonical.ts';
 import type { ApplyEvent, EvidenceRow, EvidenceTable, ReadEvent } from './evidence.ts';
+import { RECORD_TABLE } from './schema.ts';
 
 const BUSY_WAIT_MS = 5000;
 /** Rows between two turns of the event loop. */
@@ -65,6 +66,7 @@ export class ReplicaScan {
 
   /** "End" records, with their groups. */
   ends(): Scan['ends'] {
+    if (!this.#tables.some(({ name }) => name === RECORD_TABLE)) return [];
     const rows = this.#present.prepare('SELECT id, grp FROM stress_table WHERE last').all();
     return rows.map(({ id, grp }) => [Number(id), Number(grp)] as const);
   }

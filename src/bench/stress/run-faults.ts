@@ -6,7 +6,7 @@ import { FaultLog, isHealed } from './fault-log.ts';
 import { type FaultName, type PlannedFault, RECEIVER_FAULTS } from './plan.ts';
 import { forgetReceiver, freezeReceiver, killReceiver } from './receiver-faults.ts';
 import type { ReceiverProcess } from './receiver-process.ts';
-import type { Running, Stage } from './run.ts';
+import type { Running, Setting } from './run.ts';
 import {
   cutWalsender,
   dropSenders,
@@ -29,7 +29,7 @@ export type When = {
   readonly endMs: number;
 };
 
-export async function runFaults(stage: Stage, running: Running, when: When): Promise<void> {
+export async function runFaults(stage: Setting, running: Running, when: When): Promise<void> {
   const { plan, endMs } = when;
   const lanes = [plan.filter((planned) => !isOfReceiver(planned)), plan.filter(isOfReceiver)];
   const fromMs = stage.evidence.now();
@@ -40,7 +40,9 @@ export async function runFaults(stage: Stage, running: Running, when: When): Pro
         const waitMs = fromMs + planned.atMs - stage.evidence.now();
         await sleep(Math.max(0, waitMs), undefined, { signal });
         if (stage.evidence.now() >= endMs) return;
-        await runFault({ ...stage, signal }, running, planned);
+        const outcome = await runFault({ ...stage, signal }, running, planned);
+        const atS = (stage.evidence.now() / 1000).toFixed(1).padStart(5);
+        stage.report.line(`${atS} s  ${lineOf(outcome)}`);
       }
     }),
   );
@@ -50,14 +52,29 @@ function isOfReceiver({ fault }: PlannedFault): boolean {
   return RECEIVER_FAULTS.some((name) => name === fault);
 }
 
-async function runFault(stage: Stage, running: Running, planned: PlannedFault): Promise<void> {
-  const { fault, target } = planned;
+/** What became of a fault. */
+export type FaultOutcome = {
+  readonly planned: PlannedFault;
+  /** What was seen of it; empty: it has not been exercised. */
+  readonly effects: readonly string[];
+  readonly isHealed: boolean;
+  readonly ms: number;
+  /** Why it could not be performed here. */
+  readonly why: string | null;
+};
+
+/** Performs one fault and waits until everything is as before. */
+export async function runFault(
+  stage: Setting,
+  running: Running,
+  planned: PlannedFault,
+): Promise<FaultOutcome> {
   const perform = performerOf(planned, running);
   if (typeof perform === 'string') {
     // No effect is told: the judge calls it "not exercised", and the reason stands beside it.
-    new FaultLog(stage.evidence, planned, { why: perform }).end(true);
-    stage.report.line(`${fault}: NOT EXERCISED, ${perform}`);
-    return;
+    const log = new FaultLog(stage.evidence, planned, { why: perform });
+    log.end(true);
+    return { planned, effects: [], isHealed: true, ms: log.ms, why: perform };
   }
   const log = new FaultLog(stage.evidence, planned);
   const work = { planned, stage, running, log };
@@ -66,11 +83,16 @@ async function runFault(stage: Stage, running: Running, planned: PlannedFault): 
   const isWell = await isHealed(() => heal(work));
   if (!isOfReceiver(planned)) await redeliveredSince(work, before);
   log.end(isWell);
-  const seconds = `${(stage.evidence.now() / 1000).toFixed(1).padStart(5)} s`;
-  const what = log.effects.join('; ') || 'NO EFFECT SEEN';
-  const how = isWell ? `healed after ${log.ms} ms` : 'NOT HEALED IN TIME';
+  return { planned, effects: log.effects, isHealed: isWell, ms: log.ms, why: null };
+}
+
+/** A fault in one line. */
+function lineOf({ planned, effects, isHealed, ms, why }: FaultOutcome): string {
+  const { fault, target } = planned;
+  if (why !== null) return `${fault}: NOT EXERCISED, ${why}`;
   const where = isOfReceiver(planned) ? `${fault} ${target}` : fault;
-  stage.report.line(`${seconds}  ${where}: ${what}; ${how}`);
+  const what = effects.join('; ') || 'NO EFFECT SEEN';
+  return `${where}: ${what}; ${isHealed ? `healed after ${ms} ms` : 'NOT HEALED IN TIME'}`;
 }
 
 type Perform = (work: FaultWork) => Promise<void>;
@@ -117,7 +139,7 @@ async function heal({ stage, running, planned }: FaultWork): Promise<void> {
 
 async function caughtUp(
   receiver: ReceiverProcess,
-  { signal }: Stage,
+  { signal }: Setting,
   { admin }: Running,
 ): Promise<void> {
   const wait = { limitMs: HEALED_MS_MAX, signal };

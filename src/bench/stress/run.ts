@@ -39,8 +39,8 @@ export type Report = {
   line(text: string): void;
 };
 
-export type Stage = {
-  readonly options: StressOptions;
+/** What every part of a run is given, whatever is written in it. */
+export type Setting = {
   readonly evidence: EvidenceWriter;
   readonly report: Report;
   readonly closers: Closers;
@@ -48,12 +48,14 @@ export type Stage = {
   readonly signal: AbortSignal;
 };
 
+export type Stage = Setting & { readonly options: StressOptions };
+
 /** Everything that runs. */
 export type Running = {
   readonly cluster: Cluster;
   readonly admin: Admin;
   readonly receivers: readonly ReceiverProcess[];
-  readonly senders: readonly Sender[];
+  readonly senders: readonly Pick<Sender, 'name' | 'counts' | 'underWay' | 'isWriting'>[];
 };
 
 export function replicaNames(count: number): readonly string[] {

@@ -7,6 +7,7 @@ import type { SeededRandom } from '../random.ts';
 import type { EvidenceWriter } from './evidence-writer.ts';
 import { Records } from './records.ts';
 import { allSelectors } from './schema.ts';
+import { jobOf } from './stress-job.ts';
 import {
   drawEnd,
   drawTransaction,
@@ -49,6 +50,7 @@ export class Sender {
   readonly name: string;
   readonly #options: SenderOptions;
   readonly #records: Records;
+  readonly #selectors: readonly string[];
   readonly #main: Writer;
   readonly #second: Writer;
   /** Chance of the sender itself; each transaction has numbers of its own. */
@@ -69,10 +71,8 @@ export class Sender {
     this.#records = new Records(sender);
     this.#window = newWindow(groupsMax);
     this.#random = randomOf(seed, sender, -1);
-    const writer = {
-      ...{ url, evidence, signal, process: this.name },
-      selectors: allSelectors(senders),
-    };
+    const writer = { url, evidence, signal, process: this.name };
+    this.#selectors = allSelectors(senders);
     this.#main = new Writer(writer);
     this.#second = new Writer(writer);
     signal.addEventListener('abort', () => this.#wake?.(), { once: true });
@@ -153,7 +153,7 @@ export class Sender {
   /** One transaction stays open on the second connection while others commit: commit order is not start order. */
   async #writeHeld(): Promise<void> {
     const plan = drawTransaction(this.#context({ isBeside: false }));
-    const open = await this.#second.open(plan);
+    const open = await this.#second.open(jobOf(plan, this.#selectors));
     const beside = this.#random.between(BESIDE.least, BESIDE.most);
     for (let index = 0; index < beside; index += 1) {
       await this.#write(this.#main, drawTransaction(this.#context({ isBeside: true })));
@@ -179,7 +179,8 @@ export class Sender {
   }
 
   async #write(writer: Writer, plan: TransactionPlan): Promise<boolean> {
-    return this.#finish(writer, plan, await writer.open(plan));
+    const open = await writer.open(jobOf(plan, this.#selectors));
+    return this.#finish(writer, plan, open);
   }
 
   async #finish(

@@ -6,7 +6,7 @@ import { type ServerProcess, statusOf } from './cluster.ts';
 import { type FaultLog, unlessLate } from './fault-log.ts';
 import { isAlive } from './launched.ts';
 import type { PlannedFault } from './plan.ts';
-import type { Running, Stage } from './run.ts';
+import type { Running, Setting } from './run.ts';
 import { SENDER_NAME } from './writer.ts';
 
 const EFFECT_MS_MAX = 10_000;
@@ -30,7 +30,7 @@ const DROP_SENDERS_SQL = `
 
 export type FaultWork = {
   readonly planned: PlannedFault;
-  readonly stage: Stage;
+  readonly stage: Setting;
   readonly running: Running;
   readonly log: FaultLog;
 };
@@ -164,7 +164,7 @@ export async function redeliveredSince(work: FaultWork, before: number): Promise
   const status = await statusOf(work.running.cluster.server);
   const after = status?.counters.redelivered ?? 0;
   const redelivered = after < before ? after : after - before;
-  if (redelivered > 0) work.log.saw(`${redelivered} transactions were delivered again`);
+  if (redelivered > 0) work.log.saw(`transactions delivered again: ${redelivered}`);
 }
 
 type SenderTroubles = { readonly losses: number; readonly unknown: number };
@@ -180,8 +180,8 @@ function sendersOf({ running }: FaultWork): SenderTroubles {
 function brokenSince(work: FaultWork, before: SenderTroubles): string {
   const { losses, unknown } = sendersOf(work);
   return (
-    `${losses - before.losses} connections of senders broke, ` +
-    `${unknown - before.unknown} at their COMMIT`
+    `connections of senders broken: ${losses - before.losses}, ` +
+    `at their COMMIT: ${unknown - before.unknown}`
   );
 }
 

@@ -82,8 +82,10 @@ async function work(stage: Stage, plan: readonly PlannedFault[]): Promise<Settle
     async (both) => {
       // A bug is looked for in a short run: its time begins when everybody has a first copy.
       if (options.bug !== null) await Promise.all(receivers.map((one) => one.ready(both)));
-      const endMs = evidence.now() + options.durationMs;
       try {
+        // The first copies race the senders; the clock and the faults start when everybody has one.
+        await Promise.all(receivers.map((receiver) => receiver.ready(both)));
+        const endMs = evidence.now() + options.durationMs;
         await runFaults({ ...stage, signal: both }, running, { plan, endMs });
         await sleep(Math.max(0, endMs - evidence.now()), undefined, { signal: both });
       } finally {
@@ -91,7 +93,10 @@ async function work(stage: Stage, plan: readonly PlannedFault[]): Promise<Settle
       }
     },
   ]);
-  return settle(stage, running, oracle);
+  return settle(stage, running, {
+    ...{ oracle, tables: STRESS_TABLES },
+    lastLook: (receiver) => receiver.finish(signal),
+  });
 }
 
 function openSenders(stage: Stage, url: string): readonly Sender[] {

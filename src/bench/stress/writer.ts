@@ -5,15 +5,12 @@
  *   lost before COMMIT: "fail"     lost at COMMIT: "info", then Postgres is asked what became of it
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { hasCode, messageOf, TidelockError } from '../../core/errors.ts';
+import { hasCode, messageOf } from '../../core/errors.ts';
 import { sqlStateOf } from '../../postgres/pg-errors.ts';
 import { PgSession } from '../../postgres/session.ts';
-import { type AccountWork, lockAccounts, MOVE_SQL } from './accounts.ts';
 import type { OpChange } from './evidence.ts';
 import type { EvidenceWriter } from './evidence-writer.ts';
-import { changeRows, execute } from './record-sql.ts';
-import { changesOf, type RecordRow } from './records.ts';
-import type { TransactionPlan } from './transaction-plan.ts';
+import type { Job, Prepared } from './job.ts';
 
 /** Postgres may be away for so long: crashed, frozen or restarting. */
 const CONNECT_MS_MAX = 120_000;
@@ -23,8 +20,6 @@ export const SENDER_NAME = 'tidelock stress sender';
 
 const BEGIN_SQL = 'BEGIN; SELECT pg_current_xact_id()::text AS txid';
 const STATUS_SQL = 'SELECT pg_xact_status($1::text::xid8) AS status';
-const ROW_SQL = `
-  SELECT grp, sequence, content, _change_selector FROM public.stress_table WHERE id = $1::bigint`;
 /** `pg_xact_status` of a number that was never given out, or was forgotten in a crash. */
 const FUTURE_TXID = '22023';
 
@@ -34,7 +29,6 @@ export type WriterOptions = {
   readonly url: string;
   /** The sender. */
   readonly process: string;
-  readonly selectors: readonly string[];
   readonly evidence: EvidenceWriter;
   /** Aborted: the work is dropped at once. */
   readonly signal: AbortSignal;
@@ -42,7 +36,7 @@ export type WriterOptions = {
 
 /** A transaction that has done its statements and is still open. */
 export type OpenTransaction = {
-  readonly plan: TransactionPlan;
+  readonly job: Job;
   readonly session: PgSession;
   readonly txid: string;
   readonly changes: number;
@@ -62,33 +56,30 @@ export class Writer {
   }
 
   /** Everything but the end; null when the connection broke: then it is rolled back. */
-  async open(plan: TransactionPlan): Promise<OpenTransaction | null> {
+  async open(job: Job): Promise<OpenTransaction | null> {
     const session = await this.#connected();
     let isInvoked = false;
     try {
       const { txid } = await session.queryOne(BEGIN_SQL);
-      const { selectors } = this.#options;
-      const accounts =
-        plan.accounts === null
-          ? null
-          : await lockAccounts(session, plan.accounts, { stamp: plan.tx, selectors });
-      const changes = this.#invoke(plan, accounts, txid ?? null);
+      const prepared = await job.prepare(session);
+      this.#invoke(job, prepared, txid ?? null);
       isInvoked = true;
-      await this.#perform(session, plan, accounts);
-      return { plan, session, txid: txid ?? '', changes, startedMs: performance.now() };
+      await prepared.perform(session);
+      const changes = prepared.changes.length;
+      return { job, session, txid: txid ?? '', changes, startedMs: performance.now() };
     } catch (error) {
       await this.#lost(error);
-      if (isInvoked) this.#fail(plan.tx, `before COMMIT: ${messageOf(error)}`);
+      if (isInvoked) this.#fail(job.tx, `before COMMIT: ${messageOf(error)}`);
       return null;
     }
   }
 
   /** COMMIT, or ROLLBACK when it is doomed. */
   async finish(open: OpenTransaction): Promise<Outcome> {
-    const { plan, session, startedMs } = open;
-    if (plan.isDoomed) {
+    const { job, session, startedMs } = open;
+    if (job.isDoomed) {
       await session.query('ROLLBACK').catch((error: unknown) => this.#lost(error));
-      this.#fail(plan.tx, 'rolled back on purpose');
+      this.#fail(job.tx, 'rolled back on purpose');
       return 'rolled back';
     }
     try {
@@ -97,7 +88,7 @@ export class Writer {
       await this.#lost(error);
       return this.#resolve(open, messageOf(error));
     }
-    this.#ok(plan.tx, startedMs);
+    this.#ok(job.tx, startedMs);
     return 'committed';
   }
 
@@ -115,7 +106,9 @@ export class Writer {
       if (this.#session !== null) this.losses += 1;
       this.#session = null;
       try {
-        this.#session = await PgSession.connect({ url, applicationName: SENDER_NAME });
+        this.#session = await PgSession.connect({
+          ...{ url, applicationName: SENDER_NAME, settings: { search_path: 'public' } },
+        });
       } catch (error) {
         if (!hasCode(error, 'SOURCE_DOWN') || performance.now() > deadline) throw error;
         await sleep(RETRY_MS);
@@ -132,40 +125,21 @@ export class Writer {
     this.#session = null;
   }
 
-  #invoke(plan: TransactionPlan, accounts: AccountWork | null, txid: string | null): number {
-    const changes = [...plan.statements.flatMap(changesOf), ...(accounts?.evidence ?? [])];
-    const { tx, group: grp, isDoomed, isEnd } = plan;
+  #invoke(job: Job, { changes, undone }: Prepared, txid: string | null): void {
+    const { tx, group: grp, isDoomed, isEnd } = job;
     this.#write({ kind: 'invoke', tx, grp, txid, changes, isDoomed, isEnd });
-    if (plan.undone !== null) {
-      // What a savepoint takes back is a transaction of its own that never commits.
-      const undone = plan.undone.statements.flatMap(changesOf);
-      const part = { tx: `${tx}.undone`, grp, txid: null, isDoomed: true, isEnd: false };
-      this.#write({ kind: 'invoke', ...part, changes: undone });
-      this.#fail(part.tx, 'rolled back to a savepoint');
-    }
-    return changes.length;
-  }
-
-  async #perform(
-    session: PgSession,
-    plan: TransactionPlan,
-    accounts: AccountWork | null,
-  ): Promise<void> {
-    for (const statement of plan.statements) await execute(session, statement);
-    if (plan.undone !== null) {
-      await session.query('SAVEPOINT undone');
-      for (const statement of plan.undone.statements) await execute(session, statement);
-      await session.query('ROLLBACK TO SAVEPOINT undone');
-    }
-    if (accounts === null || accounts.changes.length === 0) return;
-    await changeRows(session, { sql: MOVE_SQL, rows: accounts.changes, what: 'transfer' });
+    if (undone === null) return;
+    // What a savepoint takes back is a transaction of its own that never commits.
+    const part = { tx: `${tx}.undone`, grp, txid: null, isDoomed: true, isEnd: false };
+    this.#write({ kind: 'invoke', ...part, changes: undone });
+    this.#fail(part.tx, 'rolled back to a savepoint');
   }
 
   /** Asks Postgres what became of a COMMIT whose answer was lost. */
   async #resolve(open: OpenTransaction, reason: string): Promise<Outcome> {
-    const { plan, startedMs } = open;
+    const { job, startedMs } = open;
     this.unknown += 1;
-    this.#write({ kind: 'info', tx: plan.tx, reason });
+    this.#write({ kind: 'info', tx: job.tx, reason });
     for (;;) {
       const session = await this.#connected();
       try {
@@ -175,11 +149,11 @@ export class Writer {
           continue;
         }
         // A crash forgets numbers that it had given out, and gives them again: the rows decide.
-        if (status === 'committed' && (await isWritten(session, plan))) {
-          this.#ok(plan.tx, startedMs);
+        if (status === 'committed' && (await job.isWritten(session))) {
+          this.#ok(job.tx, startedMs);
           return 'committed';
         }
-        this.#fail(plan.tx, `pg_xact_status: ${status}`);
+        this.#fail(job.tx, `pg_xact_status: ${status}`);
         return 'rolled back';
       } catch (error) {
         await this.#lost(error);
@@ -221,26 +195,4 @@ async function statusOf(session: PgSession, txid: string): Promise<string> {
     if (sqlStateOf(error) === FUTURE_TXID) return 'never given out';
     throw error;
   }
-}
-
-/** True when a row that this transaction changed is as it left it. */
-async function isWritten(session: PgSession, { draft, tx }: TransactionPlan): Promise<boolean> {
-  const [first] = draft.changed;
-  if (first === undefined) {
-    throw new TidelockError({ code: 'INTERNAL', message: `${tx} changes no row of its own` });
-  }
-  const [id, row] = first;
-  const [found] = await session.query(ROW_SQL, [`${id}`]);
-  return row === null || found === undefined
-    ? row === null && found === undefined
-    : isSame(row, found);
-}
-
-function isSame(row: RecordRow, found: Readonly<Record<string, string | null>>): boolean {
-  return (
-    found.grp === `${row.grp}` &&
-    found.sequence === `${row.sequence}` &&
-    found.content === row.content &&
-    found._change_selector === row._change_selector
-  );
 }

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { Atlas, FOUNDED_ID_MIN } from '../../../src/bench/demo/atlas.ts';
-import type { Fault } from '../../../src/bench/demo/faults.ts';
-import { latenciesOf, samplesOf } from '../../../src/bench/demo/latency.ts';
 import type { City } from '../../../src/bench/demo/places.ts';
-import { type Findings, judge, type ReplicaCheck } from '../../../src/bench/demo/verdict.ts';
+import { type Findings, problemsOf, type ReplicaCheck } from '../../../src/bench/demo/verdict.ts';
 import { SeededRandom } from '../../../src/bench/random.ts';
+import type { Verdict } from '../../../src/bench/stress/evidence.ts';
+import type { FaultOutcome } from '../../../src/bench/stress/run-faults.ts';
 import { together, until } from '../../../src/bench/until.ts';
 
 const COUNTRIES = ['FR', 'DE', 'CH'];
@@ -20,7 +20,8 @@ function atlas(seed: number): Atlas {
   return new Atlas({
     random: new SeededRandom(seed),
     cities,
-    kinds: [{ code: 'PPL', edits: 3 }],
+    kinds: [{ code: 'PPL', meaning: 'populated place', edits: 3 }],
+    now: () => new Date(0),
     countries: COUNTRIES,
     cityId: FOUNDED_ID_MIN,
     relocationId: 7,
@@ -57,17 +58,42 @@ describe('the plan of a writer', () => {
         }
       }
     }
-    const kept = [...planned.written].filter(([, row]) => row !== null).map(([id]) => id);
-    expect(kept.every((id) => present.has(id))).toBe(true);
   });
 
   test('a rolled-back transaction leaves no trace, and its keys are never used again', () => {
     const planned = atlas(9);
     const { ids, statements } = planned.planRolledBack(20);
     expect(statements).toHaveLength(40);
-    expect(planned.written.size).toBe(0);
-    for (let index = 0; index < 300; index += 1) planned.next();
-    expect(ids.some((id) => planned.written.has(id))).toBe(false);
+    const written = new Set<number>();
+    for (let index = 0; index < 300; index += 1) {
+      for (const { changes } of planned.next().statements) {
+        for (const { table, key } of changes) if (table === 'public.city') written.add(Number(key));
+      }
+    }
+    expect(written.size).toBeGreaterThan(50);
+    expect(ids.some((id) => written.has(id))).toBe(false);
+  });
+
+  test('says of every statement which rows it leaves behind', () => {
+    const planned = atlas(11);
+    const rows = new Map(
+      COUNTRIES.flatMap((country, index) =>
+        Array.from({ length: 12 }, (_, place) => [`${index * 100 + place}`, { country }] as const),
+      ),
+    ) as Map<string, Readonly<Record<string, string | null>>>;
+    for (let index = 0; index < 2000; index += 1) {
+      for (const { sql, params, changes } of planned.next().statements) {
+        for (const { table, op, key, row } of changes) {
+          expect(sql.startsWith(op.toUpperCase())).toBe(true);
+          if (table !== 'public.city') continue;
+          expect(rows.has(key)).toBe(op !== 'insert');
+          if (sql.includes('SET country')) expect(row?.country).toBe(params[1]);
+          else if (op === 'update') expect(row?.country).toBe(rows.get(key)?.country);
+          if (row === null) rows.delete(key);
+          else rows.set(key, row);
+        }
+      }
+    }
   });
 
   test('a move concerns the replicas of both countries', () => {
@@ -77,94 +103,83 @@ describe('the plan of a writer', () => {
   });
 });
 
-describe('the delays', () => {
-  const applied = (firstMs: number, appliedAtMs: number, transactions = 1) => ({
-    ...{ kind: 'applied' as const, ts: '0/1', micros: firstMs * 1000, changes: 1 },
-    ...{ firstMicros: firstMs * 1000, appliedAtMs, transactions },
-  });
-
-  test('every transaction of a batch counts as long as the oldest waited', () => {
-    expect(samplesOf([applied(1000, 1030, 3), applied(10, 20)], 500)).toEqual([
-      { committedMs: 1000, latencyMs: 30 },
-      { committedMs: 1000, latencyMs: 30 },
-      { committedMs: 1000, latencyMs: 30 },
-    ]);
-  });
-
-  test('what waited for a fault counts for the longest only, also when it began before', () => {
-    const samples = samplesOf([applied(1000, 1004), applied(1999, 2600), applied(2100, 2600)], 0);
-    const latencies = latenciesOf([{ samples, faults: [{ fromMs: 2000, toMs: 2500 }] }]);
-    expect(latencies).toEqual({ count: 1, p50Ms: 4, p99Ms: 4, longestMs: 601 });
-  });
-});
-
 describe('the verdict', () => {
   const check: ReplicaCheck = {
-    ...{ selector: 'FR', file: 'FR.db', position: '0/1', digest: '00', ghosts: 0 },
-    isDigestEqual: true,
-    comparison: { rows: 1, wrong: 0, named: [], lost: 0, foreign: 0 },
+    ...{ selector: 'FR', file: 'FR.db', position: '0/1', digest: '00', isDigestEqual: true },
+    comparison: { replica: 'FR', rows: 1, differences: [] },
   };
-  const period = { fromMs: 1, toMs: 2 };
-  const cut: Fault = {
-    ...{ kind: 'connection cut', redelivered: 0 },
-    observed: { downAfterMs: 1, backAfterMs: 2, pids: [1, 2], period },
-  };
-  const kill: Fault = {
-    ...{ kind: 'replica killed', selector: 'IT', isCopied: false },
-    observed: { pid: 1, position: '0/1', missed: 3, levelAfterMs: 4, period },
-  };
+  const outcome = (fault: 'cut-walsender' | 'kill-receiver'): FaultOutcome => ({
+    planned: { id: fault, atMs: 1, fault, target: 'IT', holdMs: 1 },
+    ...{ effects: ['seen'], isHealed: true, ms: 5, why: null },
+  });
+  const [cut, kill] = [outcome('cut-walsender'), outcome('kill-receiver')];
+  const property = (name: string, part: Partial<Verdict> = {}): Verdict => ({
+    ...{ property: name, title: 'a title', verdict: 'pass', checked: 1, witness: [], ...part },
+  });
+  const latency = { samples: 1, p50: 1, p90: 1, p99: 1, max: 1, histogram: [] };
   const good: Findings = {
-    ...{ replicas: [check], faults: [cut, kill], ghostsInPostgres: 0 },
-    latencies: { count: 1, p50Ms: 1, p99Ms: 1, longestMs: 1 },
+    ...{ replicas: [check], plan: [cut.planned, kill.planned], faults: [cut, kill] },
+    judged: { properties: [property('P1'), property('P17')], latency },
     kinds: { insert: 1, update: 1, delete: 1, move: 1, relocation: 1, bulk: 1, everyone: 1 },
-    rolledBack: { ids: [1], seenInside: 1 },
+    rolledBackRows: 50,
   };
   const replica = (part: Partial<ReplicaCheck>): Findings => ({
     ...good,
     replicas: [{ ...check, ...part }],
   });
-  const rows = (part: Partial<ReplicaCheck['comparison']>): Findings =>
-    replica({ comparison: { ...check.comparison, ...part } });
+  const judged = (properties: readonly Verdict[]): Findings => ({
+    ...good,
+    judged: { properties, latency },
+  });
 
   test('is a pass when nothing is wrong', () => {
-    expect(judge(good)).toEqual([]);
+    expect(problemsOf(good)).toEqual([]);
   });
 
   test.each<[string, Findings, RegExp]>([
     [
       'a row differs',
-      rows({ wrong: 7, named: ['city 1'] }),
-      /7 rows differ .*city 1\n.*and 6 more/s,
+      replica({ comparison: { replica: 'FR', rows: 2, differences: ['city 1', 'city 2'] } }),
+      /2 rows differ .*FR\.db.*city 1\n.*city 2/s,
     ],
     ['a digest differs', replica({ isDigestEqual: false }), /digest differs/],
-    ['a write is lost', rows({ lost: 1 }), /lost writes: 1/],
-    ['somebody else writes', rows({ foreign: 1 }), /another program write/],
-    ['a rolled-back row came', replica({ ghosts: 1 }), /1 rows that were rolled back/],
-    ['Postgres has it', { ...good, ghostsInPostgres: 1 }, /Postgres has 1 rows/],
-    ['nothing was rolled back', { ...good, rolledBack: null }, /^NOT EXERCISED: no transaction/],
+    [
+      'a property fails',
+      judged([property('P5', { verdict: 'fail', witness: ['torn at 0/1'] })]),
+      /^P5, a title: FAILS\n +torn at 0\/1$/,
+    ],
+    [
+      'a property that must be exercised is not',
+      judged([property('P17', { verdict: 'not exercised' })]),
+      /^NOT EXERCISED: P17/,
+    ],
+    ['nothing was rolled back', { ...good, rolledBackRows: 0 }, /^NOT EXERCISED: no transaction/],
     [
       'no effect of the cut was seen',
-      { ...good, faults: [{ ...cut, observed: null }, kill] },
-      /^NOT EXERCISED: the connection/,
+      { ...good, faults: [{ ...cut, effects: [] }, kill] },
+      /^NOT EXERCISED: no effect of cut-walsender/,
     ],
+    ['the kill did not happen', { ...good, faults: [cut] }, /^NOT EXERCISED: .*kill-receiver/],
     [
-      'no effect of the kill was seen',
-      { ...good, faults: [cut, { ...kill, observed: null }] },
-      /^NOT EXERCISED: no replica/,
-    ],
-    [
-      'the killed replica was copied',
-      { ...good, faults: [cut, { ...kill, isCopied: true }] },
-      /copied anew/,
+      'it did not heal',
+      { ...good, faults: [cut, { ...kill, isHealed: false }] },
+      /after kill-receiver things were not as before/,
     ],
     ['a kind never came', { ...good, kinds: { ...good.kinds, move: 0 } }, /of kind move/],
     [
       'no delay was measured',
-      { ...good, latencies: { ...good.latencies, count: 0 } },
+      {
+        ...good,
+        judged: { properties: good.judged.properties, latency: { ...latency, samples: 0 } },
+      },
       /no delay was measured/,
     ],
   ])('is none when %s', (_what, findings, problem) => {
-    expect(judge(findings)).toEqual([expect.stringMatching(problem)]);
+    expect(problemsOf(findings)).toEqual([expect.stringMatching(problem)]);
+  });
+
+  test('a property that a short run need not exercise is no problem', () => {
+    expect(problemsOf(judged([property('P20', { verdict: 'not exercised' })]))).toEqual([]);
   });
 });
 

@@ -42,15 +42,15 @@ describe('progress', () => {
 
 describe('the transcript', () => {
   test('shows a fault by what was seen of it', () => {
-    const observed = {
-      ...{ pid: 12, position: '0/3F', missed: 30, levelAfterMs: 1207.4 },
-      period: { fromMs: 0, toMs: 1 },
-    };
-    const kill = { kind: 'replica killed', selector: 'IT', isCopied: false } as const;
-    expect(factLines({ kind: 'fault', fault: { ...kill, observed } })).toEqual([
-      'kill -9    replica IT (process 12) gone at 0/3F; continued there, not copied; 30 transactions behind, level in 1,207 ms',
+    const kill = {
+      planned: { id: '2', atMs: 0, fault: 'kill-receiver', target: 'IT', holdMs: 1 },
+      effects: ['process 12 is gone; it had told of 0/3F', 'life 2 resumed at 0/3F'],
+      ...{ isHealed: true, ms: 1207, why: null },
+    } as const;
+    expect(factLines({ kind: 'fault', fault: kill })).toEqual([
+      'kill -9    replica IT: process 12 is gone; it had told of 0/3F; life 2 resumed at 0/3F; as before after 1,207 ms',
     ]);
-    expect(factLines({ kind: 'fault', fault: { ...kill, observed: null } })).toEqual([
+    expect(factLines({ kind: 'fault', fault: { ...kill, effects: [] } })).toEqual([
       'kill -9    NOT EXERCISED',
     ]);
   });
