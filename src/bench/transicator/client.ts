@@ -13,7 +13,7 @@ import { existsSync, renameSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openSql, rollBack, type Sql } from '../../sqlite/sql.ts';
 import { getChanges, loadSnapshot, RefusedError } from './api.ts';
-import { ApplyError, LocalTables } from './local-tables.ts';
+import { ApplyError, LayoutError, LocalTables } from './local-tables.ts';
 import type { WireChangeList } from './schema.ts';
 import { compareSequences, positionOf, sequenceOf } from './sequence.ts';
 
@@ -37,8 +37,14 @@ export type TransicatorApplied = {
   readonly position: string;
 };
 
-/** `unreachable`: tried again. `too_old`, `misfit`: a new snapshot is taken. */
-export type TransicatorState = 'snapshot' | 'following' | 'unreachable' | 'too_old' | 'misfit';
+/** `unreachable`: tried again. `too_old`, `changed` (a table), `misfit`: a new snapshot is taken. */
+export type TransicatorState =
+  | 'snapshot'
+  | 'following'
+  | 'unreachable'
+  | 'too_old'
+  | 'changed'
+  | 'misfit';
 
 /** A query on the reader's file that returns one row with `position`. */
 export const READER_POSITION_SQL = 'SELECT position FROM reader_state';
@@ -191,8 +197,9 @@ export class TransicatorClient {
       this.#isResyncWanted = true;
       return true;
     }
-    if (error instanceof RefusedError && error.code === 'SNAPSHOT_TOO_OLD') {
-      this.#tell('too_old', error.message);
+    const isTooOld = error instanceof RefusedError && error.code === 'SNAPSHOT_TOO_OLD';
+    if (isTooOld || error instanceof LayoutError) {
+      this.#tell(isTooOld ? 'too_old' : 'changed', error.message);
       this.#isResyncWanted = true;
       return true;
     }

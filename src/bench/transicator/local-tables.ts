@@ -16,6 +16,9 @@ type Table = {
 /** A change that does not fit what the reader holds: somebody lost or repeated something. */
 export class ApplyError extends Error {}
 
+/** A change of a table or column that was made after the snapshot. */
+export class LayoutError extends Error {}
+
 type Stored = null | string | bigint | number | Uint8Array;
 
 const BOOL = 16;
@@ -65,11 +68,13 @@ export class LocalTables {
     return new LocalTables(sql, tables);
   }
 
-  /** Throws `ApplyError` when a row to insert is there, or one to change is not. */
+  /** Throws `ApplyError` when a row to insert is there, or one to change is not; `LayoutError`. */
   apply(change: WireChange): void {
     const table = this.#tables.get(localName(change.table));
-    if (table === undefined) throw new ApplyError(`a change of unknown table ${change.table}`);
+    if (table === undefined) throw new LayoutError(`there is no table ${change.table}`);
     const { operation, newColumns, oldColumns } = change;
+    const stranger = newColumns.find(({ name }) => table.columns.every((own) => own.name !== name));
+    if (stranger !== undefined) throw new LayoutError(`${table.local} has no ${stranger.name}`);
     if (operation === INSERT) this.#insert(table, newColumns);
     else if (operation === UPDATE) this.#update(table, newColumns, oldColumns);
     else if (operation === DELETE) this.#delete(table, oldColumns);
