@@ -217,7 +217,10 @@ function wrongRow(difference: Difference, context: Context): Cause {
   const name = `${table.name} ${key}`;
   const shown = got === null ? '' : rowWords(got, want?.row ?? null);
   const versions = lives.versions(table.name, key);
-  const index = versions.findLastIndex(({ after }) => after !== null && isSameRow(after.row, got));
+  const is = ({ after }: Version): boolean => after !== null && isSameRow(after.row, got);
+  // A row may have been the same twice: it is taken for a version of the past where there is one.
+  const past = versions.findLastIndex((one) => one.commit.position <= incident.position && is(one));
+  const index = past >= 0 ? past : versions.findIndex(is);
   const version = versions[index];
   if (version?.after == null) return neverCommitted(difference, context);
   const { commit, after } = version;
