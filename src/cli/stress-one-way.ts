@@ -43,7 +43,7 @@ const HELP = `
 Faults: none, gentle, harsh, or names with commas between them:
   ${FAULTS.slice(0, 5).join(', ')},
   ${FAULTS.slice(5).join(', ')}
-The same seed writes the same transactions and draws the same faults.
+The same seed draws the same transactions and the same faults.
 
 Examples:
   tidelock stress one-way
@@ -58,7 +58,11 @@ export function register(stress: Command): void {
   stress
     .command('one-way')
     .description('Postgres to SQLite: senders, receivers, faults, a verdict for each property')
-    .option('--duration <time>', 'how long is written: 20, 90s, 5m', durationOption, DURATION_MS)
+    .addOption(
+      new Option('--duration <time>', 'how long is written: 20, 90s, 5m')
+        .argParser(durationOption)
+        .default(DURATION_MS, '20s'),
+    )
     .option('--senders <count>', 'writers, side by side', smallCountOption, 2)
     .option('--receivers <count>', 'replicas (default: one per sender)', smallCountOption)
     .option(
@@ -66,11 +70,10 @@ export function register(stress: Command): void {
       'what is written and which faults come (default: a new one)',
       seedOption,
     )
-    .option(
-      '--faults <faults>',
-      'none, gentle, harsh, or a list',
-      faultsOption,
-      faultsOption('none'),
+    .addOption(
+      new Option('--faults <faults>', 'none, gentle, harsh, or a list')
+        .argParser(faultsOption)
+        .default(faultsOption('none'), 'none'),
     )
     .addOption(
       new Option('--protocol <protocol>', 'what the receivers speak')
