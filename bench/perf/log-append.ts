@@ -1,8 +1,9 @@
 /**
  * How fast the change log takes groups, against a plain segment file with one sync per append, in the same
- * run; and how long a restart takes with a full log.
+ * run; how long a restart takes with a full log; and what a trickle of one-row transactions costs, before and
+ * after its groups are merged.
  *
- *   node bench/perf/log-append.ts [--mb 64] [--restart-mb 256] [--rounds 5]
+ *   node --expose-gc bench/perf/log-append.ts [--mb 64] [--restart-mb 256] [--trickle 200000] [--rounds 5]
  */
 import {
   closeSync,
@@ -17,6 +18,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { toLsn } from '../../src/core/lsn.ts';
+import { systemClock } from '../../src/engine/clock.ts';
+import { LogMerger } from '../../src/engine/log-merger.ts';
+import { LogTail } from '../../src/engine/log-tail.ts';
 import { type NewGroup, SEGMENT_COMMIT } from '../../src/log/group.ts';
 import type { LogStore } from '../../src/log/port.ts';
 import { openLogStore } from '../../src/sqlite/log-store.ts';
@@ -26,6 +30,7 @@ const { values } = parseArgs({
   options: {
     mb: { type: 'string', default: '64' },
     'restart-mb': { type: 'string', default: '256' },
+    trickle: { type: 'string', default: '200000' },
     rounds: { type: 'string', default: '5' },
     dir: { type: 'string', default: tmpdir() },
   },
@@ -147,6 +152,46 @@ function measureRestart(dir: string): void {
   again.close();
 }
 
+function heapBytes(): number {
+  // Twice: what a native object held is free only after the first.
+  globalThis.gc?.();
+  globalThis.gc?.();
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
+}
+
+/** Opens a log as the engine does; what it costs. */
+function openTail(dir: string, when: string): LogTail {
+  const before = heapBytes();
+  const start = performance.now();
+  const tail = new LogTail(openLogStore({ dir }), 1024 * 1024);
+  const openMs = performance.now() - start;
+  const mb = (heapBytes() - before) / 1024 / 1024;
+  const { length } = tail.store.heads;
+  console.log(`${when}: ${length} groups, opened in ${openMs.toFixed(0)} ms, ${mb.toFixed(1)} MB`);
+  return tail;
+}
+
+function fillTrickle(dir: string): void {
+  const store = openEmpty(dir);
+  const transactions = Number(values.trickle);
+  for (let at = 0; at < transactions; at += 1000) {
+    store.append(Array.from({ length: 1000 }, (_, index) => groupOf(1000 + at + index, 1, 1)));
+  }
+  store.close();
+}
+
+function mergeTrickle(dir: string): void {
+  const tail = openTail(dir, 'trickle, as it came');
+  const merger = new LogMerger({ tail, clock: systemClock, onMerged: () => undefined });
+  const times: number[] = [];
+  for (let start = performance.now(); merger.mergeSome(); start = performance.now()) {
+    times.push(performance.now() - start);
+  }
+  tail.store.close();
+  console.log(`trickle: ${times.length} merges, ${spread(times)} ms each`);
+}
+
 const folder = mkdtempSync(join(values.dir, 'tidelock-bench-'));
 try {
   measureAppend(folder, { rows: 1, transactions: 1 });
@@ -155,6 +200,9 @@ try {
   measureAppend(folder, { rows: 5000, transactions: 50 });
   measurePosition(join(folder, 'position'));
   measureRestart(join(folder, 'full'));
+  fillTrickle(join(folder, 'trickle'));
+  mergeTrickle(join(folder, 'trickle'));
+  openTail(join(folder, 'trickle'), 'trickle, merged').store.close();
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
