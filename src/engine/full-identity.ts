@@ -2,6 +2,7 @@
 import { giveFullIdentity, type ReplicaIdentityMode } from '../postgres/replica-identity.ts';
 import type { PgSession } from '../postgres/session.ts';
 import type { TableDeclaration } from '../postgres/table-fitness.ts';
+import type { TableState } from './api.ts';
 import { givenFull } from './source-words.ts';
 
 export type FullIdentityOptions = {
@@ -16,7 +17,6 @@ const RETRY_LOCK_MS_MAX = 50;
 
 export class FullIdentity {
   readonly #options: FullIdentityOptions;
-  #isWaiting = false;
   #told = '';
 
   constructor(options: FullIdentityOptions) {
@@ -30,8 +30,9 @@ export class FullIdentity {
   }
 
   /** For tables that were locked; true when some have it now. Event triggers put them into the stream. */
-  async retry(session: PgSession): Promise<boolean> {
-    if (!this.#isWaiting) return false;
+  async retry(session: PgSession, tables: readonly TableState[]): Promise<boolean> {
+    if (this.#options.replicaIdentity === 'leave') return false;
+    if (tables.every(({ state }) => state === 'live')) return false;
     return this.#give(session, { isQuiet: false, lockMsMax: RETRY_LOCK_MS_MAX });
   }
 
@@ -41,7 +42,6 @@ export class FullIdentity {
   ): Promise<boolean> {
     const { declarations, onNotice } = this.#options;
     const { changed, busy, refused } = await giveFullIdentity(session, { declarations, ...manner });
-    this.#isWaiting = busy.length > 0;
     if (changed.length > 0) onNotice(givenFull(changed));
     const told = [
       ...busy.map((name) => `${name} is locked: REPLICA IDENTITY FULL is set when it is free`),

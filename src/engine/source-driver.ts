@@ -173,7 +173,7 @@ export class SourceDriver implements SourcePort {
     const tables = this.#isAnnouncing ? null : this.tables.map(({ name }) => name);
     try {
       await this.#watch.look({ session, upper: this.#core.tail.store.upper, tables });
-      const isFree = await this.#identity.retry(session);
+      const isFree = await this.#identity.retry(session, this.tableStates);
       if (isFree && !hasTriggers) throw new Error('new tables: connecting again');
     } catch (error) {
       this.#lost(error, attempt);

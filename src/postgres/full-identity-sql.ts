@@ -24,10 +24,13 @@ export function lackingFullSql(condition: string): string {
   ORDER BY n.nspname, c.relname, mn.nspname, m.relname`;
 }
 
-/** The event triggers' function: sets it where a publication asks for it; true when something lacked it. */
+/**
+ * The event triggers' function: sets it where a publication asks for it; true when something lacked it. Its lock is
+ * stronger than that of the statement it may run behind (CREATE INDEX), so it waits for nobody.
+ */
 export const GIVE_FULL_SQL: string = `
 CREATE OR REPLACE FUNCTION ${OWN_SCHEMA}.give_full(rel oid) RETURNS bool
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $full$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '50ms' AS $full$
 DECLARE
   lacking record; is_given bool := false;
 BEGIN
