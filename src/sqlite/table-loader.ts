@@ -56,8 +56,9 @@ export class TableLoader {
     this.#statements = new RowStatements(sql, table);
     this.#batchSize = this.#statements.batchSize;
     this.#hasIndex = table.rowIdPosition === null;
+    const root = rootOf(sql, table);
     this.#file = PageFile.open(load.file);
-    this.#pages = new TablePages(this.#file, table, rootOf(sql, table));
+    this.#pages = new TablePages(this.#file, table, root);
   }
 
   add(selector: string, row: readonly Cell[]): void {
