@@ -20,7 +20,7 @@ export type SelectorRule =
 /** The selector under which rows of `everyone` tables are filed. Clients never name it. */
 export const EVERYONE = '*';
 
-const SELECTOR_LENGTH_MAX = 200;
+export const SELECTOR_LENGTH_MAX = 200;
 
 /** Checks a selector that a client named. Throws `BAD_SELECTOR`. */
 export function parseSelector(text: string): string {

@@ -7,6 +7,7 @@ import { quoteName, quoteText } from '../core/table.ts';
 import { describeTables } from './catalog.ts';
 import { hasTriggers } from './ddl.ts';
 import { examineActivity, examineSlots } from './doctor-activity.ts';
+import { adviseTable } from './doctor-advice.ts';
 import { type Finding, fail, ok, warn } from './findings.ts';
 import { FIT_SQL, VERSION_MIN } from './fit.ts';
 import { quoteTable } from './names.ts';
@@ -195,6 +196,8 @@ async function examineTables(
     }
     return ofTable(table);
   });
+  const advice: Finding[] = [];
+  for (const table of described) advice.push(...(await adviseTable(session, table)));
   const none = warn(
     'tables',
     'none',
@@ -206,7 +209,23 @@ async function examineTables(
       ? warn('publication', `${options.publication} does not exist`, 'it is made at the start', '')
       : ok('publication', options.publication),
     ...(findings.length === 0 ? [none] : findings),
+    ...advice,
+    ...(await examinePublication(session, options.publication)),
   ];
+}
+
+/** It must be altered when a table comes or goes. */
+async function examinePublication(
+  session: PgSession,
+  publication: string,
+): Promise<readonly Finding[]> {
+  const [row] = await session.query(
+    `SELECT pg_catalog.pg_has_role(pubowner, 'USAGE') AS is_owner, current_user AS role
+     FROM pg_catalog.pg_publication WHERE pubname = ${quoteText(publication)}`,
+  );
+  if (row === undefined || row.is_owner === 't') return [];
+  const remedy = `ALTER PUBLICATION ${quoteName(publication)} OWNER TO ${quoteName(row.role ?? '')};`;
+  return [fail('publication', 'belongs to another role', 'no table can be added to it', remedy)];
 }
 
 function ofTable(table: TableDescription): Finding {

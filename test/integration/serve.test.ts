@@ -291,6 +291,27 @@ describe('tidelock doctor', () => {
     });
   });
 
+  test('says which tables cost more than they must, and which rows reach nobody', async () => {
+    const db = await database();
+    await db.sql.query(`
+      CREATE TABLE letter (id int, country text, body text, PRIMARY KEY (id, country));
+      INSERT INTO letter VALUES (1, '*', 'b'); INSERT INTO city VALUES (9, 'nowhere', '')`);
+    const tables = ['--table', 'public.city=country', '--table', 'public.letter=country'];
+    const run = tidelock(['doctor', '--postgres', db.url, '--slot', db.slot, ...tables, '--json']);
+    expect(await run.exit).toBe(0);
+    const { findings } = JSON.parse(run.out.stdout) as { findings: { level: string }[] };
+    const warned = (check: string, found: RegExp, remedy: RegExp): unknown =>
+      expect.objectContaining({
+        ...{ check, level: 'warn' },
+        ...{ found: expect.stringMatching(found), remedy: expect.stringMatching(remedy) },
+      });
+    const full = /ALTER TABLE "public"\."letter" REPLICA IDENTITY FULL/;
+    expect(findings).toContainEqual(warned('table public.letter', /out of line/, full));
+    expect(findings).toContainEqual(warned('table public.letter', /selector is \*/, /SELECT/));
+    expect(findings).toContainEqual(warned('table public.city', /selector is \*/, /SELECT/));
+    expect(findings).not.toContainEqual(warned('table public.city', /out of line/, /./));
+  });
+
   test('reports a Postgres that cannot be reached', async () => {
     const run = tidelock(['doctor', '--postgres', 'postgres://u:p@127.0.0.1:9/d']);
     expect(await run.exit).toBe(1);
