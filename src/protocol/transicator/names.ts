@@ -16,7 +16,7 @@ varchar variadic verbose when where window with xmlattributes xmlconcat xmleleme
 xmlnamespaces xmlparse xmlpi xmlroot xmlserialize xmltable`.split(/\s+/),
 );
 
-const PLAIN = /^[a-z_][a-z0-9_$]*$/;
+const PLAIN = /^[a-z_][a-z0-9_]*$/;
 
 /** How a SQLite snapshot names its tables: as since April 2017, as before, or both through views. */
 export type TableNaming = 'schema_table' | 'table' | 'both';
