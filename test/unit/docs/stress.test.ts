@@ -1,0 +1,63 @@
+/** Holds docs/stress.md against the code. */
+import { Command } from 'commander';
+import { expect, test } from 'vitest';
+import { BUGS, PLANT_VARIABLE } from '../../../src/bench/stress/bugs/catalog.ts';
+import { STREAMS } from '../../../src/bench/stress/evidence.ts';
+import { PROPERTIES } from '../../../src/bench/stress/judge/findings.ts';
+import { register } from '../../../src/cli/stress.ts';
+import { differences, read, rows, section } from './pages.ts';
+
+const PAGE = read('docs/stress.md');
+
+/** The first cells of a section's table, without its head. */
+function cells(heading: string, columns: number): readonly string[] {
+  return rows(section(PAGE, heading))
+    .slice(1)
+    .map((row) => row.slice(0, columns).join(' | '));
+}
+
+test('names every property with its title, and no other', () => {
+  const code = Object.entries(PROPERTIES).map(([property, title]) => `${property} | ${title}`);
+  expect(
+    differences(
+      cells('## Properties', 2).filter((row) => row.startsWith('P')),
+      code,
+    ),
+  ).toEqual([]);
+});
+
+test('names every stream', () => {
+  const stated = rows(section(PAGE, '## Evidence')).map(([name = '']) => name);
+  const isFile = (name: string): boolean => name.endsWith('.jsonl');
+  expect(differences(stated.filter(isFile), Object.values(STREAMS))).toEqual([]);
+});
+
+test('names every planted bug with the property that catches it', () => {
+  const code = Object.entries(BUGS).map(
+    ([bug, { property, what }]) => `${bug} | ${property} | ${what}`,
+  );
+  expect(
+    differences(
+      cells('## Planted bugs', 3).filter((row) => / \| P\d/.test(row)),
+      code,
+    ),
+  ).toEqual([]);
+  expect(PAGE).toContain(`${PLANT_VARIABLE}=<bug>`);
+});
+
+test('names every command that people use', () => {
+  const program = new Command();
+  register(program);
+  const [stress] = program.commands;
+  const help = stress?.createHelp().visibleCommands(stress) ?? [];
+  const code = help
+    .map((command) => `stress ${command.name()}`)
+    .filter((name) => !name.endsWith('help'));
+  const stated = rows(section(PAGE, '## Run it')).map(([name = '']) => name);
+  expect(
+    differences(
+      stated.filter((name) => name.startsWith('stress ')),
+      code,
+    ),
+  ).toEqual([]);
+});
