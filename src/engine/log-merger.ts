@@ -10,7 +10,7 @@ import type { Clock, TimerHandle } from './clock.ts';
 import type { EngineCrashHook } from './crash-points.ts';
 import type { LogTail } from './log-tail.ts';
 
-export const MERGE_LIMITS: MergeLimits = {
+const MERGE_LIMITS: MergeLimits = {
   freshGroups: 4096,
   bytesMax: 256 * 1024,
   groupsMin: 8,
