@@ -12,13 +12,13 @@ const GAP_MS = 150;
 /** Of so many changes one fails. */
 const FAILING = 100;
 
-type Begin = () => ReplicaTransaction;
+type Own = Partial<ReplicaStore>;
 
 /** The files with the bug; the files themselves when the bug is another one. */
 export function plantInFiles(bug: BugName, files: ReplicaFiles, file: string): ReplicaFiles {
   const wrap = (store: ReplicaStore): ReplicaStore => {
-    const begin = beginOf(bug, store, file);
-    return begin === null ? store : standIn(store, { begin });
+    const own = ownOf(bug, store, file);
+    return own === null ? store : standIn(store, own);
   };
   return standIn(files, {
     open: () => {
@@ -32,23 +32,23 @@ export function plantInFiles(bug: BugName, files: ReplicaFiles, file: string): R
   });
 }
 
-function beginOf(bug: BugName, store: ReplicaStore, file: string): Begin | null {
+function ownOf(bug: BugName, store: ReplicaStore, file: string): Own | null {
   switch (bug) {
     case 'position-before-rows':
     case 'position-after-rows':
       return inTwo(store, bug === 'position-before-rows');
     case 'failed-change-skipped':
     case 'failure-exits-0':
-      return skipping(store);
+      return { begin: skipping(store) };
     case 'update-of-nothing':
-      return ignoringUpdatesOfNothing(store, file);
+      return { begin: ignoringUpdatesOfNothing(store, file) };
     default:
       return null;
   }
 }
 
 /** One half of every transaction at once, the other a moment later, or when the next one comes. */
-function inTwo(store: ReplicaStore, isPositionFirst: boolean): Begin {
+function inTwo(store: ReplicaStore, isPositionFirst: boolean): Own {
   let later: (() => void) | null = null;
   const finish = (): void => {
     const act = later;
@@ -74,7 +74,17 @@ function inTwo(store: ReplicaStore, isPositionFirst: boolean): Begin {
       rollback: () => undefined,
     };
   };
-  return begin;
+  return {
+    begin,
+    beginResync: (bucketCount) => {
+      finish();
+      return store.beginResync(bucketCount);
+    },
+    close: () => {
+      finish();
+      store.close();
+    },
+  };
 }
 
 function applied(store: ReplicaStore, changes: readonly RowChange[]): ReplicaTransaction {
@@ -83,7 +93,7 @@ function applied(store: ReplicaStore, changes: readonly RowChange[]): ReplicaTra
   return transaction;
 }
 
-function skipping(store: ReplicaStore): Begin {
+function skipping(store: ReplicaStore): ReplicaStore['begin'] {
   let count = 0;
   return () => {
     const transaction = store.begin();
@@ -99,7 +109,7 @@ function skipping(store: ReplicaStore): Begin {
   };
 }
 
-function ignoringUpdatesOfNothing(store: ReplicaStore, file: string): Begin {
+function ignoringUpdatesOfNothing(store: ReplicaStore, file: string): ReplicaStore['begin'] {
   const known = keysOf(file);
   return () => {
     const transaction = store.begin();

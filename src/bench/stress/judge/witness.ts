@@ -195,16 +195,16 @@ function missingRow({ table, key, want }: Difference, { incident, lives, isHeld 
   const name = `${table.name} ${key}`;
   if (version === undefined || want === null) return odd(`lacks ${name}`);
   const { commit } = version;
+  const later = versions[versions.indexOf(version) + 1];
+  if (isAheadAsAWhole(incident) && later !== undefined) {
+    const text = `already lacks ${name}, which goes at ${later.commit.ts} only`;
+    return { property: 'P2', text, commit: later.commit, isAhead: true };
+  }
   const before = versions[versions.indexOf(version) - 1]?.after ?? null;
   const state = rowWords(want.row, null);
   if (before !== null && !isHeld(before.selector)) {
     const text = `lacks ${name}, which moved from ${before.selector} to ${want.selector} at ${commit.ts} (${state})`;
     return { property: 'P17', text, commit, isAhead: false };
-  }
-  const later = versions[versions.indexOf(version) + 1];
-  if (incident.stateOf !== null && incident.stateOf > incident.position && later !== undefined) {
-    const text = `already lacks ${name}, which goes at ${later.commit.ts} only`;
-    return { property: 'P2', text, commit: later.commit, isAhead: true };
   }
   const text = `lacks ${name}, which was written at ${commit.ts} (${state})`;
   return { property: 'P1', text, commit, isAhead: false };
@@ -218,9 +218,11 @@ function wrongRow(difference: Difference, context: Context): Cause {
   const shown = got === null ? '' : rowWords(got, want?.row ?? null);
   const versions = lives.versions(table.name, key);
   const is = ({ after }: Version): boolean => after !== null && isSameRow(after.row, got);
-  // A row may have been the same twice: it is taken for a version of the past where there is one.
+  // A row may have been the same twice: which one it is, the other rows tell.
   const past = versions.findLastIndex((one) => one.commit.position <= incident.position && is(one));
-  const index = past >= 0 ? past : versions.findIndex(is);
+  const future = versions.findIndex((one) => one.commit.position > incident.position && is(one));
+  const isFuture = future >= 0 && (past < 0 || isAheadAsAWhole(incident));
+  const index = isFuture ? future : past;
   const version = versions[index];
   if (version?.after == null) return neverCommitted(difference, context);
   const { commit, after } = version;
@@ -233,6 +235,11 @@ function wrongRow(difference: Difference, context: Context): Cause {
     return { property: 'P2', text, commit, isAhead: true };
   }
   return outdated({ name, shown, next: versions[index + 1], want: difference.want, isHeld });
+}
+
+/** True when everything is as it was at a later position. */
+function isAheadAsAWhole({ stateOf, position }: Incident): boolean {
+  return stateOf !== null && stateOf > position;
 }
 
 /** The replica shows a version that a later transaction, at or before its position, has replaced. */
