@@ -23,6 +23,8 @@ import { UnfollowableLines } from './unfollowable.ts';
 
 /** Line counts of parts of large transactions that are kept. */
 const COUNTS_MAX = 100_000;
+/** Groups that are looked through before others have their turn. */
+const LOOK_GROUPS = 16;
 
 export class ChangeLog {
   readonly #core: EngineCore;
@@ -39,6 +41,15 @@ export class ChangeLog {
   /** True for what asks for everything: nothing, or `0.0.0`, which an empty log answers. */
   isFromStart(since: Sequence | null): boolean {
     return since === null || (since.history === 0 && since.ts === 0 && since.index === 0);
+  }
+
+  /** Looks through what is new in the log, a little at a time: after a start, that is all of it. */
+  async prepare(signal: AbortSignal): Promise<void> {
+    // Bounded by the groups of the log.
+    while (!this.#unfollowable.look(LOOK_GROUPS)) {
+      await new Promise<void>((resolve) => this.#core.clock.soon(resolve));
+      signal.throwIfAborted();
+    }
   }
 
   /**

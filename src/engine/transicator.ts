@@ -44,6 +44,7 @@ export class TransicatorDoor implements TransicatorSource {
     if (snapshot !== null && this.#log.isFromStart(request.since)) {
       await this.#horizon.require(snapshot, signal);
     }
+    await this.#log.prepare(signal);
     return this.#log.open(request);
   }
 

@@ -6,6 +6,7 @@
  */
 import type { Ts } from '../core/lsn.ts';
 import { SEGMENT_ALL, SEGMENT_COMMIT, type StoredGroup } from '../log/group.ts';
+import { placeOf } from '../log/heads.ts';
 import type { LogTail } from './log-tail.ts';
 
 export type Unfollowable = { readonly ts: Ts; readonly txid: number };
@@ -25,13 +26,14 @@ export class UnfollowableLines {
     this.#tail = tail;
   }
 
-  /** The first such transaction after `since` that `accept` does not leave out. */
+  /** The first such transaction after `since` that `accept` does not leave out. Looks at everything that is new. */
   after(since: Ts, accept: (txid: number) => boolean): Unfollowable | undefined {
-    this.#look();
+    this.look(Number.POSITIVE_INFINITY);
     return this.#found.find(({ ts, txid }) => ts > since && accept(txid));
   }
 
-  #look(): void {
+  /** Looks at some groups that are new. False: there are more. After a start, that is the whole log. */
+  look(groupsMax: number): boolean {
     const { store } = this.#tail;
     const timeline = JSON.stringify(store.identity);
     if (timeline !== this.#timeline) {
@@ -40,20 +42,25 @@ export class UnfollowableLines {
       this.#timeline = timeline;
     }
     this.#found = this.#found.filter(({ ts }) => ts > store.since);
-    for (let at = this.#firstNew(); at < store.heads.length; at += 1) {
-      const head = store.heads[at];
-      if (head === undefined || head.lastTs <= this.#upTo) continue;
-      if (head.hasAll) this.#add(this.#tail.read(head.seq));
+    const { heads } = store;
+    let groups = 0;
+    for (let at = this.#firstNew(); at < heads.length; at += 1) {
+      const head = heads[at];
+      // Parts of one transaction have one position: it is behind us only after the last of them.
+      if (head === undefined || (groups >= groupsMax && heads[at - 1]?.part !== 'open'))
+        return false;
+      if (head.hasAll) {
+        this.#add(this.#tail.read(head.seq));
+        groups += 1;
+      }
+      if (head.part !== 'open') this.#upTo = head.lastTs;
     }
-    this.#upTo = (store.heads.at(-1)?.lastTs ?? this.#upTo) as Ts;
+    return true;
   }
 
   /** Place of the first head that was not looked at. */
   #firstNew(): number {
-    const { heads } = this.#tail.store;
-    let at = heads.length;
-    while (at > 0 && (heads[at - 1]?.lastTs ?? 0) > this.#upTo) at -= 1;
-    return at;
+    return placeOf(this.#tail.store.heads, this.#tail.seqBefore(this.#upTo) + 1);
   }
 
   #add({ content }: StoredGroup): void {

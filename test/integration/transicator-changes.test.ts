@@ -287,6 +287,20 @@ test('rows before a TRUNCATE or a dropped column are refused, not guessed', asyn
   await write("INSERT INTO item VALUES (3, 'foo')");
   const query = `/changes?scope=foo&snapshot=${rows[0]?.s}&since=${after.lastSequence}`;
   expect(await refusal(stack, query)).toMatchObject(tooOld);
+  await stack.stop();
+  await stack.start();
+  expect(await refusal(stack, query)).toMatchObject(tooOld);
+});
+
+test('a TRUNCATE inside a transaction of many parts is found, and what comes after it is served', async () => {
+  await write('CREATE TABLE word (id int PRIMARY KEY, _change_selector text)');
+  await write(`BEGIN; INSERT INTO item SELECT g, repeat('x', 50), 'bar' FROM generate_series(1, 500) g;
+    TRUNCATE word; INSERT INTO item SELECT g, repeat('x', 50), 'bar' FROM generate_series(501, 999) g; COMMIT`);
+  const { rows } = await stack.sql.query<{ s: string }>('SELECT pg_current_snapshot()::text AS s');
+  await write(insert(1000, 'foo'));
+  expect(await refusal(stack, '/changes?scope=foo')).toMatchObject({ code: 'SNAPSHOT_TOO_OLD' });
+  const { changes } = await getChanges(stack, `scope=foo&snapshot=${rows[0]?.s}`);
+  expect(ids(changes)).toEqual(['1000']);
 });
 
 test('an added column comes with the rows that have it', async () => {

@@ -1,5 +1,11 @@
 /** What clients are told when the log no longer reaches back to them. */
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
+import type { Ts } from '../../src/core/lsn.ts';
+import {
+  formatSequence,
+  NO_SEQUENCE,
+  parseSequence,
+} from '../../src/protocol/transicator/sequence.ts';
 import { type Stack, until } from '../support/stack.ts';
 import { getChanges, openTransicator, refusal, settled } from '../support/transicator-world.ts';
 
@@ -88,6 +94,27 @@ test('a snapshot of before a purge, or of before the slot, is refused; a new one
   await untilPurged();
   expect(await refusal(stack, `/changes?scope=foo&snapshot=${before}`)).toMatchObject(TOO_OLD);
   expect((await getChanges(stack, `scope=foo&snapshot=${await now()}`)).changes).toBeNull();
+});
+
+test('after a lost slot, sequences and snapshots of before are refused, and new sequences are higher', async () => {
+  await write("INSERT INTO item VALUES (1, 'foo')");
+  const { lastSequence } = await getChanges(stack, 'scope=foo');
+  const { rows } = await stack.sql.query<{ s: string }>('SELECT pg_current_snapshot()::text AS s');
+  await stack.stop();
+  await stack.sql.query('SELECT pg_drop_replication_slot($1)', [stack.name]);
+  await stack.sql.query("INSERT INTO item VALUES (2, 'foo')");
+  await stack.start();
+  const queries = [`since=${lastSequence}`, `snapshot=${rows[0]?.s}`];
+  for (const query of [...queries, queries.join('&')]) {
+    expect(await refusal(stack, `/changes?scope=foo&${query}`)).toMatchObject(TOO_OLD);
+  }
+  await write("INSERT INTO item VALUES (3, 'foo')");
+  const after = (await getChanges(stack, 'scope=foo')).lastSequence;
+  const [before, now] = [parseSequence(lastSequence), parseSequence(after)];
+  expect([before?.history, now?.history]).toEqual([0, 1]);
+  const ahead = { ...NO_SEQUENCE, ...before, ts: ((now?.ts ?? 0) + 1000) as Ts };
+  const query = `/changes?scope=foo&since=${formatSequence(ahead)}`;
+  expect(await refusal(stack, query)).toMatchObject(TOO_OLD);
 });
 
 test('a transaction that stays open over a purge does not make new snapshots too old', async () => {
