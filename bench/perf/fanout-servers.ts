@@ -198,6 +198,7 @@ function engineOn(core: EngineCore, feeds: Set<Feed>): Engine {
       return feed;
     },
     ...{ snapshotFile: missing, snapshotLines: missing, digest: missing, lease: missing },
+    limitChecks: () => undefined,
     ...{ endLease: missing, waitFor: missing },
   };
 }

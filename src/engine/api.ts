@@ -124,6 +124,9 @@ export type EngineStatus = {
   readonly lastCommitLagS: number | null;
 };
 
+/** Waits for a place and returns the way to give it back. */
+export type Enter = (signal: AbortSignal) => Promise<() => void>;
+
 export interface Engine {
   readonly tables: readonly TableDef[];
   /** The log's upper, at no cost: asked ten times a second and at every opening of a feed. */
@@ -144,6 +147,8 @@ export interface Engine {
     readonly bucketCount?: number;
     readonly signal: AbortSignal;
   }): Promise<DigestAnswer>;
+  /** Scans that nobody asked for by a request of its own (digests in `progress` lines) wait in this line too. */
+  limitChecks(enter: Enter): void;
   /** Extends a replica's lease and tells how far it is. */
   lease(replica: string, ts: Ts): void;
   endLease(replica: string): void;

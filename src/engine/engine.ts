@@ -17,6 +17,7 @@ import type {
   DigestAnswer,
   Engine,
   EngineStatus,
+  Enter,
   Feed,
   FeedRequest,
   HeldDigests,
@@ -161,6 +162,7 @@ type Parts = {
 class LiveEngine implements RunningEngine {
   readonly #parts: Parts;
   readonly #markers: DigestMarkers;
+  #enterCheck: Enter = async () => () => undefined;
   #measuring: TimerHandle;
 
   constructor(parts: Parts) {
@@ -168,7 +170,7 @@ class LiveEngine implements RunningEngine {
     this.#markers = new DigestMarkers({
       clock: parts.core.clock,
       everyMs: parts.options.digestEveryMs ?? DIGEST_EVERY_MS,
-      scan: (selectors, signal) => this.digest({ selectors, signal }),
+      scan: (selectors, signal) => this.#check(selectors, signal),
       onFailure: (error) => parts.options.onNotice?.(`a check scan failed: ${messageOf(error)}`),
     });
     this.#measuring = this.#measureLater();
@@ -243,6 +245,19 @@ class LiveEngine implements RunningEngine {
       return await scanDigests(snapshot, request);
     } finally {
       await snapshot.close();
+    }
+  }
+
+  limitChecks(enter: Enter): void {
+    this.#enterCheck = enter;
+  }
+
+  async #check(selectors: readonly string[], signal: AbortSignal): Promise<DigestAnswer> {
+    const leave = await this.#enterCheck(signal);
+    try {
+      return await this.digest({ selectors, signal });
+    } finally {
+      leave();
     }
   }
 

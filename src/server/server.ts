@@ -110,6 +110,7 @@ function assemble({ engine, lockstep, config, clock, log }: ServerOptions): Part
     lockstepBytes: { count: 0 },
     draining: draining.signal,
   };
+  engine.limitChecks((signal) => context.digests.enter(signal));
   const metrics = new Metrics(context);
   const app = createApp({ config, clock, log, carries: (socket) => pump.carries(socket) });
   addRoutes(app, routesOf(context, { metrics, log }));

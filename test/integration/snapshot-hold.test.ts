@@ -2,6 +2,7 @@
 import { afterEach, expect, inject, test } from 'vitest';
 import { parseLsn } from '../../src/core/lsn.ts';
 import { DEFAULT_POLICY } from '../../src/engine/engine.ts';
+import { DEFAULT_LIMITS } from '../../src/server/config.ts';
 import { SCHEMA, TABLES } from '../support/small-world.ts';
 import { Stack, until } from '../support/stack.ts';
 
@@ -58,4 +59,31 @@ test('P8, P18: a position ahead of the log is refused as of another history, wit
     expect(await feed.json()).toMatchObject({ error: { code: 'TIMELINE_CHANGED' } });
   }
   expect(stack.engine.status().subscribers).toBe(0);
+});
+
+test('scans for digests in the feed wait in the line of digestsMax', async () => {
+  stack = await Stack.open({
+    ...{ postgresUrl: inject('postgresUrl'), schema: SCHEMA, tables: TABLES },
+    server: { limits: { ...DEFAULT_LIMITS, digestsMax: 1 } },
+  });
+  const holder = await stack.client();
+  await holder.query('BEGIN; LOCK TABLE city IN ACCESS EXCLUSIVE MODE');
+  const asked = fetch(`${stack.server}/v1/digest?selector=FR`);
+  const queued = async (count: number): Promise<boolean> => {
+    const metrics = await (await fetch(`${stack.server}/metrics`)).text();
+    return metrics.includes(`tidelock_queued ${count}`);
+  };
+  const stop = new AbortController();
+  const feed = await fetch(`${stack.server}/v1/feed?selector=FR&digest=1`, { signal: stop.signal });
+  await until('the check waits in line', () => queued(1));
+  await holder.query('ROLLBACK');
+  expect((await asked).status).toBe(200);
+  let text = '';
+  for await (const chunk of feed.body ?? []) {
+    text += Buffer.from(chunk).toString();
+    if (text.includes('"digests"')) break;
+  }
+  stop.abort();
+  expect(text).toContain('"digests"');
+  await until('nobody waits', () => queued(0));
 });

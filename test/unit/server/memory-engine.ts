@@ -123,6 +123,7 @@ export function createMemoryEngine(): MemoryEngine {
     },
     snapshotLines: (request, held) => engine.makeLines(request, held),
     digest: (request) => engine.makeDigest(request),
+    limitChecks: () => undefined,
     lease: (replica, ts) => void leases.set(replica, ts),
     endLease: (replica) => void leases.delete(replica),
     waitFor: async (ts) => {
