@@ -33,7 +33,7 @@ export const RECORDS: EvidenceTable = {
     { name: 'sel', kind: 'text' },
   ],
 };
-export const ACCOUNTS: EvidenceTable = {
+const ACCOUNTS: EvidenceTable = {
   ...{ name: 'public.account', key: ['id'], selector: 'sel', balance: 'balance' },
   columns: [
     { name: 'id', kind: 'int' },
