@@ -50,14 +50,14 @@ async function run(url: string, flags: FollowFlags): Promise<void> {
   let rows = 0;
   const onBatch = (batch: LockstepBatch): void => {
     rows += batch.rows.length;
-    if (store === null) return print(batch);
-    store.apply(batch.rows, batch.since);
-    if (flags.json === true)
+    if (store === null) print(batch);
+    else store.apply(batch.rows, batch.since);
+    if (store !== null && flags.json === true)
       console.log(JSON.stringify({ rows: batch.rows.length, since: batch.since }));
   };
   const options: LockstepFollowerOptions = {
     ...{ transport: new HttpTransport(origin, tokenOf(flags.token)), path, onBatch, signal },
-    since: store?.since ?? Number(flags.since ?? 0),
+    since: store?.since ?? flags.since ?? 0,
     isFollowing: flags.once !== true,
     onTrouble: (reason, retryMs) => console.error(`${reason}; again in ${retryMs / 1000} s`),
     sleep: (ms, stop) => sleep(ms, undefined, { signal: stop }),

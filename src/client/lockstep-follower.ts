@@ -8,9 +8,12 @@
 import { hasCode, messageOf, TidelockError } from '../core/errors.ts';
 import type { HttpAnswer, Transport } from './transport.ts';
 
+/** Opaque: a number or a text, as the server gave it. */
+export type LockstepPosition = number | string;
+
 export type LockstepRow = {
   readonly txid: number | string;
-  readonly since: number;
+  readonly since: LockstepPosition;
   readonly deleted: boolean;
   readonly data: Readonly<Record<string, string | number | boolean | null>>;
 };
@@ -18,7 +21,7 @@ export type LockstepRow = {
 export type LockstepControl = {
   readonly control: true;
   readonly type: string;
-  readonly since?: number;
+  readonly since?: LockstepPosition;
   readonly error?: { readonly code: string; readonly message: string };
 };
 
@@ -27,14 +30,14 @@ export type LockstepBatch = {
   readonly rows: readonly LockstepRow[];
   readonly controls: readonly LockstepControl[];
   /** The position after all of it. */
-  readonly since: number;
+  readonly since: LockstepPosition;
 };
 
 export type LockstepFollowerOptions = {
   readonly transport: Transport;
   /** `/lockstep/domains`, with the query but without `since`. */
   readonly path: string;
-  readonly since: number;
+  readonly since: LockstepPosition;
   /** False: end when the server ends properly. */
   readonly isFollowing: boolean;
   /** Must be done with the batch, durably, when it returns. What it throws ends the following. */
@@ -84,7 +87,7 @@ async function readOnce(options: LockstepFollowerOptions): Promise<void> {
   let { since } = options;
   const silence = new SilenceGuard(options);
   const signal = AbortSignal.any([options.signal, silence.signal]);
-  const url = `${path}${path.includes('?') ? '&' : '?'}since=${since}`;
+  const url = `${path}${path.includes('?') ? '&' : '?'}since=${encodeURIComponent(since)}`;
   try {
     const answer = await transport.request({ method: 'GET', path: url, accept: '*/*', signal });
     if (answer.status !== 200) throw await refusal(answer);
@@ -105,7 +108,7 @@ async function readOnce(options: LockstepFollowerOptions): Promise<void> {
   }
 }
 
-function batchOf(objects: readonly object[], before: number): LockstepBatch {
+function batchOf(objects: readonly object[], before: LockstepPosition): LockstepBatch {
   const rows: LockstepRow[] = [];
   const controls: LockstepControl[] = [];
   let since = before;
@@ -113,10 +116,14 @@ function batchOf(objects: readonly object[], before: number): LockstepBatch {
     if ('control' in object) controls.push(object as LockstepControl);
     else if ('data' in object) rows.push(object as LockstepRow);
     else if (!('heartbeat' in object)) throw notALine(JSON.stringify(object));
-    if ('since' in object && typeof object.since === 'number')
-      since = Math.max(since, object.since);
+    // In the order of the stream positions never go back.
+    if ('since' in object && isPosition(object.since)) since = object.since;
   }
   return { rows, controls, since };
+}
+
+function isPosition(value: unknown): value is LockstepPosition {
+  return typeof value === 'number' || typeof value === 'string';
 }
 
 /** Cuts the body into objects, one a line; blank lines are heartbeats of the oldest servers. */

@@ -16,6 +16,9 @@ export type HeartbeatFormat = 'control' | 'lockstep';
 /** A position of a stream: everything below it has been delivered. A transaction id, 64 bits. */
 export type LockstepSince = number;
 
+/** What a line carries as `since`: a transaction id, or a place in the change log. Opaque to clients. */
+export type SinceValue = LockstepSince | string;
+
 export const SINCE_START: LockstepSince = 0;
 
 const SINCE = /^\d{1,15}$/;
@@ -36,23 +39,23 @@ export type RowFields = {
   readonly txid: string;
   readonly currentXmin: LockstepSince;
   /** Where a reader resumes that has processed everything up to this row. */
-  readonly since: LockstepSince;
+  readonly since: SinceValue;
   readonly isDeleted: boolean;
   /** The other columns, as a JSON object. */
   readonly data: string;
 };
 
 export function rowLine(row: RowFields): string {
-  return `{"txid":${row.txid},"current_xmin":${row.currentXmin},"since":${row.since},"deleted":${row.isDeleted},"data":${row.data}}\n`;
+  return `{"txid":${row.txid},"current_xmin":${row.currentXmin},"since":${JSON.stringify(row.since)},"deleted":${row.isDeleted},"data":${row.data}}\n`;
 }
 
 /** `timestamp` in seconds since 1970. */
 export function controlLine(
   type: 'snapshot_completed' | 'heartbeat',
   timestamp: number,
-  since: LockstepSince,
+  since: SinceValue,
 ): string {
-  return `{"control":true,"type":"${type}","timestamp":${timestamp},"since":${since}}\n`;
+  return `{"control":true,"type":"${type}","timestamp":${timestamp},"since":${JSON.stringify(since)}}\n`;
 }
 
 /** The heartbeat that the original client knows; nothing else may stand in it. */

@@ -4,7 +4,7 @@
  */
 import { TidelockError } from '../core/errors.ts';
 import { quoteName } from '../core/table.ts';
-import { asNumber, inTransaction, openSql, type Sql } from './sql.ts';
+import { inTransaction, openSql, type Sql } from './sql.ts';
 
 export type StoredRow = {
   readonly deleted: boolean;
@@ -29,22 +29,22 @@ export class LockstepStore {
     this.#table = options.table;
     this.#key = options.key;
     this.#sql.exec(`PRAGMA journal_mode = WAL;
-      CREATE TABLE IF NOT EXISTS tidelock_lockstep (table_name TEXT PRIMARY KEY, since INTEGER NOT NULL) STRICT;
+      CREATE TABLE IF NOT EXISTS tidelock_lockstep (table_name TEXT PRIMARY KEY, since ANY NOT NULL) STRICT;
       CREATE TABLE IF NOT EXISTS ${quoteName(this.#table)} (${this.#key.map((name) => `${quoteName(name)} NOT NULL`).join(', ')},
         PRIMARY KEY (${this.#key.map(quoteName).join(', ')}))`);
     this.#columns = this.#readColumns();
   }
 
   /** Where to resume; 0 for a new file. */
-  get since(): number {
+  get since(): number | string {
     const row = this.#sql
       .prepare('SELECT since FROM tidelock_lockstep WHERE table_name = ?')
       .get(this.#table);
-    return row === undefined ? 0 : asNumber(row.since);
+    return typeof row?.since === 'string' ? row.since : Number(row?.since ?? 0);
   }
 
   /** Rows in their order and the position behind them, all or nothing. Throws `REPLICA_UNFIT` for a row without the key. */
-  apply(rows: readonly StoredRow[], since: number): void {
+  apply(rows: readonly StoredRow[], since: number | string): void {
     inTransaction(this.#sql, () => {
       for (const row of rows) this.#applyRow(row);
       this.#sql

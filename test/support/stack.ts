@@ -7,6 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 import pg from 'pg';
 import { parseSelectorRule } from '../../src/core/selector.ts';
 import { type EngineOptions, openEngine, type RunningEngine } from '../../src/engine/engine.ts';
+import type { RowStreams } from '../../src/lockstep/api.ts';
 import { openReplicaWith, type Replica, type ReplicaHooks } from '../../src/replica.ts';
 import { systemClock } from '../../src/server/clock.ts';
 import { DEFAULT_LIMITS, NO_TOKENS, type ServerConfig } from '../../src/server/config.ts';
@@ -22,6 +23,8 @@ export type StackOptions = {
   readonly schema: string;
   readonly engine?: Partial<EngineOptions>;
   readonly server?: Partial<ServerConfig>;
+  /** Lockstep streams of the database with this URL. */
+  readonly lockstep?: (url: string) => RowStreams;
 };
 
 export type Difference = {
@@ -106,6 +109,7 @@ export class Stack {
     await until('the source streams', () => this.engine.status().source.state === 'streaming');
     this.#server = createServer({
       engine: this.#engine,
+      lockstep: this.#options.lockstep?.(this.#engineUrl),
       clock: systemClock,
       log: createLog('silent', () => undefined),
       config: {

@@ -1,12 +1,15 @@
 /** GET /lockstep/{relation}: rows of any table or view, then what becomes of them. */
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import { TidelockError } from '../../core/errors.ts';
+import type { Engine } from '../../engine/api.ts';
 import type { RowStreams, StreamRequest } from '../../lockstep/api.ts';
 import { type HeartbeatFormat, type LockstepMode, parseSince } from '../../protocol/lockstep.ts';
-import type { Access } from '../auth.ts';
+import { type Access, requireSelectors } from '../auth.ts';
 import type { ServerContext } from '../context.ts';
+import { parseSelectors } from '../input.ts';
 import type { Log } from '../log.ts';
 import { failures, media, object, type Schema } from '../schemas.ts';
+import { LogStream, parseLogSince } from './log-stream.ts';
 import { ResponseSink } from './response-sink.ts';
 import { SpoolSink } from './spool-sink.ts';
 
@@ -22,6 +25,7 @@ type Query = {
   follow: '0' | '1';
   mode: LockstepMode;
   heartbeat_format: HeartbeatFormat;
+  selector?: string[];
 };
 
 const QUERY: Schema = {
@@ -48,6 +52,11 @@ const QUERY: Schema = {
       description:
         'lockstep: soon, at least once. strict: in order, each row version once, behind the oldest open transaction.',
     },
+    selector: {
+      ...{ type: 'array', items: { type: 'string' } },
+      description:
+        'Of a replicated table without txid: its rows with these selectors, out of the change log; repeatable.',
+    },
     heartbeat_format: {
       ...{ type: 'string', enum: ['control', 'lockstep'], default: 'control' },
       description: 'lockstep: `{"heartbeat":true}`, which the original client knows.',
@@ -57,20 +66,31 @@ const QUERY: Schema = {
 
 /** None, where nothing is to be streamed. */
 export function lockstepRoutes(
-  context: Pick<ServerContext, 'lockstep' | 'lockstepBytes' | 'config'>,
+  context: Pick<ServerContext, 'lockstep' | 'lockstepBytes' | 'config'> &
+    Partial<Pick<ServerContext, 'engine' | 'draining'>>,
   log: Log,
 ): readonly RouteOptions[] {
-  const { lockstep, lockstepBytes, config } = context;
+  const { lockstep, lockstepBytes, config, engine, draining } = context;
   if (lockstep === null) return [];
   const wrote = (bytes: number): void => {
     lockstepBytes.count += bytes;
   };
-  return [lockstepRoute({ streams: lockstep, log, stallMs: config.limits.stallS * 1000, wrote })];
+  const { stallS, selectorsMax } = config.limits;
+  return [
+    lockstepRoute({
+      ...{ streams: lockstep, log, wrote, engine, draining, selectorsMax },
+      stallMs: stallS * 1000,
+    }),
+  ];
 }
 
 type LockstepRouteOptions = {
   readonly streams: RowStreams;
   readonly log: Log;
+  /** Undefined: there is no change log here. */
+  readonly engine: Engine | undefined;
+  readonly draining: AbortSignal | undefined;
+  readonly selectorsMax: number;
   readonly stallMs: number;
   readonly wrote: (bytes: number) => void;
 };
@@ -94,6 +114,9 @@ function lockstepRoute(options: LockstepRouteOptions): RouteOptions {
       },
     },
     handler: async (request, reply) => {
+      if ((request.query as Query).selector !== undefined) {
+        return streamLog(options, request, reply);
+      }
       requireEverything(request.access);
       const wanted = requestOf(request);
       const stream = await options.streams.open(wanted);
@@ -102,13 +125,51 @@ function lockstepRoute(options: LockstepRouteOptions): RouteOptions {
   };
 }
 
+/** A replicated table, out of the change log. */
+function streamLog(
+  options: LockstepRouteOptions,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): void {
+  const { engine, draining, selectorsMax } = options;
+  const query = request.query as Query;
+  const selectors = parseSelectors(query.selector ?? [], selectorsMax);
+  requireSelectors(request.access, selectors);
+  const table = engine?.tables.find(({ name }) => name === relationOf(request));
+  const source = engine?.transicator;
+  if (engine === undefined || source === undefined || table === undefined) {
+    throw notReplicated(relationOf(request));
+  }
+  const isFollowing = query.follow === '1';
+  const wanted = {
+    ...{ table, selectors, isFollowing, since: parseLogSince(query.since) },
+    ...{ heartbeatMs: query.heartbeat * 1000, heartbeatFormat: query.heartbeat_format },
+  };
+  const sink = isFollowing ? startResponse(options, reply) : startSpool(options, reply);
+  const stream = new LogStream({ engine, source, sink }, wanted);
+  void stream.run(draining ?? new AbortController().signal);
+}
+
+function relationOf(request: FastifyRequest): string {
+  const { relation } = request.params as { relation: string };
+  return relation.includes('.') ? relation : `public.${relation}`;
+}
+
+function notReplicated(relation: string): TidelockError {
+  return new TidelockError({
+    code: 'NOT_FOUND',
+    message: `${relation} is not among the replicated tables of this server`,
+    hint: 'they are listed in /v1/tables; without selector= any relation with a txid can be streamed',
+  });
+}
+
 /** Rows of a relation have no selectors that a token could be bound to. */
 function requireEverything({ selectors }: Access): void {
   if (selectors === 'any') return;
   throw new TidelockError({
     code: 'TOKEN_FORBIDS',
     message: 'the token is bound to selectors, and a Lockstep stream has every row',
-    hint: 'use a token for all selectors: tidelock token --selector "*"',
+    hint: 'use one for all selectors (tidelock token --any-selector), or selector= for a replicated table',
   });
 }
 
