@@ -26,7 +26,7 @@ export class PageFile {
     this.pageSize = size === 1 ? 0x1_0000 : size;
     this.#descriptor = descriptor;
     this.#lockPage = LOCK_BYTE / this.pageSize + 1;
-    this.#buffer = Buffer.alloc(BUFFERED_PAGES * this.pageSize);
+    this.#buffer = Buffer.allocUnsafe(BUFFERED_PAGES * this.pageSize); // pages are written whole
     this.#count = header.readUInt32BE(28);
   }
 
