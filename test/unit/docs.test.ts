@@ -25,6 +25,7 @@ import { LineSplitter } from '../../src/protocol/lines.ts';
 import type { ServerContext } from '../../src/server/context.ts';
 import type { EndReason } from '../../src/server/feed-stream.ts';
 import { feedRoute } from '../../src/server/routes/feed.ts';
+import { TRANSICATOR_ERRORS } from '../../src/server/transicator/errors.ts';
 import type { ReplicaState } from '../../src/sqlite/replica-schema.ts';
 import { checkVector, digestOfPage, digestOfProgram, TABLE_OF_ROWS } from './docs/digest.ts';
 import {
@@ -41,6 +42,7 @@ import {
 
 const PROTOCOL = read('docs/protocol.md');
 const OPERATIONS = read('docs/operations.md');
+const TRANSICATOR = read('docs/transicator.md');
 const PAGES = ['README.md', 'CHANGELOG.md', ...readdirSync(join(ROOT, 'docs')).map(inDocs)]
   .filter((path) => path.endsWith('.md') && existsSync(join(ROOT, path)))
   .sort();
@@ -208,6 +210,41 @@ test('the digest of protocol.md is the program’s, on its test vector and on ra
   );
 });
 
+/** Paths are written with the prefix in front. */
+function checkTransicatorRoutes(page: string): readonly string[] {
+  const folder = 'src/server/transicator';
+  const code = readdirSync(join(ROOT, folder)).flatMap((name) => {
+    const found = read(`${folder}/${name}`).matchAll(/settings\.prefix\}(\/\w+)`,\n/g);
+    return [...found].map(([, url = '']) => url);
+  });
+  const stated = rows(section(page, '## Routes')).filter(([method = '']) =>
+    /^[A-Z]+$/.test(method),
+  );
+  return differences(
+    stated.map(([, path = '']) => path),
+    code,
+  );
+}
+
+function checkTransicatorErrors(page: string): readonly string[] {
+  return differences(
+    rows(section(page, '## Errors')).map(([code, status]) => `${code} ${status}`),
+    Object.entries(TRANSICATOR_ERRORS).map(([code, [status]]) => `${code} ${status}`),
+  );
+}
+
+describe('transicator.md', () => {
+  test('every invariant names tests that exist, in order', () => {
+    expect(checkInvariants(TRANSICATOR, TEST_FILES)).toEqual([]);
+    expect(TRANSICATOR.match(/^\*\*T\d+\*\*/gm)?.length).toBeGreaterThan(10);
+  });
+
+  test('has the routes and the error codes of the code', () => {
+    expect(checkTransicatorRoutes(TRANSICATOR)).toEqual([]);
+    expect(checkTransicatorErrors(TRANSICATOR)).toEqual([]);
+  });
+});
+
 describe('operations.md', () => {
   test('has every error code with its status, and no other', () => {
     expect(checkErrors(OPERATIONS)).toEqual([]);
@@ -305,6 +342,17 @@ const FAULTS: readonly (readonly [string, () => readonly string[], string])[] = 
     'a link to a page that is gone',
     () => checkLinks('docs/protocol.md', PROTOCOL.replace('(operations.md)', '(running.md)')),
     'docs/protocol.md: running.md leads nowhere',
+  ],
+  [
+    'an error of Transicator with another status',
+    () =>
+      checkTransicatorErrors(TRANSICATOR.replace('| `FORBIDDEN` | 403 |', '| `FORBIDDEN` | 401 |')),
+    'FORBIDDEN 403 is in the code only',
+  ],
+  [
+    'a route of Transicator that does not exist',
+    () => checkTransicatorRoutes(TRANSICATOR.replace('| GET | `/data` |', '| GET | `/rows` |')),
+    '/rows is in the page only',
   ],
   [
     'another digest in the test vector',
