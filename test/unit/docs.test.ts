@@ -182,6 +182,12 @@ function checkFeedExample(page: string): readonly string[] {
   }
 }
 
+test('lockstep.md: every invariant names tests that exist, in order', () => {
+  const page = read('docs/lockstep.md');
+  expect(checkInvariants(page, TEST_FILES)).toEqual([]);
+  expect(page.match(/^\*\*L\d+\*\*/gm)?.length).toBeGreaterThan(8);
+});
+
 describe('protocol.md', () => {
   test('every invariant names tests that exist, in order', () => {
     expect(checkInvariants(PROTOCOL, TEST_FILES)).toEqual([]);
