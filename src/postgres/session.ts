@@ -241,6 +241,8 @@ function withoutOwnParameters(url: string): { base: string; extraOptions: string
   for (const name of OWN_PARAMETERS) parameters.delete(name);
   const extraOptions = parameters.get('options') ?? '';
   parameters.delete('options');
+  // The words mean what they mean to Postgres' own programs: `require` encrypts, `verify-full` checks who answers.
+  if (parameters.has('sslmode')) parameters.set('uselibpqcompat', 'true');
   const rest = parameters.toString();
   return { base: rest === '' ? url.slice(0, mark) : `${url.slice(0, mark)}?${rest}`, extraOptions };
 }
