@@ -5,13 +5,20 @@
 import { parseLsn } from '../../../core/lsn.ts';
 import type { ApplyEvent, OpEvent, OracleEvent, ReadEvent, VerdictFile } from '../evidence.ts';
 import { Checker } from './checker.ts';
-import { Commits } from './commits.ts';
+import { type CommitEntry, Commits } from './commits.ts';
 import { readFacts } from './facts.ts';
 import { Findings } from './findings.ts';
 import { History } from './history.ts';
 import { Latency } from './latency.ts';
 import { Model } from './model.ts';
-import { faultCounts, type Judged, judgeRun, overall, verdictsOf } from './properties.ts';
+import {
+  faultCounts,
+  type Judged,
+  judgeRun,
+  overall,
+  slotLosses,
+  verdictsOf,
+} from './properties.ts';
 import { readRun, Streams } from './streams.ts';
 import { explain } from './witness.ts';
 import { Writers } from './writers.ts';
@@ -103,11 +110,26 @@ async function takeApplies(parts: Parts, latency: Latency): Promise<void> {
       findings.check('P7', commits.inFlightAt(position));
       return;
     }
+    checkAfterLoss(parts, event, commits.at(position));
     for (const between of history.ofSet(event.selectors).between(before, position)) {
       const commit = commits.at(between);
       if (commit !== undefined) latency.add(commit.committedAt, event.t);
     }
   });
+}
+
+/** What committed after its slot was gone cannot be in the stream that a replica follows: a copy comes first. */
+function checkAfterLoss(
+  { facts, checker, findings }: Parts,
+  { replica, t, ts }: ApplyEvent,
+  commit: CommitEntry | undefined,
+): void {
+  for (const { id, effect } of slotLosses(facts)) {
+    if (effect === null || commit === undefined || commit.committedAt <= effect.t) continue;
+    if (checker.copiedAt(replica) >= effect.t) continue;
+    const sentence = `${replica} applied ${ts}, which committed after its slot was lost (${id}), and had taken no new copy: nobody told it`;
+    findings.add({ property: 'P20', t, sentence, rows: [] });
+  }
 }
 
 async function takeReads({ streams, checker, writers, findings }: Parts): Promise<void> {

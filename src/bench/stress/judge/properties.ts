@@ -32,6 +32,11 @@ export function judgeRun(judged: Judged): void {
   judgeHistories(judged);
 }
 
+/** Slots that were taken away and seen to be gone. */
+export function slotLosses({ faults }: Facts): readonly Fault[] {
+  return faults.filter(({ fault, effect }) => SLOT_LOSSES.includes(fault) && effect !== null);
+}
+
 /** The table, in its order. */
 export function verdictsOf(findings: Findings): readonly Verdict[] {
   return (Object.keys(PROPERTIES) as Property[]).map((property) => {
@@ -122,7 +127,7 @@ function judgeFaults({ facts, findings, checker, run }: Judged): void {
   findings.check('P2', facts.redelivered);
   findings.check('P25', facts.tooOld);
   judgeAfter({ seen, incidents: checker.incidents, findings });
-  for (const { effect, id } of seen.filter(({ fault }) => SLOT_LOSSES.includes(fault))) {
+  for (const { effect, id } of slotLosses(facts)) {
     for (const { replica } of run.replicas) {
       if (checker.copiedAt(replica) >= (effect?.t ?? 0)) continue;
       const sentence = `the slot was lost (${id}), but ${replica} never took a new copy: nobody told it`;
@@ -155,7 +160,7 @@ function judgeHistories({ facts, findings }: Judged): void {
     ({ fault, effect }) => fault === 'kill-server' && effect !== null,
   );
   findings.check('P29', crashes.length);
-  const losses = facts.faults.filter(({ fault }) => SLOT_LOSSES.includes(fault)).length;
+  const losses = slotLosses(facts).length;
   const unexplained = facts.histories.slice(1 + losses);
   for (const { t, reason } of unexplained) {
     const property = crashes.some(({ startedAt }) => startedAt <= t) ? 'P29' : 'P20';
