@@ -156,7 +156,7 @@ export const SETTINGS = z.strictObject({
     metavar: '<time>',
     flag: 'lease',
   }),
-  tailBytesMax: note(bytes(1024 ** 2).default(32 * 1024 ** 2), {
+  tailBytesMax: note(bytes(1024 ** 2).default(16 * 1024 ** 2), {
     help: 'memory for lately written or read parts of the log',
   }),
   snapshotWaitS: note(seconds(1, 3600).default(60), {

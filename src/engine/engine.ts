@@ -89,7 +89,7 @@ export const DEFAULT_POLICY: Policy = {
 };
 
 const DEFAULT_LIMITS: IngestLimits = { groupBytesMax: 256 * 1024, partBytesMax: 1024 * 1024 };
-const TAIL_BYTES_MAX = 32 * 1024 * 1024;
+const TAIL_BYTES_MAX = 16 * 1024 * 1024;
 const SNAPSHOT_WAIT_MS_MAX = 60_000;
 const MEASURE_MS = 5000;
 const DIGEST_EVERY_MS = 600_000;

@@ -145,6 +145,7 @@ export class SlotReader {
     this.#session = await PgSession.connect({
       url,
       isReplication: true,
+      reusesBuffer: true,
       applicationName: holderName(slot, this.#options.instance),
       onLost: (error) => this.#finish(error),
     });
