@@ -5,8 +5,13 @@
 import { TidelockError } from '../core/errors.ts';
 import type { Ts } from '../core/lsn.ts';
 import type { TableDef } from '../core/table.ts';
-import { type TransactionLines, wantedLines } from '../log/change-lines.ts';
-import type { GroupHead } from '../log/group.ts';
+import {
+  indexLines,
+  type LineIndex,
+  type TransactionLines,
+  wantedLines,
+} from '../log/change-lines.ts';
+import type { GroupContent, GroupHead, StoredGroup } from '../log/group.ts';
 import { LineSplitter } from '../protocol/lines.ts';
 import type { Change } from '../protocol/transicator/change.ts';
 import { compareSequences, type Sequence } from '../protocol/transicator/sequence.ts';
@@ -88,15 +93,15 @@ export class ChangeScan implements ChangeReading {
 
   #readGroup(seq: number): void {
     const { tail, accept, since, linesBefore } = this.#options;
-    const { head, content } = tail.read(seq);
+    const group = tail.read(seq);
+    const { head, content } = group;
     this.#seq = head.seq;
     if (head.firstTs > this.upTo || this.#mustStopBefore(head)) {
       this.#isEnded = true;
       return;
     }
-    const found = wantedLines({
-      content,
-      isWanted: head.selectors.map((selector) => this.#wanted.has(selector)),
+    const found = wantedLines(lineIndexOf(group), {
+      selectors: this.#wanted,
       after: this.#after,
       accept,
       linesBefore: head.part === 'whole' ? 0 : linesBefore(head),
@@ -165,6 +170,17 @@ export class ChangeScan implements ChangeReading {
   #sequence({ ts }: TransactionLines, index: number): Sequence {
     return { history: this.#options.history, ts, index };
   }
+}
+
+/** Kept as long as the group's content is. */
+const lineIndexes = new WeakMap<GroupContent, LineIndex>();
+
+function lineIndexOf(group: StoredGroup): LineIndex {
+  const known = lineIndexes.get(group.content);
+  if (known !== undefined) return known;
+  const made = indexLines(group);
+  lineIndexes.set(group.content, made);
+  return made;
 }
 
 /** Some lines of a group, few enough to be parsed and written together. */

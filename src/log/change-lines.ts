@@ -1,16 +1,36 @@
 /**
  * hot path: which lines of a group a set of selectors gets, transaction by transaction, each with its number
- * inside its whole transaction. Lines of other selectors are counted, not read.
+ * inside its whole transaction. What all readers of a group need is counted once, so that a reader costs as
+ * much as its own lines: thousands may be woken by one group.
  */
 import type { Ts } from '../core/lsn.ts';
-import { type GroupContent, SEGMENT_ALL, SEGMENT_COMMIT, SEGMENT_NONE } from './group.ts';
+import {
+  type GroupContent,
+  SEGMENT_ALL,
+  SEGMENT_COMMIT,
+  SEGMENT_NONE,
+  type StoredGroup,
+} from './group.ts';
 
 const NEWLINE = 0x0a;
 
-export type LinesRequest = {
+/** What there is to know about the lines of a group, whoever asks. */
+export type LineIndex = {
   readonly content: GroupContent;
-  /** Which of the group's selectors are wanted, by local id; beyond its end: no. */
-  readonly isWanted: readonly boolean[];
+  /** Segments of each selector, ascending. */
+  readonly bySelector: ReadonlyMap<string, readonly number[]>;
+  /** Segments for everybody. */
+  readonly forAll: readonly number[];
+  /** By segment: its transaction, counted from 0. */
+  readonly transactionOf: Uint32Array;
+  /** By segment: how many lines its transaction has before it in this group. */
+  readonly linesBefore: Uint32Array;
+  /** By segment: its lines. */
+  readonly lines: Uint32Array;
+};
+
+export type LinesRequest = {
+  readonly selectors: Iterable<string>;
   /** Transactions at or before this are left out. */
   readonly after: Ts;
   readonly accept: (txid: number) => boolean;
@@ -24,31 +44,51 @@ export type TransactionLines = {
   readonly txid: number;
   /** Commit time, microseconds since 1970. */
   readonly micros: number;
-  /** Byte ranges of the body: pairs of start and end. */
+  /** Pairs of start and end in the group's body, ascending. */
   readonly ranges: readonly number[];
   /** The number of each of these lines inside the transaction, ascending. */
   readonly indexes: readonly number[];
 };
 
-export function wantedLines(request: LinesRequest): readonly TransactionLines[] {
-  const { content, isWanted, after, accept } = request;
-  const { segments, transactions, body } = content;
-  const found: TransactionLines[] = [];
-  let start = 0;
-  let first = 0;
-  let linesBefore = request.linesBefore;
-  for (let tx = 0; tx * 3 < transactions.length; tx += 1) {
-    const end = endOfTransaction(segments, first);
-    const ts = (transactions[tx * 3] ?? 0) as Ts;
-    const txid = transactions[tx * 3 + 1] ?? 0;
-    const isDue = ts > after && hasWanted(segments, isWanted, { first, end }) && accept(txid);
-    if (isDue) {
-      const lines = collect({ body, segments, isWanted, first, end, start, linesBefore });
-      found.push({ ts, txid, micros: transactions[tx * 3 + 2] ?? 0, ...lines });
+export function indexLines({ head, content }: Pick<StoredGroup, 'head' | 'content'>): LineIndex {
+  const { segments, body } = content;
+  const count = segments.length / 2;
+  const transactionOf = new Uint32Array(count);
+  const linesBefore = new Uint32Array(count);
+  const lines = new Uint32Array(count);
+  const bySelector = new Map<string, number[]>();
+  const forAll: number[] = [];
+  let [start, transaction, line] = [0, 0, 0];
+  for (let segment = 0; segment < count; segment += 1) {
+    const id = segments[segment * 2] ?? SEGMENT_NONE;
+    const end = segments[segment * 2 + 1] ?? 0;
+    transactionOf[segment] = transaction;
+    linesBefore[segment] = line;
+    if (id === SEGMENT_COMMIT) {
+      transaction += 1;
+      line = 0;
+    } else if (id !== SEGMENT_NONE) {
+      const found = countLines(body, start, end);
+      lines[segment] = found;
+      line += found;
+      file(id, segment, { selectors: head.selectors, bySelector, forAll });
     }
-    start = segments[end - 1] ?? 0;
-    first = end;
-    linesBefore = 0;
+    start = end;
+  }
+  return { content, bySelector, forAll, transactionOf, linesBefore, lines };
+}
+
+export function wantedLines(index: LineIndex, request: LinesRequest): readonly TransactionLines[] {
+  const found: TransactionLines[] = [];
+  const segments = segmentsOf(index, request.selectors);
+  for (let at = 0; at < segments.length; ) {
+    const transaction = index.transactionOf[segments[at] ?? 0] ?? 0;
+    let end = at;
+    while (end < segments.length && index.transactionOf[segments[end] ?? 0] === transaction)
+      end += 1;
+    const lines = linesOf(index, { transaction, segments: segments.slice(at, end), request });
+    if (lines !== null) found.push(lines);
+    at = end;
   }
   return found;
 }
@@ -62,66 +102,66 @@ export function linesOfLast({ segments, body }: GroupContent): number {
   let lines = 0;
   let start = first === 0 ? 0 : (segments[first - 1] ?? 0);
   for (let index = first; index < segments.length; index += 2) {
+    const id = segments[index];
     const end = segments[index + 1] ?? 0;
-    if (counts(segments[index])) lines += countLines(body, start, end);
+    // Commit lines are nobody's change, and what was rolled back may be gone from the body one day.
+    if (id !== SEGMENT_COMMIT && id !== SEGMENT_NONE) lines += countLines(body, start, end);
     start = end;
   }
   return lines;
 }
 
-/** Behind the commit segment of the transaction whose segments start at `first`. */
-function endOfTransaction(segments: Uint32Array, first: number): number {
-  for (let index = first; index < segments.length; index += 2) {
-    if (segments[index] === SEGMENT_COMMIT) return index + 2;
+function file(
+  id: number,
+  segment: number,
+  to: {
+    readonly selectors: readonly string[];
+    readonly bySelector: Map<string, number[]>;
+    readonly forAll: number[];
+  },
+): void {
+  if (id === SEGMENT_ALL) {
+    to.forAll.push(segment);
+    return;
   }
-  return segments.length;
+  const selector = to.selectors[id];
+  if (selector === undefined) return;
+  const list = to.bySelector.get(selector);
+  if (list === undefined) to.bySelector.set(selector, [segment]);
+  else list.push(segment);
 }
 
-function hasWanted(
-  segments: Uint32Array,
-  isWanted: readonly boolean[],
-  { first, end }: { first: number; end: number },
-): boolean {
-  for (let index = first; index < end; index += 2) {
-    const id = segments[index] ?? 0;
-    if (id === SEGMENT_ALL || isWanted[id] === true) return true;
-  }
-  return false;
+/** Ascending. */
+function segmentsOf(index: LineIndex, selectors: Iterable<string>): readonly number[] {
+  const lists = [index.forAll];
+  for (const selector of selectors) lists.push(index.bySelector.get(selector) ?? []);
+  const filled = lists.filter(({ length }) => length > 0);
+  const [only = []] = filled;
+  return filled.length > 1 ? filled.flat().sort((a, b) => a - b) : only;
 }
 
-function collect(part: {
-  readonly body: Uint8Array;
-  readonly segments: Uint32Array;
-  readonly isWanted: readonly boolean[];
-  readonly first: number;
-  readonly end: number;
-  readonly start: number;
-  readonly linesBefore: number;
-}): { ranges: readonly number[]; indexes: readonly number[] } {
-  const { body, segments, isWanted, first, end } = part;
+function linesOf(
+  { content, linesBefore, lines }: LineIndex,
+  part: {
+    readonly transaction: number;
+    readonly segments: readonly number[];
+    readonly request: LinesRequest;
+  },
+): TransactionLines | null {
+  const { transaction, request } = part;
+  const { transactions, segments } = content;
+  const ts = (transactions[transaction * 3] ?? 0) as Ts;
+  const txid = transactions[transaction * 3 + 1] ?? 0;
+  if (ts <= request.after || !request.accept(txid)) return null;
+  const before = transaction === 0 ? request.linesBefore : 0;
   const ranges: number[] = [];
   const indexes: number[] = [];
-  let start = part.start;
-  let line = part.linesBefore;
-  for (let index = first; index < end; index += 2) {
-    const id = segments[index] ?? 0;
-    const stop = segments[index + 1] ?? 0;
-    if (counts(id)) {
-      const lines = countLines(body, start, stop);
-      if (id === SEGMENT_ALL || isWanted[id] === true) {
-        ranges.push(start, stop);
-        for (let at = 0; at < lines; at += 1) indexes.push(line + at);
-      }
-      line += lines;
-    }
-    start = stop;
+  for (const segment of part.segments) {
+    ranges.push(segments[segment * 2 - 1] ?? 0, segments[segment * 2 + 1] ?? 0);
+    const first = before + (linesBefore[segment] ?? 0);
+    for (let line = 0; line < (lines[segment] ?? 0); line += 1) indexes.push(first + line);
   }
-  return { ranges, indexes };
-}
-
-/** Commit lines are nobody's change, and what was rolled back may be gone from the body one day. */
-function counts(id: number | undefined): boolean {
-  return id !== SEGMENT_COMMIT && id !== SEGMENT_NONE;
+  return { ts, txid, micros: transactions[transaction * 3 + 2] ?? 0, ranges, indexes };
 }
 
 function countLines(body: Uint8Array, start: number, end: number): number {

@@ -50,7 +50,7 @@ export function sliceGroup(request: SliceRequest): Slices {
 }
 
 /** All of these ranges. */
-export function slicesOf(ranges: readonly number[]): Slices {
+function slicesOf(ranges: readonly number[]): Slices {
   return { ranges, from: 0, to: ranges.length };
 }
 

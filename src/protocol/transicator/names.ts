@@ -28,7 +28,7 @@ export const TABLE_NAMINGS = [
 ] as const satisfies readonly TableNaming[];
 
 /** Splits `schema.table` (unquoted) at its first dot: no replicated schema has one in its name. */
-export function splitName(name: string): { readonly schema: string; readonly table: string } {
+function splitName(name: string): { readonly schema: string; readonly table: string } {
   const dot = name.indexOf('.');
   return { schema: name.slice(0, dot), table: name.slice(dot + 1) };
 }

@@ -9,7 +9,7 @@ const WHOLE_NUMBER = /^-?\d{1,9}$/;
 const LIMIT_DEFAULT = 100;
 const LIMIT_MAX = 100_000;
 /** An early empty answer is legal; the server's idle limit is longer than this. */
-export const BLOCK_S_MAX = 60;
+const BLOCK_S_MAX = 60;
 
 export type ChangesInput = {
   /** Without any: the empty selector. */

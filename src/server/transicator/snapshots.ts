@@ -23,7 +23,7 @@ const CHUNK_BYTES = 64 * 1024;
 /** Rows whose texts are in memory together. */
 const PIECE_ROWS = 100;
 /** Behind the body of a protobuf snapshot: the number of its rows. Without it the body is not complete. */
-export const ROWS_TRAILER = 'Transicator-Snapshot-Rows';
+const ROWS_TRAILER = 'Transicator-Snapshot-Rows';
 const TXID_HEADER = 'Transicator-Snapshot-TXID';
 
 export function snapshotsRoute(context: TransicatorContext): RouteOptions {

@@ -1,9 +1,10 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Ts } from '../../../src/core/lsn.ts';
-import { linesOfLast, wantedLines } from '../../../src/log/change-lines.ts';
+import { indexLines, linesOfLast, wantedLines } from '../../../src/log/change-lines.ts';
 import {
   type GroupContent,
+  type GroupHead,
   SEGMENT_ALL,
   SEGMENT_COMMIT,
   SEGMENT_NONE,
@@ -17,6 +18,16 @@ const LINE = fc.record({
   text: fc.stringMatching(/^[a-z]{0,5}$/),
 });
 const TRANSACTIONS = fc.array(fc.array(LINE, { minLength: 1, maxLength: 12 }), { maxLength: 6 });
+
+const SELECTORS = ['a', 'b', 'c'];
+
+function headOf(transactions: readonly unknown[]): GroupHead {
+  return {
+    ...{ seq: 1, firstTs: 100 as Ts, lastTs: (90 + transactions.length * 10) as Ts, part: 'whole' },
+    ...{ txCount: transactions.length, maxTxid: 0, minTxid: 0, hasAll: true, sizeBytes: 0 },
+    selectors: SELECTORS,
+  };
+}
 
 function contentOf(transactions: readonly (readonly Line[])[]): GroupContent {
   const segments: number[] = [];
@@ -50,7 +61,10 @@ test('each wanted line comes with its number among all lines of its transaction'
       (transactions, isWanted, after, linesBefore) => {
         const content = contentOf(transactions);
         const accept = (txid: number): boolean => txid % 3 !== 0;
-        const found = wantedLines({ content, isWanted, after: after as Ts, accept, linesBefore });
+        const selectors = SELECTORS.filter((_selector, id) => isWanted[id] === true);
+        const found = wantedLines(indexLines({ head: headOf(transactions), content }), {
+          ...{ selectors, after: after as Ts, accept, linesBefore },
+        });
         const shown = found.map(({ ts, txid, micros, ranges, indexes }) => {
           const texts: string[] = [];
           for (let at = 0; at < ranges.length; at += 2) {
