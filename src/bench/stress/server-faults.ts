@@ -22,6 +22,9 @@ const TERMINATE_SQL = 'SELECT pg_terminate_backend($1::int)';
 const TERMINATE_WALSENDER_SQL = `
   SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots
   WHERE plugin = 'pgoutput' AND database = current_database() AND active_pid IS NOT NULL`;
+const SLOT_SQL = `
+  SELECT slot_name AS name FROM pg_replication_slots
+  WHERE plugin = 'pgoutput' AND database = current_database()`;
 const DROP_SLOT_SQL = `
   SELECT slot_name AS name, pg_drop_replication_slot(slot_name) FROM pg_replication_slots
   WHERE plugin = 'pgoutput' AND database = current_database()`;
@@ -107,10 +110,15 @@ export async function cutWalsender({ log, stage, running }: FaultWork): Promise<
 /** Takes the server's slot away: what commits until there is a new one is not in any stream. */
 export async function dropSlot({ log, stage, running }: FaultWork): Promise<void> {
   const wait = { limitMs: EFFECT_MS_MAX, signal: stage.signal };
-  const taken = async (): Promise<string | undefined> => {
+  const slot = async (): Promise<string | undefined> =>
+    (await running.admin.ask(SLOT_SQL, wait))[0]?.name ?? undefined;
+  const before = await unlessLate(until('there is a slot', slot, wait));
+  if (before === null) return;
+  const taken = async (): Promise<string | false> => {
     await running.admin.query(TERMINATE_WALSENDER_SQL);
     const dropped = await running.admin.query(DROP_SLOT_SQL).catch(() => []);
-    return dropped[0]?.name ?? undefined;
+    // One that was just being made goes with its walsender.
+    return (dropped.length > 0 || (await slot()) === undefined) && before;
   };
   const name = await unlessLate(until('the slot is free and dropped', taken, wait));
   if (name !== null) log.saw(`slot ${name} is gone`);
