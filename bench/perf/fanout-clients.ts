@@ -1,4 +1,4 @@
-/** The subscribers of the fan-out benchmark: raw sockets in one process that only count bytes. */
+/** The subscribers of the fan-out benchmark: raw sockets in one process that only count the bytes of lines. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
@@ -31,18 +31,65 @@ export async function forkClients(): Promise<ClientsProcess> {
   };
 }
 
+const CR = 13;
+const LF = 10;
+
+/** Counts the bytes of one chunked answer's body, without what frames them. */
+class BodyCounter {
+  #state: 'header' | 'size' | 'data' | 'end' = 'header';
+  /** The size of the present chunk as far as it is read, then what of it is to come. */
+  #left = 0;
+  /** Line ends in a row: two end the header. */
+  #lineEnds = 0;
+
+  count(bytes: Uint8Array, length: number): number {
+    let counted = 0;
+    for (let at = 0; at < length; ) {
+      if (this.#state === 'data') {
+        const taken = Math.min(this.#left, length - at);
+        counted += taken;
+        at += taken;
+        this.#left -= taken;
+        if (this.#left === 0) this.#state = 'end';
+      } else {
+        this.#frame(bytes[at] ?? 0);
+        at += 1;
+      }
+    }
+    return counted;
+  }
+
+  #frame(byte: number): void {
+    if (byte === CR) return;
+    if (byte !== LF) {
+      this.#lineEnds = 0;
+      if (this.#state === 'size') this.#left = this.#left * 16 + digit(byte);
+      return;
+    }
+    this.#lineEnds += 1;
+    if (this.#state === 'size') this.#state = 'data';
+    else if (this.#state === 'end' || this.#lineEnds === 2) this.#state = 'size';
+  }
+}
+
+/** The value of a hexadecimal digit, as written by `toString(16)`. */
+function digit(byte: number): number {
+  return byte < 58 ? byte - 48 : byte - 87;
+}
+
 function serve(): void {
   const sockets: Socket[] = [];
   const buffer = Buffer.alloc(64 * 1024);
   let bytes = 0;
-  const onread = {
-    buffer,
-    callback: (size: number): boolean => {
-      bytes += size;
-      return true;
-    },
-  };
   const openOne = async (port: number): Promise<void> => {
+    const body = new BodyCounter();
+    const onread = {
+      buffer,
+      callback: (size: number): boolean => {
+        bytes += body.count(buffer, size);
+        return true;
+      },
+    };
     const socket = connect({ port, host: '127.0.0.1', noDelay: true, onread });
     socket.on('error', () => undefined);
     await once(socket, 'connect');
