@@ -1,5 +1,6 @@
 /** Bugs of a replica: storage between the follower and the file. */
 import type { ReplicaFiles, ReplicaStore, ReplicaTransaction } from '../../../client/store.ts';
+import type { Ts } from '../../../core/lsn.ts';
 import type { RowChange } from '../../../core/row-change.ts';
 import { asText, openSql } from '../../../sqlite/sql.ts';
 import { localNameOf } from '../replica-scan.ts';
@@ -62,14 +63,14 @@ function inTwo(store: ReplicaStore, isPositionFirst: boolean): Own {
       apply: (more) => void changes.push(...more),
       commit: (position) => {
         // A marker has no rows: nothing to tear apart.
-        if (changes.length === 0) return store.begin().commit(position);
+        if (changes.length === 0) return commitAll(store, [], position);
         setTimeout(finish, GAP_MS);
         if (isPositionFirst) {
-          later = () => void applied(store, changes).commit(store.identity.position);
-          return store.begin().commit(position);
+          later = () => void commitAll(store, changes, store.identity.position);
+          return commitAll(store, [], position);
         }
-        later = () => void store.begin().commit(position);
-        return applied(store, changes).commit(store.identity.position);
+        later = () => void commitAll(store, [], position);
+        return commitAll(store, changes, store.identity.position);
       },
       rollback: () => undefined,
     };
@@ -87,10 +88,21 @@ function inTwo(store: ReplicaStore, isPositionFirst: boolean): Own {
   };
 }
 
-function applied(store: ReplicaStore, changes: readonly RowChange[]): ReplicaTransaction {
+function commitAll(
+  store: ReplicaStore,
+  changes: readonly RowChange[],
+  position: Ts,
+): ReturnType<ReplicaTransaction['commit']> {
   const transaction = store.begin();
-  transaction.apply(changes);
-  return transaction;
+  try {
+    if (changes.length > 0) transaction.apply(changes);
+    return transaction.commit(
+      position < store.identity.position ? store.identity.position : position,
+    );
+  } catch (error) {
+    transaction.rollback();
+    throw error;
+  }
 }
 
 function skipping(store: ReplicaStore): ReplicaStore['begin'] {
