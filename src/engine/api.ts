@@ -1,12 +1,12 @@
 /** What the HTTP server may ask of the engine. The only door between the two folders. */
 import type { Lsn, Ts } from '../core/lsn.ts';
 import type { TableDef } from '../core/table.ts';
+import type { TxidSnapshot } from '../core/txid-snapshot.ts';
 import type { Cell } from '../core/value.ts';
 import type { DigestEntry } from '../protocol/feed.ts';
 import type { Change } from '../protocol/transicator/change.ts';
 import type { TableNaming } from '../protocol/transicator/names.ts';
 import type { Sequence } from '../protocol/transicator/sequence.ts';
-import type { TxidSnapshot } from '../protocol/transicator/visibility.ts';
 
 export type FeedRequest = {
   readonly selectors: readonly string[];

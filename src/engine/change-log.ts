@@ -4,6 +4,7 @@
  */
 import { TidelockError } from '../core/errors.ts';
 import type { Ts } from '../core/lsn.ts';
+import { isInSnapshot } from '../core/txid-snapshot.ts';
 import { linesOfLast } from '../log/change-lines.ts';
 import type { GroupHead } from '../log/group.ts';
 import { placeOf } from '../log/heads.ts';
@@ -14,7 +15,6 @@ import {
   NO_SEQUENCE,
   type Sequence,
 } from '../protocol/transicator/sequence.ts';
-import { isInSnapshot } from '../protocol/transicator/visibility.ts';
 import type { ChangesRequest } from './api.ts';
 import { cannotFollow } from './change-of-line.ts';
 import { ChangeScan } from './change-scan.ts';

@@ -11,11 +11,7 @@ import type { RowChange } from '../core/row-change.ts';
 import type { TableDef } from '../core/table.ts';
 import type { GroupHead } from '../log/group.ts';
 import type { PgSession } from '../postgres/session.ts';
-import {
-  isVisible,
-  openSnapshot,
-  type SnapshotTransaction,
-} from '../postgres/snapshot-transaction.ts';
+import { openSnapshot, type SnapshotTransaction } from '../postgres/snapshot-transaction.ts';
 import { ChangeDecoder } from '../protocol/change-decoder.ts';
 import { LineSplitter } from '../protocol/lines.ts';
 import { type EngineCore, timelineOf } from './core.ts';
@@ -116,7 +112,7 @@ function isNotStreaming(): TidelockError {
 }
 
 function visibilityOf({ snapshot }: SnapshotTransaction): Visibility {
-  return { xmin: snapshot.xmin, isVisible: (txid) => isVisible(snapshot, txid) };
+  return { xmin: snapshot.xmin, isVisible: (txid) => isInSnapshot(snapshot, txid) };
 }
 
 function* decodeLate(late: {

@@ -8,8 +8,8 @@
  */
 import { TidelockError } from '../core/errors.ts';
 import { parseLsn } from '../core/lsn.ts';
+import type { TxidSnapshot } from '../core/txid-snapshot.ts';
 import { PgSession } from '../postgres/session.ts';
-import type { TxidSnapshot } from '../protocol/transicator/visibility.ts';
 import type { EngineCore } from './core.ts';
 
 const WAIT_MS = 10_000;

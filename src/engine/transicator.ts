@@ -4,8 +4,8 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasCode } from '../core/errors.ts';
 import type { Ts } from '../core/lsn.ts';
+import { parseTxidSnapshot } from '../core/txid-snapshot.ts';
 import type { TableNaming } from '../protocol/transicator/names.ts';
-import { parseTxidSnapshot } from '../protocol/transicator/visibility.ts';
 import { TransicatorFile as FileBuilder } from '../sqlite/transicator-file.ts';
 import type {
   ChangeReading,

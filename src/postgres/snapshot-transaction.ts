@@ -4,24 +4,16 @@
  * The tables are locked (ACCESS SHARE: writers go on, only changes of schema wait) before the snapshot is
  * taken, because a table that is rewritten in between would look empty to an older snapshot.
  */
+import { assert } from '../core/assert.ts';
 import { type Lsn, parseLsn } from '../core/lsn.ts';
+import { parseTxidSnapshot, type TxidSnapshot } from '../core/txid-snapshot.ts';
 import { quoteTable } from './names.ts';
 import { PgSession } from './session.ts';
 import { readServerStart } from './source-facts.ts';
 
-/** 64-bit transaction ids (with epoch) as numbers; Postgres needs millennia to pass 2^53. */
-export type TransactionSnapshot = {
-  /** Every transaction below this has ended. */
-  readonly xmin: number;
-  /** No transaction at or above this had ended. */
-  readonly xmax: number;
-  /** Transactions between the two that were still open. */
-  readonly xip: ReadonlySet<number>;
-};
-
 export type SnapshotTransaction = {
   readonly session: PgSession;
-  readonly snapshot: TransactionSnapshot;
+  readonly snapshot: TxidSnapshot;
   /** The snapshot as Postgres prints it. */
   readonly text: string;
   /** Read after the snapshot: everything that the snapshot has ended at or before this. */
@@ -53,9 +45,11 @@ export async function openSnapshot(options: SnapshotOptions): Promise<SnapshotTr
     const position = await session.queryOne('SELECT pg_catalog.pg_current_wal_insert_lsn() AS lsn');
     const serverStart = await readServerStart(session);
     const text = taken.snapshot ?? '';
+    const snapshot = parseTxidSnapshot(text);
+    assert(snapshot !== null, 'Postgres prints snapshots in the form it documents');
     return {
       ...{ session, serverStart, text },
-      snapshot: parseSnapshot(text),
+      snapshot,
       insertLsn: parseLsn(position.lsn ?? '', 'the insert position'),
       close: () => session.end(),
     };
@@ -63,20 +57,6 @@ export async function openSnapshot(options: SnapshotOptions): Promise<SnapshotTr
     await session.end();
     throw error;
   }
-}
-
-/** Reads `xmin:xmax:xip,xip`. */
-export function parseSnapshot(text: string): TransactionSnapshot {
-  const [xmin = '', xmax = '', xip = ''] = text.split(':');
-  const open = xip === '' ? [] : xip.split(',').map(Number);
-  return { xmin: Number(xmin), xmax: Number(xmax), xip: new Set(open) };
-}
-
-/** True when the snapshot has this *committed* top-level transaction. */
-export function isVisible(snapshot: TransactionSnapshot, txid: number): boolean {
-  if (txid < snapshot.xmin) return true;
-  if (txid >= snapshot.xmax) return false;
-  return !snapshot.xip.has(txid);
 }
 
 const EPOCH = 0x1_0000_0000;

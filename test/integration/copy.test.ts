@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { parseSelectorRule } from '../../src/core/selector.ts';
 import type { TableDef } from '../../src/core/table.ts';
+import { isInSnapshot } from '../../src/core/txid-snapshot.ts';
 import type { Cell } from '../../src/core/value.ts';
 import { describeTables } from '../../src/postgres/catalog.ts';
 import { type CopyChunk, copyRows } from '../../src/postgres/copy.ts';
 import type { PgSession } from '../../src/postgres/session.ts';
-import { isVisible, openSnapshot, widenXid } from '../../src/postgres/snapshot-transaction.ts';
+import { openSnapshot, widenXid } from '../../src/postgres/snapshot-transaction.ts';
 import { TestDatabase } from '../support/source-recorder.ts';
 
 let db: TestDatabase;
@@ -156,7 +157,7 @@ test('P7: the snapshot has exactly the rows of the transactions that it says it 
   const all = (await collect(db.sql, table, [])).rows;
   expect(all.map((row) => row[0]).sort()).toEqual([1, 2, 4, 5]);
   for (const [id, txid] of all) {
-    expect(isVisible(taken.snapshot, Number(txid)), `row ${id}`).toBe(seen.includes(id ?? null));
+    expect(isInSnapshot(taken.snapshot, Number(txid)), `row ${id}`).toBe(seen.includes(id ?? null));
     const narrow = Number(BigInt(String(txid)) % 2n ** 32n);
     expect(widenXid(narrow, taken.snapshot.xmax)).toBe(Number(txid));
   }

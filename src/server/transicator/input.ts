@@ -1,6 +1,7 @@
 /** What requests of Transicator's clients carry. An empty parameter is one that was not given. */
+
+import { parseTxidSnapshot, type TxidSnapshot } from '../../core/txid-snapshot.ts';
 import { parseSequence, type Sequence } from '../../protocol/transicator/sequence.ts';
-import { parseTxidSnapshot, type TxidSnapshot } from '../../protocol/transicator/visibility.ts';
 import { negotiate, type ParsedQuery } from '../input.ts';
 import { type TransicatorCode, TransicatorError } from './errors.ts';
 

@@ -1,14 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { isVisible, parseSnapshot, widenXid } from '../../../src/postgres/snapshot-transaction.ts';
-
-test('P7: a snapshot tells committed transactions it has from those it has not', () => {
-  const snapshot = parseSnapshot('100:105:100,103');
-  const visible = [99, 100, 101, 102, 103, 104, 105].filter((txid) => isVisible(snapshot, txid));
-  expect(visible).toEqual([99, 101, 102, 104]);
-  expect(isVisible(parseSnapshot('7:7:'), 6)).toBe(true);
-  expect(isVisible(parseSnapshot('7:7:'), 7)).toBe(false);
-});
+import { widenXid } from '../../../src/postgres/snapshot-transaction.ts';
 
 test('a 32-bit transaction id is widened to the nearest 64-bit one', () => {
   const epoch = 2 ** 32;

@@ -1,11 +1,8 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import {
-  isInSnapshot,
-  parseTxidSnapshot,
-} from '../../../../src/protocol/transicator/visibility.ts';
+import { isInSnapshot, parseTxidSnapshot } from '../../../src/core/txid-snapshot.ts';
 
-test('a transaction is in a snapshot when it had ended: below xmax and not among the open ones', () => {
+test('P7: a transaction is in a snapshot when it had ended: below xmax and not among the open ones', () => {
   const txid = fc.integer({ min: 1, max: 2 ** 40 });
   fc.assert(
     fc.property(txid, fc.uniqueArray(fc.nat(30)), fc.nat(40), (xmin, open, size) => {
