@@ -5,10 +5,12 @@
  *   lock tables, take the snapshot -> wait until the log has all that it shows -> position = the log's upper
  *   -> rows by COPY -> late transactions on top
  */
+
 import { TidelockError } from '../core/errors.ts';
 import type { Ts } from '../core/lsn.ts';
 import type { RowChange } from '../core/row-change.ts';
 import type { TableDef } from '../core/table.ts';
+import { isInSnapshot } from '../core/txid-snapshot.ts';
 import type { GroupHead } from '../log/group.ts';
 import type { PgSession } from '../postgres/session.ts';
 import { openSnapshot, type SnapshotTransaction } from '../postgres/snapshot-transaction.ts';
