@@ -136,6 +136,7 @@ export class Draft {
   readonly #records: Records;
   readonly #random: SeededRandom;
   readonly #of: { readonly sender: number; readonly group: number };
+  readonly #witnesses = new Set<number>();
   #sequence = 0;
 
   constructor(
@@ -164,9 +165,14 @@ export class Draft {
     return { kind: 'insert', rows: [own] };
   }
 
-  /** At least one row of the sender itself: by it, an unknown commit is found out. */
+  /**
+   * A new row that nothing else in the transaction touches: it is there exactly when the transaction has
+   * committed, which is how an unknown commit is found out.
+   */
   one(): Statement {
-    return this.#insert(1);
+    const statement = this.#insert(1);
+    for (const { id } of statement.rows) this.#witnesses.add(id);
+    return statement;
   }
 
   #statement(): Statement {
@@ -201,7 +207,9 @@ export class Draft {
   /** Rows that exist at this point of the transaction, each once. */
   #take(count: number): readonly RecordRow[] {
     const taken = new Map<number, RecordRow>();
-    const own = [...this.changed.values()].filter((row) => row !== null && !row.last);
+    const own = [...this.changed.values()].filter(
+      (row) => row !== null && !this.#witnesses.has(row.id),
+    );
     for (let index = 0; index < count; index += 1) {
       const isOwn = own.length > 0 && this.#random.next() < 0.2;
       const row = isOwn ? this.#random.pick(own) : this.#records.take(this.#random);

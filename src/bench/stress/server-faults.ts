@@ -38,13 +38,19 @@ export type FaultWork = {
   readonly log: FaultLog;
 };
 
-/** `kill -9` of the postmaster; it comes back through crash recovery. */
+/**
+ * `kill -9` of all its processes, as in a power cut; it comes back through crash recovery. Of the postmaster
+ * alone would not do: a backend that waits for another one's input or output would stay for ever, and Postgres
+ * does not start beside it.
+ */
 export async function killPostgres(work: FaultWork, postgres: EmbeddedPostgres): Promise<void> {
   const { log, stage, planned } = work;
   const { pid } = postgres;
   const before = sendersOf(work);
-  postgres.kill();
   const wait = { limitMs: EFFECT_MS_MAX, signal: stage.signal };
+  const backends = await work.running.admin.ask(BACKENDS_SQL, wait);
+  postgres.kill();
+  for (const backend of backends) signalTo(Number(backend.pid), 'SIGKILL');
   await unlessLate(until(`postmaster ${pid} is gone`, () => !isAlive(pid), wait));
   if (!isAlive(pid)) log.saw(`postmaster ${pid} is gone`);
   await sleep(planned.holdMs, undefined, { signal: stage.signal });

@@ -15,6 +15,7 @@ import { together } from '../until.ts';
 import type { RunFile } from './evidence.ts';
 import { EvidenceWriter } from './evidence-writer.ts';
 import { openCluster, openReceivers } from './open-run.ts';
+import type { Oracle } from './oracle/oracle.ts';
 import { drawPlan, type PlannedFault } from './plan.ts';
 import { fileOf } from './receiver-process.ts';
 import { type Report, type Running, replicaNames, type Stage, type StressOptions } from './run.ts';
@@ -28,6 +29,7 @@ import { type Settled, settle } from './settle.ts';
 const GROUPS_MAX = 20;
 /** What a run may take besides its duration: starts, recoveries, the way to quiet. */
 const OVERTIME_MS_MAX = 240_000;
+const ORACLE_MS_MAX = 10_000;
 
 /** Runs to the end. Never throws for what happens in the run: `run.end` tells how it ended. */
 export async function runStress(
@@ -77,11 +79,9 @@ async function work(stage: Stage, plan: readonly PlannedFault[]): Promise<Settle
   const sampling = startSampling(stage, running);
   closers.add(() => sampling.stop());
   report.progress('writing');
-  await together(signal, [
+  await writing(stage, { admin, oracle }, [
     ...senders.map((sender) => () => sender.run()),
     async (both) => {
-      // A bug is looked for in a short run: its time begins when everybody has a first copy.
-      if (options.bug !== null) await Promise.all(receivers.map((one) => one.ready(both)));
       try {
         // The first copies race the senders; the clock and the faults start when everybody has one.
         await Promise.all(receivers.map((receiver) => receiver.ready(both)));
@@ -97,6 +97,25 @@ async function work(stage: Stage, plan: readonly PlannedFault[]): Promise<Settle
     ...{ oracle, tables: STRESS_TABLES },
     lastLook: (receiver) => receiver.finish(signal),
   });
+}
+
+/** What fails meanwhile is judged, too: up to its end the oracle tells what was committed. */
+async function writing(
+  { signal }: Stage,
+  { admin, oracle }: Pick<Running, 'admin'> & { readonly oracle: Oracle },
+  tasks: Parameters<typeof together>[1],
+): Promise<void> {
+  try {
+    await together(signal, tasks);
+  } catch (error) {
+    if (signal.aborted) throw error;
+    try {
+      await oracle.close(await admin.position({ limitMs: ORACLE_MS_MAX, signal }));
+    } catch {
+      // Postgres is away: the evidence ends where it ends, and the run has failed anyway.
+    }
+    throw error;
+  }
 }
 
 function openSenders(stage: Stage, url: string): readonly Sender[] {

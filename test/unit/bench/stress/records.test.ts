@@ -106,6 +106,20 @@ describe.each(SEEDS)('seed %i', (seed) => {
   });
 });
 
+test.each(SEEDS)(
+  'the first row of a transaction is there exactly when it has committed (seed %i)',
+  (seed) => {
+    const records = new Records(0);
+    for (let index = 1; index <= TRANSACTIONS; index += 1) {
+      const { draft, statements } = drawTransaction(contextOf(seed, index, records));
+      const [first] = draft.changed.values();
+      const touched = statements.flatMap(({ rows }) => rows.filter(({ id }) => id === first?.id));
+      expect(touched).toEqual([first]);
+      records.settle(draft, true);
+    }
+  },
+);
+
 test('an "end" stays until it is acknowledged, then it may go', () => {
   const records = new Records(0);
   const end = drawEnd(contextOf(1, 1, records));
