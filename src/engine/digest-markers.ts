@@ -33,7 +33,8 @@ export class DigestMarkers {
   readonly #options: DigestMarkersOptions;
   readonly #readers = new Map<CheckedReader, Checked>();
   readonly #stopping = new AbortController();
-  #queue: CheckedReader[] = [];
+  /** Who waits for a scan, by selectors, the longest waiting first: coming and going costs the same in any crowd. */
+  readonly #queue = new Map<string, Set<CheckedReader>>();
   #isScanning = false;
   #timer: TimerHandle | null = null;
 
@@ -45,13 +46,15 @@ export class DigestMarkers {
   add(reader: CheckedReader): void {
     if (this.#readers.has(reader)) return;
     this.#readers.set(reader, { reader, checkedAt: null });
-    this.#queue.push(reader);
+    this.#enqueue(reader);
     this.#work();
     this.#timer ??= this.#later();
   }
 
   remove(reader: CheckedReader): void {
-    this.#readers.delete(reader);
+    if (!this.#readers.delete(reader)) return;
+    const waiting = this.#queue.get(reader.key);
+    if (waiting?.delete(reader) === true && waiting.size === 0) this.#queue.delete(reader.key);
   }
 
   stop(): void {
@@ -63,22 +66,23 @@ export class DigestMarkers {
     return this.#options.clock.after(this.#options.everyMs, () => {
       this.#timer = this.#readers.size === 0 ? null : this.#later();
       for (const { reader, checkedAt } of this.#readers.values()) {
-        if (reader.deliveredAt !== checkedAt) this.#queue.push(reader);
+        if (reader.deliveredAt !== checkedAt) this.#enqueue(reader);
       }
       this.#work();
     });
   }
 
+  #enqueue(reader: CheckedReader): void {
+    const waiting = this.#queue.get(reader.key);
+    if (waiting === undefined) this.#queue.set(reader.key, new Set([reader]));
+    else waiting.add(reader);
+  }
+
   #work(): void {
-    if (this.#isScanning || this.#queue.length === 0) return;
-    const [first] = this.#queue;
+    if (this.#isScanning) return;
+    const together = this.#takeNext();
+    const [first] = together;
     if (first === undefined) return;
-    const together = this.#queue.filter(({ key, isClosed }) => key === first.key && !isClosed);
-    this.#queue = this.#queue.filter(({ key }) => key !== first.key);
-    if (together.length === 0) {
-      this.#work();
-      return;
-    }
     this.#isScanning = true;
     this.#scan(first, together)
       .catch((error: unknown) => {
@@ -88,6 +92,16 @@ export class DigestMarkers {
         this.#isScanning = false;
         this.#work();
       });
+  }
+
+  /** Those of the same selectors that have waited longest; empty when nobody waits. */
+  #takeNext(): readonly CheckedReader[] {
+    for (const [key, waiting] of this.#queue) {
+      this.#queue.delete(key);
+      const together = [...waiting].filter(({ isClosed }) => !isClosed);
+      if (together.length > 0) return together;
+    }
+    return [];
   }
 
   async #scan(first: CheckedReader, together: readonly CheckedReader[]): Promise<void> {
