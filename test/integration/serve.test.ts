@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer as createNetServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -111,6 +111,18 @@ async function serveDatabase(
 }
 
 describe('tidelock serve', () => {
+  test.runIf(process.platform === 'linux')(
+    'runs with an allocator that gives memory back, in the process that was started',
+    async () => {
+      const { run } = await serveDatabase();
+      const { pid } = JSON.parse(run.out.stdout) as { pid: number };
+      expect(pid).toBe(run.child.pid);
+      const environment = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+      expect(environment).toContain('MALLOC_TRIM_THRESHOLD_=131072');
+      expect(run.out.stderr).not.toContain('Warning');
+    },
+  );
+
   test('follows a Postgres, serves it, and ends feeds properly at SIGTERM with exit code 0', async () => {
     const { db, run } = await serveDatabase();
     const client = await RawClient.open(Number(new URL(run.url).port));
