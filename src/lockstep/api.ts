@@ -19,6 +19,8 @@ export type Frame = { readonly lines: readonly string[]; framed: Uint8Array | nu
 export interface Sink {
   /** False once the reader is gone. */
   readonly isOpen: boolean;
+  /** True while more waits for the reader than should; it may be given more all the same. */
+  readonly isFull: boolean;
   /** Called once when the reader is gone. */
   onClose: (() => void) | null;
   /** Takes whole lines; one object each. */
@@ -45,7 +47,7 @@ export interface RowStreams {
   relations(): Promise<readonly string[]>;
   /**
    * Looks whether the relation can be streamed, then runs it into the sink, which ends when the reader is gone or
-   * `close` was called. Throws `NOT_FOUND`, `RELATION_UNFIT`, `SOURCE_DOWN`, `BUSY` before the first line is written; later the sink is told.
+   * `close` was called. Throws `NOT_FOUND`, `RELATION_UNFIT`, `BAD_POSITION`, `SOURCE_DOWN`, `BUSY` before the first line is written; later the sink is told.
    */
   open(request: StreamRequest): Promise<{ run(sink: Sink): void }>;
   readonly status: readonly RelationStatus[];

@@ -7,6 +7,8 @@ import { type LockstepMode, type LockstepSince, rowLine } from '../protocol/lock
 export type RowLine = {
   /** Infinity for ids beyond 2^53, which no transaction has. */
   readonly txid: number;
+  /** What the line says: where a reader resumes that has processed it. */
+  readonly since: LockstepSince;
   readonly line: string;
 };
 
@@ -64,7 +66,7 @@ export class LineMaker {
       isDeleted: row.isDeleted,
       data: this.#data(row),
     });
-    return { txid: idOf(row), line };
+    return { txid: idOf(row), since, line };
   }
 
   #data({ data }: RelationRow): string {

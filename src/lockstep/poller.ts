@@ -6,30 +6,37 @@
  * Never busier than configured: rounds begin at least `pollMs` apart (`wakeMs` when something was written),
  * and at most a named share of the time is spent reading.
  */
-import { hasCode, messageOf, TidelockError } from '../core/errors.ts';
+import { hasCode, messageOf } from '../core/errors.ts';
 import { type LockstepRelation, readRows } from '../postgres/lockstep-relation.ts';
-import { PgSession } from '../postgres/session.ts';
+import { sqlStateOf } from '../postgres/pg-errors.ts';
+import type { PgSession } from '../postgres/session.ts';
 import type { RelationStatus } from './api.ts';
 import type { Reader, ReaderClock } from './reader.ts';
 import { Round } from './round.ts';
+import type { SessionPool } from './session-pool.ts';
 
 /** A slow query is followed by a pause of so many times its length. */
 const PAUSE_FACTOR = 4;
 const RETRY_MS_MAX = 10_000;
+/** SQLSTATE classes of errors that pass: conflicts, resources, locks, cancellations, the system. */
+const PASSING_STATES = /^(40|53|55|57|58)/;
 
 export type PollerOptions = {
-  readonly url: string;
+  readonly sessions: SessionPool;
   readonly relation: string;
   readonly clock: ReaderClock;
   readonly pollMs: number;
   readonly wakeMs: number;
   /** Called after every query. */
   readonly onRound: () => void;
+  /** Called when a round has ended that nobody waits for any more. */
+  readonly onIdle: (poller: Poller) => void;
 };
 
 export class Poller {
   readonly #options: PollerOptions;
   readonly #readers = new Set<Reader>();
+  /** Of the round that is under way. */
   #session: PgSession | null = null;
   #stopTimer: (() => void) | null = null;
   #startedAt = 0;
@@ -79,16 +86,12 @@ export class Poller {
       this.remove(reader);
       reader.sink.end();
     }
-    await this.#session?.end();
-    this.#session = null;
+    this.#session?.destroy();
   }
 
   #rest(): void {
     this.#stopTimer?.();
     this.#stopTimer = null;
-    if (this.#isReading) return;
-    void this.#session?.end();
-    this.#session = null;
   }
 
   #plan(): void {
@@ -121,47 +124,45 @@ export class Poller {
       this.#isReading = false;
       this.#tookMs = clock.now() - this.#startedAt;
     }
-    if (this.#readers.size === 0) this.#rest();
-    else this.#plan();
+    if (this.#readers.size > 0) return this.#plan();
+    this.#rest();
+    this.#options.onIdle(this);
   }
 
   async #round(readers: readonly Reader[]): Promise<void> {
-    const { relation } = this.#options;
-    const from = Math.min(...readers.map(({ since }) => since));
+    const { relation, sessions, clock } = this.#options;
+    const from = readers.reduce((least, reader) => Math.min(least, reader.from), Number.MAX_VALUE);
     const isSettledOnly = readers.every(({ mode }) => mode === 'strict');
-    const session = await this.#connected();
+    const request = { relation, from, isSettledOnly, omitsDeleted: false, omitsFuture: true };
     let round: Round | null = null;
-    await readRows(
-      session,
-      { relation, from, isSettledOnly, omitsDeleted: false },
-      {
-        onStart: (found: LockstepRelation, snapshot) => {
-          round = new Round(readers, found, snapshot);
-          this.#since = snapshot.xmin;
-        },
-        onRows: async (rows) => round?.take(rows),
-      },
-    );
+    await sessions.use(async (session) => {
+      this.#session = session;
+      try {
+        await readRows(session, request, {
+          onStart: (found: LockstepRelation, snapshot) => {
+            round = new Round({ readers, clock }, found, snapshot);
+            this.#since = snapshot.xmin;
+          },
+          onRows: async (rows) => round?.take(rows),
+        });
+      } finally {
+        this.#session = null;
+      }
+    });
     (round as Round | null)?.end();
     this.#options.onRound();
   }
 
-  async #connected(): Promise<PgSession> {
-    if (this.#session === null || this.#session.isLost) {
-      this.#session = await PgSession.connect({ url: this.#options.url });
-    }
-    return this.#session;
-  }
-
-  /** A source that is away comes back; a relation that is gone or unfit ends the streams. */
+  /**
+   * A source that is away comes back; a relation that is gone, unfit or cannot be read ends the streams. So does
+   * a failure behind the first rows of a round for readers in strict mode: the next round would repeat them.
+   */
   #failed(error: unknown): void {
     this.#failures += 1;
     this.#trouble = messageOf(error);
-    this.#session?.destroy();
-    this.#session = null;
-    const isLasting = hasCode(error, 'NOT_FOUND') || hasCode(error, 'RELATION_UNFIT');
-    if (!isLasting && error instanceof TidelockError) return;
+    const isPassing = hasCode(error, 'SOURCE_DOWN') || PASSING_STATES.test(sqlStateOf(error) ?? '');
     for (const reader of [...this.#readers]) {
+      if (isPassing && !(reader.mode === 'strict' && reader.isAmid)) continue;
       this.remove(reader);
       reader.sink.fail(error);
     }

@@ -23,11 +23,19 @@ export class Reader {
   #seen: Seen | null = null;
   #stopHeartbeat: (() => void) | null = null;
   #hasNews = false;
+  /** The `since` of the last row that was written. */
+  #written: LockstepSince;
 
   constructor(request: StreamRequest, sink: Sink, clock: ReaderClock) {
     this.request = request;
     this.sink = sink;
     this.#clock = clock;
+    this.#written = request.since;
+  }
+
+  /** Heartbeats from now on, also while the reader waits for its copy: the original client gives up after 60 s of silence. */
+  start(): void {
+    if (this.request.isFollowing) this.#beatLater();
   }
 
   get mode(): LockstepMode {
@@ -39,18 +47,25 @@ export class Reader {
     return this.#seen;
   }
 
-  /** Where the reader may resume; its own `since` until something was read. */
-  get since(): LockstepSince {
+  /** What the next read has to begin with; the reader's own `since` until something was read. */
+  get from(): LockstepSince {
     return this.#seen === null ? this.request.since : resumeAt(this.#seen);
+  }
+
+  /** Rows of a round that has not ended were written. */
+  get isAmid(): boolean {
+    return this.#hasNews && this.#seen !== null;
   }
 
   isDue(next: TxidSnapshot, { txid }: RowLine): boolean {
     return this.#seen !== null && isDue(this.#seen, next, txid);
   }
 
-  write(frame: Frame): void {
+  /** `since` is that of the frame's last line. */
+  write(frame: Frame, since: LockstepSince): void {
     if (frame.lines.length === 0 || !this.sink.isOpen) return;
     this.#hasNews = true;
+    this.#written = since;
     this.sink.write(frame);
     this.#beatLater();
   }
@@ -58,7 +73,7 @@ export class Reader {
   /** The copy is complete: everything that `seen` shows has been written. */
   complete(seen: Seen): void {
     this.#seen = seen;
-    this.#own(controlLine('snapshot_completed', this.#seconds(), this.since));
+    this.#own(controlLine('snapshot_completed', this.#seconds(), this.#since));
     this.#hasNews = false;
     this.#beatLater();
   }
@@ -79,15 +94,23 @@ export class Reader {
     this.#hasNews = false;
     const isOriginal = this.request.heartbeatFormat === 'lockstep';
     this.#own(
-      isOriginal ? LOCKSTEP_HEARTBEAT : controlLine('heartbeat', this.#seconds(), this.since),
+      isOriginal ? LOCKSTEP_HEARTBEAT : controlLine('heartbeat', this.#seconds(), this.#since),
     );
     this.#beatLater();
   }
 
+  /** Never goes back, also not while a round is on its way. */
+  get #since(): LockstepSince {
+    return Math.max(this.#written, this.from);
+  }
+
   #beatLater(): void {
     this.#stopHeartbeat?.();
+    if (!this.sink.isOpen || !this.request.isFollowing) return;
     this.#stopHeartbeat = this.#clock.after(this.request.heartbeatMs, () => {
-      if (this.sink.isOpen) this.#beat();
+      // A reader that takes nothing gets no more of it; its silence ends the connection.
+      if (this.sink.isFull) this.#beatLater();
+      else this.#beat();
     });
   }
 

@@ -5,6 +5,7 @@ import { fullName } from './catalog.ts';
 import { type Finding, fail, ok, warn } from './findings.ts';
 import { describeRelation, type LockstepRelation } from './lockstep-relation.ts';
 import { quoteTable } from './names.ts';
+import { oldestTransactionS } from './oldest-transaction.ts';
 import type { PgSession } from './session.ts';
 
 /** An open transaction older than this holds up readers in strict mode noticeably. */
@@ -186,10 +187,7 @@ async function deleteFinding(
 }
 
 async function transactionFinding(session: PgSession): Promise<Finding> {
-  const row = await session.queryOne(`
-    SELECT coalesce(pg_catalog.max(extract(epoch FROM pg_catalog.clock_timestamp() - xact_start)), 0)::int8 AS seconds
-    FROM pg_catalog.pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_catalog.pg_backend_pid()`);
-  const seconds = Number(row.seconds);
+  const seconds = Math.floor(await oldestTransactionS(session));
   if (seconds < OLD_TRANSACTION_S) return ok('transactions', `the oldest is ${seconds} s old`);
   return warn(
     'transactions',

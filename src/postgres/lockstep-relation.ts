@@ -2,7 +2,7 @@
  * Tables and views as a Lockstep stream reads them: by the transaction id that each row carries in its column `txid`.
  * Needs no logical decoding, no slot and no right but SELECT.
  */
-import { TidelockError } from '../core/errors.ts';
+import { hasCode, messageOf, TidelockError } from '../core/errors.ts';
 import { quoteName, quoteText } from '../core/table.ts';
 import { parseTxidSnapshot, type TxidSnapshot } from '../core/txid-snapshot.ts';
 import { type Cell, kindOfType, type ValueKind } from '../core/value.ts';
@@ -10,6 +10,7 @@ import { fullName } from './catalog.ts';
 import { copyPlanned } from './copy.ts';
 import { describeColumns, planRelation, type RelationColumn } from './copy-plan.ts';
 import { OWN_SCHEMA, quoteTable } from './names.ts';
+import { sqlStateOf } from './pg-errors.ts';
 import type { PgSession } from './session.ts';
 
 /** The columns that are the protocol's and not the reader's. */
@@ -84,7 +85,14 @@ export type RowsRequest = {
   /** Only rows of transactions below the oldest one that is still open: no others can come before them. */
   readonly isSettledOnly: boolean;
   readonly omitsDeleted: boolean;
+  /** Without rows whose id no transaction has had yet: a restored table may have nothing else. */
+  readonly omitsFuture: boolean;
 };
+
+/** How often Postgres looks whether whoever asked is still there. */
+const PRESENCE_MS = 500;
+/** SQLSTATE classes of errors that lie in the relation or its rows: a view that divides by zero, a right that is gone. */
+const RELATION_STATES = /^(0A|2[0-8]|3[4-9]|42|44|54|P0|XX)/;
 
 export type RelationRow = {
   readonly txid: number | bigint;
@@ -127,17 +135,29 @@ export async function readRows(
     for await (const { rows } of copyPlanned(session, plan)) {
       await visitor.onRows(rows.map((row) => rowOf(relation, row)));
     }
+  } catch (error) {
+    throw unreadable(error, name) ?? error;
   } finally {
     if (!session.isLost) await session.query('COMMIT').catch(() => undefined); // it only read
   }
 }
 
+/**
+ * Ends the session's query soon after its connection was cut, also while it sorts, waits for a lock or computes.
+ * A Postgres before 14 does so when it next sends something.
+ */
+export async function endWithReader(session: PgSession): Promise<void> {
+  await session.query(`SELECT pg_catalog.set_config(name, '${PRESENCE_MS}', false)
+    FROM pg_catalog.pg_settings WHERE name = 'client_connection_check_interval'`);
+}
+
 function conditionOf(
-  { from, isSettledOnly, omitsDeleted }: RowsRequest,
+  { from, isSettledOnly, omitsDeleted, omitsFuture }: RowsRequest,
   { hasDeleted }: LockstepRelation,
-  { xmin }: TxidSnapshot,
+  { xmin, xmax }: TxidSnapshot,
 ): string {
   const parts = [`${quoteName(TXID)} >= ${from}`];
+  if (omitsFuture && !isSettledOnly) parts.push(`${quoteName(TXID)} < ${xmax}`);
   if (isSettledOnly) parts.push(`${quoteName(TXID)} < ${xmin}`);
   if (omitsDeleted && hasDeleted) parts.push(`${quoteName(DELETED)} IS NOT TRUE`);
   return `WHERE ${parts.join(' AND ')} ORDER BY ${quoteName(TXID)}`;
@@ -191,6 +211,23 @@ function unknownRelation(relation: string): TidelockError {
     code: 'NOT_FOUND',
     message: `there is no table or view ${relation}`,
     hint: 'name it as schema.name; without a schema it is looked for in public',
+  });
+}
+
+/** An error of Postgres that will be the same next time; null for all others. */
+function unreadable(error: unknown, relation: string): TidelockError | null {
+  const state = sqlStateOf(error);
+  if (state === undefined || hasCode(error, 'SOURCE_DOWN') || !RELATION_STATES.test(state)) {
+    return null;
+  }
+  return new TidelockError({
+    code: 'RELATION_UNFIT',
+    message: `${relation} cannot be read: ${messageOf((error as TidelockError).cause)}`,
+    hint:
+      state === '42501'
+        ? `GRANT SELECT ON ${quoteTable(relation)} TO <the role that streams>`
+        : 'mend the view or the row that fails; then connect again, the stream resumes by since',
+    cause: error,
   });
 }
 

@@ -4,6 +4,7 @@ import type { RowStreams } from '../lockstep/api.ts';
 import type { Clock } from './clock.ts';
 import type { ServerConfig } from './config.ts';
 import type { Gate } from './gate.ts';
+import type { LockstepReaders } from './lockstep/readers.ts';
 import type { Pump } from './pump.ts';
 
 /** What every route may use. */
@@ -22,8 +23,7 @@ export type ServerContext = {
   readonly mark: { isDown: boolean };
   /** Streams by transaction id; null: none. */
   readonly lockstep: RowStreams | null;
-  /** Bytes of them handed to sockets since the start. */
-  readonly lockstepBytes: { count: number };
+  readonly lockstepReaders: LockstepReaders;
   /** The log's upper. */
   readonly upper: () => Lsn;
   /** Aborts, with `NOT_READY`, when the server starts to shut down. */

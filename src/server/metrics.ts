@@ -184,7 +184,7 @@ export class Metrics {
 
   /** Values by label, read at the scrape. */
   #labelled(): void {
-    const { pump, snapshotBytes, changesBytes, lockstepBytes } = this.#context;
+    const { pump, snapshotBytes, changesBytes, lockstepReaders } = this.#context;
     const state = (): string => this.#status.source.state;
     new Gauge({
       name: 'tidelock_source_state',
@@ -205,7 +205,7 @@ export class Metrics {
         this.inc({ kind: 'feed' }, pump.bytesOut);
         this.inc({ kind: 'snapshot' }, snapshotBytes.count);
         this.inc({ kind: 'changes' }, changesBytes.count);
-        this.inc({ kind: 'lockstep' }, lockstepBytes.count);
+        this.inc({ kind: 'lockstep' }, lockstepReaders.bytesOut);
       },
     });
   }

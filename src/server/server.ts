@@ -1,4 +1,5 @@
 /** The HTTP server: routes over an engine, streams through the pump, everything within limits. */
+import type { Socket } from 'node:net';
 import type { FastifyInstance, RouteOptions } from 'fastify';
 import { messageOf, TidelockError } from '../core/errors.ts';
 import type { Engine } from '../engine/api.ts';
@@ -8,6 +9,7 @@ import type { Clock } from './clock.ts';
 import type { ServerConfig } from './config.ts';
 import type { ServerContext } from './context.ts';
 import { Gate } from './gate.ts';
+import { LockstepReaders } from './lockstep/readers.ts';
 import { lockstepRoutes } from './lockstep/route.ts';
 import type { Log } from './log.ts';
 import { Metrics } from './metrics.ts';
@@ -99,6 +101,7 @@ function assemble({ engine, lockstep, config, clock, log }: ServerOptions): Part
     },
   });
   const line = { queueMax: limits.queueMax, queueMs: limits.queueS * 1000 };
+  const lockstepReaders = new LockstepReaders();
   const context: ServerContext = {
     ...{ engine, config, clock, pump, upper },
     snapshots: new Gate({ name: 'snapshots', runningMax: limits.snapshotsMax, ...line }),
@@ -107,12 +110,14 @@ function assemble({ engine, lockstep, config, clock, log }: ServerOptions): Part
     changesBytes: { count: 0 },
     mark: { isDown: false },
     lockstep: lockstep ?? null,
-    lockstepBytes: { count: 0 },
+    lockstepReaders,
     draining: draining.signal,
   };
   engine.limitChecks((signal) => context.digests.enter(signal));
   const metrics = new Metrics(context);
-  const app = createApp({ config, clock, log, carries: (socket) => pump.carries(socket) });
+  const carries = (socket: Socket): boolean =>
+    pump.carries(socket) || lockstepReaders.carries(socket);
+  const app = createApp({ config, clock, log, carries });
   addRoutes(app, routesOf(context, { metrics, log }));
   const startDraining = (): void => draining.abort(shuttingDown());
   return { app, context, metrics, startDraining };

@@ -24,6 +24,7 @@ import {
   parseSequence,
   type Sequence,
 } from '../../protocol/transicator/sequence.ts';
+import type { Gate } from '../gate.ts';
 
 /** Changes of one reading; the next one goes on where it ended. */
 const CHANGES_MAX = 10_000;
@@ -57,17 +58,25 @@ export class LogStream {
   readonly #source: TransicatorSource;
   readonly #request: LogStreamRequest;
   readonly #sink: Sink;
+  readonly #snapshots: Gate | undefined;
   readonly #gone = new AbortController();
   #heartbeat: NodeJS.Timeout | null = null;
   #since: SinceValue = 0;
 
   constructor(
-    parts: { readonly engine: Engine; readonly source: TransicatorSource; readonly sink: Sink },
+    parts: {
+      readonly engine: Engine;
+      readonly source: TransicatorSource;
+      readonly sink: Sink;
+      /** Copies wait in line with the server's snapshots. */
+      readonly snapshots: Gate | undefined;
+    },
     request: LogStreamRequest,
   ) {
     this.#engine = parts.engine;
     this.#source = parts.source;
     this.#sink = parts.sink;
+    this.#snapshots = parts.snapshots;
     this.#request = request;
     parts.sink.onClose = () => this.#gone.abort();
   }
@@ -75,6 +84,8 @@ export class LogStream {
   /** Never rejects: the sink is told. `stop` is the server's end. */
   async run(stop: AbortSignal): Promise<void> {
     const signal = AbortSignal.any([this.#gone.signal, stop]);
+    // The original client gives up after 60 s of silence, also while it waits for its copy.
+    if (this.#request.isFollowing) this.#beatLater();
     try {
       await this.#follow(signal);
       this.#sink.end();
@@ -87,7 +98,7 @@ export class LogStream {
   }
 
   async #follow(signal: AbortSignal): Promise<void> {
-    let since = this.#request.since ?? (await this.#copy(signal));
+    let since = this.#request.since ?? (await this.#copyInTurn(signal));
     if (this.#request.since !== null) {
       this.#since = formatSequence(since);
       since = await this.#catchUp(since, signal);
@@ -100,6 +111,15 @@ export class LogStream {
       const before = since;
       since = await this.#catchUp(since, signal);
       if (since !== before) this.#beat();
+    }
+  }
+
+  async #copyInTurn(signal: AbortSignal): Promise<Sequence> {
+    const leave = await this.#snapshots?.enter(signal);
+    try {
+      return await this.#copy(signal);
+    } finally {
+      leave?.();
     }
   }
 
@@ -179,7 +199,8 @@ export class LogStream {
   }
 
   #beat(): void {
-    if (this.#request.heartbeatFormat === 'control') this.#control('heartbeat');
+    if (this.#sink.isFull) this.#beatLater();
+    else if (this.#request.heartbeatFormat === 'control') this.#control('heartbeat');
     else if (this.#sink.isOpen) {
       this.#sink.write({ lines: [LOCKSTEP_HEARTBEAT], framed: null });
       this.#beatLater();
@@ -188,6 +209,7 @@ export class LogStream {
 
   #beatLater(): void {
     clearTimeout(this.#heartbeat ?? undefined);
+    if (!this.#sink.isOpen || !this.#request.isFollowing) return;
     this.#heartbeat = setTimeout(() => this.#beat(), this.#request.heartbeatMs);
   }
 }

@@ -13,7 +13,7 @@ export type ResponseSinkOptions = {
   readonly socket: Socket;
   /** What may wait for a reader before it is asked for room. */
   readonly bufferBytesMax: number;
-  /** A reader that has taken nothing for so long, with a full buffer, is cut. */
+  /** A reader that takes nothing for so long, though something waits for it, is cut. */
   readonly stallMs: number;
   readonly wrote: (bytes: number) => void;
 };
@@ -36,6 +36,10 @@ export class ResponseSink implements Sink {
     return this.#isOpen;
   }
 
+  get isFull(): boolean {
+    return this.#options.socket.writableLength > this.#options.bufferBytesMax;
+  }
+
   write(frame: Frame): void {
     if (!this.#isOpen || frame.lines.length === 0) return;
     const bytes = this.#isChunked ? chunksOf(frame) : Buffer.from(frame.lines.join(''));
@@ -44,16 +48,21 @@ export class ResponseSink implements Sink {
   }
 
   async room(): Promise<void> {
-    const { socket, bufferBytesMax, stallMs } = this.#options;
-    if (!this.#isOpen || socket.writableLength <= bufferBytesMax) return;
+    if (!this.#isOpen || !this.isFull) return;
+    const { socket } = this.#options;
+    const idleMs = socket.timeout ?? 0;
     await new Promise<void>((resolve) => {
       const settle = (): void => {
-        clearTimeout(timer);
+        socket.setTimeout(idleMs);
+        socket.off('timeout', cut);
         socket.off('drain', settle);
         socket.off('close', settle);
         resolve();
       };
-      const timer = setTimeout(() => socket.destroy(), stallMs);
+      const cut = (): void => void socket.destroy();
+      // The socket's own timeout: it starts again as long as the reader takes anything at all.
+      socket.setTimeout(this.#options.stallMs);
+      socket.on('timeout', cut);
       socket.on('drain', settle);
       socket.on('close', settle);
     });
@@ -68,10 +77,13 @@ export class ResponseSink implements Sink {
   /** Without the final chunk, so that the reader knows this was no proper end. */
   fail(error: unknown): void {
     if (!this.#isOpen) return;
+    const { socket, stallMs } = this.#options;
     const line = errorControlLine(toTidelockError(error), Math.floor(Date.now() / 1000));
-    this.write({ lines: [line], framed: null });
+    if (!this.isFull) this.write({ lines: [line], framed: null });
     this.#isOpen = false;
-    this.#options.socket.destroySoon();
+    if (this.isFull) socket.destroy();
+    socket.setTimeout(stallMs, () => socket.destroy());
+    socket.destroySoon();
   }
 
   #close(): void {

@@ -6,10 +6,12 @@ import type { RowStreams, StreamRequest } from '../../lockstep/api.ts';
 import { type HeartbeatFormat, type LockstepMode, parseSince } from '../../protocol/lockstep.ts';
 import { type Access, requireSelectors } from '../auth.ts';
 import type { ServerContext } from '../context.ts';
+import type { Gate } from '../gate.ts';
 import { parseSelectors } from '../input.ts';
 import type { Log } from '../log.ts';
 import { failures, media, object, type Schema } from '../schemas.ts';
 import { LogStream, parseLogSince } from './log-stream.ts';
+import type { LockstepReaders } from './readers.ts';
 import { ResponseSink } from './response-sink.ts';
 import { SpoolSink } from './spool-sink.ts';
 
@@ -66,19 +68,20 @@ const QUERY: Schema = {
 
 /** None, where nothing is to be streamed. */
 export function lockstepRoutes(
-  context: Pick<ServerContext, 'lockstep' | 'lockstepBytes' | 'config'> &
-    Partial<Pick<ServerContext, 'engine' | 'draining'>>,
+  context: Pick<ServerContext, 'lockstep' | 'lockstepReaders' | 'config'> &
+    Partial<Pick<ServerContext, 'engine' | 'draining' | 'snapshots'>>,
   log: Log,
 ): readonly RouteOptions[] {
-  const { lockstep, lockstepBytes, config, engine, draining } = context;
+  const { lockstep, lockstepReaders: readers, config, engine, draining, snapshots } = context;
   if (lockstep === null) return [];
   const wrote = (bytes: number): void => {
-    lockstepBytes.count += bytes;
+    readers.bytesOut += bytes;
   };
-  const { stallS, selectorsMax } = config.limits;
+  const { stallS, selectorsMax, streamsMax } = config.limits;
   return [
     lockstepRoute({
-      ...{ streams: lockstep, log, wrote, engine, draining, selectorsMax },
+      ...{ streams: lockstep, readers, log, wrote, engine, draining, snapshots },
+      ...{ selectorsMax, streamsMax },
       stallMs: stallS * 1000,
     }),
   ];
@@ -90,7 +93,10 @@ type LockstepRouteOptions = {
   /** Undefined: there is no change log here. */
   readonly engine: Engine | undefined;
   readonly draining: AbortSignal | undefined;
+  readonly snapshots: Gate | undefined;
+  readonly readers: LockstepReaders;
   readonly selectorsMax: number;
+  readonly streamsMax: number;
   readonly stallMs: number;
   readonly wrote: (bytes: number) => void;
 };
@@ -114,6 +120,7 @@ function lockstepRoute(options: LockstepRouteOptions): RouteOptions {
       },
     },
     handler: async (request, reply) => {
+      options.readers.requireRoom(options.streamsMax);
       if ((request.query as Query).selector !== undefined) {
         return streamLog(options, request, reply);
       }
@@ -131,7 +138,7 @@ function streamLog(
   request: FastifyRequest,
   reply: FastifyReply,
 ): void {
-  const { engine, draining, selectorsMax } = options;
+  const { engine, draining, snapshots, selectorsMax } = options;
   const query = request.query as Query;
   const selectors = parseSelectors(query.selector ?? [], selectorsMax);
   requireSelectors(request.access, selectors);
@@ -146,7 +153,7 @@ function streamLog(
     ...{ heartbeatMs: query.heartbeat * 1000, heartbeatFormat: query.heartbeat_format },
   };
   const sink = isFollowing ? startResponse(options, reply) : startSpool(options, reply);
-  const stream = new LogStream({ engine, source, sink }, wanted);
+  const stream = new LogStream({ engine, source, sink, snapshots }, wanted);
   void stream.run(draining ?? new AbortController().signal);
 }
 
@@ -186,7 +193,7 @@ function requestOf(request: FastifyRequest): StreamRequest {
 }
 
 function startResponse(
-  { stallMs, wrote }: LockstepRouteOptions,
+  { stallMs, wrote, readers }: LockstepRouteOptions,
   reply: FastifyReply,
 ): ResponseSink {
   const response = reply.raw;
@@ -199,6 +206,8 @@ function startResponse(
     });
   }
   reply.hijack();
+  readers.add(response);
+  readers.takeOver(socket);
   socket.setNoDelay(true);
   response.writeHead(200, {
     'content-type': CONTENT_TYPE,
@@ -209,8 +218,10 @@ function startResponse(
   return new ResponseSink({ response, socket, bufferBytesMax: BUFFER_BYTES_MAX, stallMs, wrote });
 }
 
-function startSpool({ log, wrote }: LockstepRouteOptions, reply: FastifyReply): SpoolSink {
+function startSpool(options: LockstepRouteOptions, reply: FastifyReply): SpoolSink {
+  const { log, wrote, readers } = options;
   reply.hijack();
+  readers.add(reply.raw);
   return new SpoolSink({
     ...{ reply, contentType: CONTENT_TYPE, wrote },
     sendError: (error) => sendRawError(error, reply, log),

@@ -13,6 +13,7 @@ import { openapiRoute } from '../routes/openapi.ts';
 import { failures, json, object } from '../schemas.ts';
 import type { TidelockServer } from '../server.ts';
 import { registerLockstep } from './metrics.ts';
+import { LockstepReaders } from './readers.ts';
 import { lockstepRoutes } from './route.ts';
 
 export type RowServerOptions = {
@@ -28,8 +29,9 @@ export function createRowServer({ streams, config, clock, log }: RowServerOption
   const registry = new Registry();
   registerLockstep(registry, streams);
   const metrics = { contentType: registry.contentType, render: () => registry.metrics() };
-  const app = createApp({ config, clock, log, carries: () => false });
-  const context = { lockstep: streams, lockstepBytes: { count: 0 }, config };
+  const readers = new LockstepReaders();
+  const app = createApp({ config, clock, log, carries: (socket) => readers.carries(socket) });
+  const context = { lockstep: streams, lockstepReaders: readers, config };
   addRoutes(app, [
     ...[healthRoute(), readyRoute(streams), metricsRoute(metrics), openapiRoute()],
     ...lockstepRoutes(context, log),

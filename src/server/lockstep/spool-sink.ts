@@ -3,14 +3,20 @@
  * end, so the lines wait in memory while they are few, else in a file.
  */
 import { createReadStream } from 'node:fs';
-import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises';
+import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { FastifyReply } from 'fastify';
+import { TidelockError } from '../../core/errors.ts';
 import type { Frame, Sink } from '../../lockstep/api.ts';
 
 const MEMORY_BYTES_MAX = 1024 * 1024;
+/** Of one response, on the disk of the system's folder for temporary files. */
+const FILE_BYTES_MAX = 16 * 1024 ** 3;
+
+/** A reader that takes nothing for so long while the response is sent is cut. */
+const SENDING_MS_MAX = 120_000;
 
 export type SpoolSinkOptions = {
   readonly reply: FastifyReply;
@@ -27,20 +33,29 @@ export class SpoolSink implements Sink {
   #waitingBytes = 0;
   #bytes = 0;
   #folder: string | null = null;
-  #file: FileHandle | null = null;
   #isOpen = true;
+  /** Writing, sending and removing of the file, one after the other. */
+  #last: Promise<void> = Promise.resolve();
 
   constructor(options: SpoolSinkOptions) {
     this.#options = options;
-    options.reply.raw.once('close', () => {
+    const { raw } = options.reply;
+    // Nothing moves on the connection until the copy is complete, however long that takes.
+    raw.socket?.setTimeout(0);
+    raw.once('close', () => {
       this.#isOpen = false;
       this.onClose?.();
       this.onClose = null;
+      void this.#next(() => this.#forget());
     });
   }
 
   get isOpen(): boolean {
     return this.#isOpen;
+  }
+
+  get isFull(): boolean {
+    return this.#waitingBytes > MEMORY_BYTES_MAX;
   }
 
   write({ lines }: Frame): void {
@@ -51,54 +66,66 @@ export class SpoolSink implements Sink {
   }
 
   async room(): Promise<void> {
-    if (this.#waitingBytes > MEMORY_BYTES_MAX) await this.#spill();
+    if (this.#isOpen && this.isFull) await this.#next(() => this.#spill());
   }
 
   end(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    this.#send().catch(() => this.#options.reply.raw.destroy());
+    this.#next(() => this.#send()).catch(() => this.#options.reply.raw.destroy());
   }
 
   fail(error: unknown): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     this.#options.sendError(error);
-    void this.#forget();
+  }
+
+  #next(work: () => Promise<void>): Promise<void> {
+    const done = this.#last.then(work);
+    this.#last = done.catch(() => undefined); // whoever asked for it is told
+    return done;
   }
 
   async #spill(): Promise<void> {
-    if (this.#file === null) {
-      this.#folder = await mkdtemp(join(tmpdir(), 'tidelock-'));
-      this.#file = await open(join(this.#folder, 'lines'), 'w+');
-    }
     const bytes = Buffer.from(this.#waiting.join(''));
     this.#waiting = [];
     this.#waitingBytes = 0;
     this.#bytes += bytes.byteLength;
-    await this.#file.writeFile(bytes);
-  }
-
-  async #send(): Promise<void> {
-    const { raw } = this.#options.reply;
+    if (this.#bytes > FILE_BYTES_MAX) throw tooLarge();
+    this.#folder ??= await mkdtemp(join(tmpdir(), 'tidelock-'));
+    const file = await open(join(this.#folder, 'lines'), 'a');
     try {
-      const rest = Buffer.from(this.#waiting.join(''));
-      const length = this.#bytes + rest.byteLength;
-      raw.writeHead(200, { 'content-type': this.#options.contentType, 'content-length': length });
-      this.#options.wrote(length);
-      if (this.#folder !== null) {
-        await pipeline(createReadStream(join(this.#folder, 'lines')), raw, { end: false });
-      }
-      raw.end(rest);
+      await file.writeFile(bytes);
     } finally {
-      await this.#forget();
+      await file.close();
     }
   }
 
+  async #send(): Promise<void> {
+    const { reply, contentType, wrote } = this.#options;
+    const { raw } = reply;
+    const rest = Buffer.from(this.#waiting.join(''));
+    const length = this.#bytes + rest.byteLength;
+    raw.socket?.setTimeout(SENDING_MS_MAX);
+    raw.writeHead(200, { 'content-type': contentType, 'content-length': length });
+    wrote(length);
+    if (this.#folder !== null) {
+      await pipeline(createReadStream(join(this.#folder, 'lines')), raw, { end: false });
+    }
+    raw.end(rest);
+  }
+
   async #forget(): Promise<void> {
-    await this.#file?.close();
     if (this.#folder !== null) await rm(this.#folder, { recursive: true, force: true });
-    this.#file = null;
     this.#folder = null;
   }
+}
+
+function tooLarge(): TidelockError {
+  return new TidelockError({
+    code: 'TOO_LARGE',
+    message: `the rows take more than ${FILE_BYTES_MAX / 1024 ** 3} GiB, which a response with Content-Length may have`,
+    hint: 'read them as a stream: without follow=0, up to snapshot_completed',
+  });
 }

@@ -12,9 +12,15 @@ export class Collector implements Sink {
   readonly objects: LockstepObject[] = [];
   onClose: (() => void) | null = null;
   isOpen = true;
+  /** With more it is full; nothing takes anything out. */
+  objectsMax = Number.POSITIVE_INFINITY;
   error: unknown = null;
   /** Called for every object. */
   onObject: ((object: LockstepObject) => void) | null = null;
+
+  get isFull(): boolean {
+    return this.objects.length > this.objectsMax;
+  }
 
   write({ lines }: Frame): void {
     for (const line of lines) {
@@ -25,7 +31,9 @@ export class Collector implements Sink {
     }
   }
 
-  async room(): Promise<void> {}
+  room(): Promise<void> {
+    return this.isFull ? new Promise(() => undefined) : Promise.resolve();
+  }
 
   end(): void {
     this.isOpen = false;
