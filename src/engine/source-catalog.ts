@@ -17,15 +17,23 @@ const VISIBLE_TRIES_MAX = 15_000;
 export class SourceCatalog implements Catalog {
   readonly #session: PgSession;
   readonly #declarations: readonly TableDeclaration[];
+  readonly #withheld: ReadonlyMap<string, TableDescription>;
 
-  constructor(session: PgSession, declarations: readonly TableDeclaration[]) {
+  /** `withheld`: tables that are said to be as given there, whatever the catalog and the stream say. */
+  constructor(
+    session: PgSession,
+    declarations: readonly TableDeclaration[],
+    withheld: ReadonlyMap<string, TableDescription>,
+  ) {
     this.#session = session;
     this.#declarations = declarations;
+    this.#withheld = withheld;
   }
 
   async describe(name: string, txid: number): Promise<TableDescription> {
     await this.#untilVisible(txid);
-    return describeTable(this.#session, name, this.#declarations);
+    const described = await describeTable(this.#session, name, this.#declarations);
+    return this.#allowed(described);
   }
 
   /**
@@ -63,6 +71,19 @@ export class SourceCatalog implements Catalog {
   }
 
   parse(message: LogicalMessage): readonly TableEvent[] | null {
+    const events = this.#eventsOf(message);
+    if (events === null) return null;
+    return events.map(({ description, ...event }) => {
+      return { ...event, description: description && this.#allowed(description) };
+    });
+  }
+
+  #allowed(described: TableDescription): TableDescription {
+    if (described.kind !== 'table') return described;
+    return this.#withheld.get(described.name) ?? described;
+  }
+
+  #eventsOf(message: LogicalMessage): readonly TableEvent[] | null {
     if (message.prefix !== ANNOUNCE_PREFIX) return parseDdlMessage(message, this.#declarations);
     const events = parseDdlMessage({ ...message, prefix: DDL_PREFIX }, this.#declarations);
     // Nobody watched these tables: only a `true` says something.

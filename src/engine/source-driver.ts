@@ -7,7 +7,6 @@ import type { Lsn, Ts } from '../core/lsn.ts';
 import type { SourceHandler } from '../core/source.ts';
 import type { TableDef } from '../core/table.ts';
 import type { StagedPart, StagedRef } from '../log/port.ts';
-import { describeTables } from '../postgres/catalog.ts';
 import { BARRIER_SQL, installTriggers } from '../postgres/ddl.ts';
 import { requireFit } from '../postgres/fit.ts';
 import { dropBlindSlot, reconcilePublication } from '../postgres/publication.ts';
@@ -20,6 +19,7 @@ import type { TableDeclaration, TableDescription } from '../postgres/table-fitne
 import { announceChanges } from './announce-changes.ts';
 import type { TableState } from './api.ts';
 import type { EngineCore, SourcePort } from './core.ts';
+import { DescribedTables } from './described-tables.ts';
 import { FullIdentity } from './full-identity.ts';
 import { type ProbedFacts, readProbedFacts } from './history-probe.ts';
 import { Ingest, type IngestLimits } from './ingest.ts';
@@ -61,6 +61,7 @@ export class SourceDriver implements SourcePort {
   readonly #options: SourceOptions;
   readonly #core: EngineCore;
   readonly #identity: FullIdentity;
+  readonly #described: DescribedTables;
   #connection: Connection | null = null;
   #reader: SlotReader | null = null;
   #tables: ReplicatedTables | null = null;
@@ -69,7 +70,6 @@ export class SourceDriver implements SourcePort {
   /** Told to the operator when it changes, not at every attempt. */
   #isUp = true;
   readonly #contact: PromiseWithResolvers<TidelockError | null> = Promise.withResolvers();
-  #toldTables = '';
   #isClosed = false;
   /** Raised with every connect: answers of older attempts are dropped. */
   #attempt = 0;
@@ -88,6 +88,7 @@ export class SourceDriver implements SourcePort {
     this.#core = core;
     this.#options = options;
     this.#identity = new FullIdentity(options);
+    this.#described = new DescribedTables(options);
     this.#watch = new SourceWatch(options);
   }
 
@@ -174,7 +175,8 @@ export class SourceDriver implements SourcePort {
     try {
       await this.#watch.look({ session, upper: this.#core.tail.store.upper, tables });
       const isFree = await this.#identity.retry(session, this.tableStates);
-      if (isFree && !hasTriggers) throw new Error('new tables: connecting again');
+      const isGranted = await this.#described.haveChanged(session);
+      if ((isFree && !hasTriggers) || isGranted) throw new Error('new tables: connecting again');
     } catch (error) {
       this.#lost(error, attempt);
     }
@@ -230,7 +232,7 @@ export class SourceDriver implements SourcePort {
 
   async #connect(): Promise<void> {
     await this.#disconnect();
-    const { url, slot, publication, declarations, instance, onNotice } = this.#options;
+    const { url, slot, publication, instance, onNotice } = this.#options;
     const attempt = this.#attempt;
     const session = await PgSession.connect({
       url,
@@ -252,8 +254,8 @@ export class SourceDriver implements SourcePort {
       if (this.#needsNewSlot) await dropSlot(session, slot, instance);
       this.#needsNewSlot = false;
       await this.#identity.give(session);
-      const described = await describeTables(session, declarations);
-      this.#tellUnfit(described);
+      const known = this.#core.tail.store.tables.map(({ name }) => name);
+      const described = await this.#described.read(session, known);
       const live = described.filter((table) => table.kind === 'table');
       const change = await reconcilePublication(
         session,
@@ -314,7 +316,11 @@ export class SourceDriver implements SourcePort {
     const { url, slot, publication, instance, limits, streaming, silenceMsMax } = this.#options;
     const { keepsOldRows, onNotice } = this.#options;
     const { store } = this.#core.tail;
-    const catalog = new SourceCatalog(session, this.#options.declarations);
+    const catalog = new SourceCatalog(
+      session,
+      this.#options.declarations,
+      this.#described.withheld,
+    );
     const tables = new ReplicatedTables({
       catalog,
       known: store.tables,
@@ -374,15 +380,6 @@ export class SourceDriver implements SourcePort {
     this.#options.onNotice(
       `replication slot ${this.#options.slot} is held by process ${slot.activePid}: waiting for it`,
     );
-  }
-
-  /** Tables that are declared and not replicated: said once, and again when it changes. */
-  #tellUnfit(described: readonly TableDescription[]): void {
-    const unfit = described.flatMap(toUnfit);
-    const told = unfit.map(({ name, reason }) => `table ${name} is not replicated: ${reason}`);
-    if (told.join() === this.#toldTables) return;
-    this.#toldTables = told.join();
-    for (const line of told) this.#options.onNotice(line);
   }
 
   #connected(): Connection {

@@ -57,7 +57,7 @@ class Bed {
       scan: async (selectors) => {
         this.scans.push(selectors.join());
         await this.gate;
-        return { ts: toLsn(5), digests: {} };
+        return { timeline: 't', ts: toLsn(5), digests: [] };
       },
       onFailure: (error) => {
         throw error;
