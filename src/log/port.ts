@@ -45,6 +45,15 @@ export type SealedPart = {
   readonly transactions: Float64Array;
 };
 
+/** For how far back the log is kept for a replica. */
+export type StoredLease = {
+  readonly replica: string;
+  /** It has everything up to here. */
+  readonly ts: Ts;
+  /** When it was last heard of: wall clock, whole milliseconds since 1970. */
+  readonly heardAtMs: number;
+};
+
 export interface LogStore {
   /** Null before the first `reset`. */
   readonly identity: LogIdentity | null;
@@ -65,7 +74,7 @@ export interface LogStore {
   /** The last known definitions of the replicated tables, as of `upper`. */
   readonly tables: readonly TableDef[];
 
-  /** Starts a new, empty history. Atomic. */
+  /** Starts a new, empty history, without leases. Atomic. */
   reset(identity: LogIdentity, tables: readonly TableDef[]): void;
   /** Changes `walTimeline` only (a promotion without loss). */
   noteIdentity(identity: LogIdentity): void;
@@ -108,5 +117,12 @@ export interface LogStore {
    * who has read the group) follow, atomically.
    */
   purge(seq: number, lines?: number): void;
+  /** The leases of the present history. Throws `LOG_CORRUPT`. */
+  readLeases(): readonly StoredLease[];
+  /**
+   * Sets leases (`kept`) and forgets others (`ended`), in one transaction. A crash of the process keeps it, one
+   * of the machine may undo it until the next append. Throws `LOG_WRITE_FAILED` (nothing is stored then).
+   */
+  storeLeases(kept: Iterable<StoredLease>, ended: Iterable<string>): void;
   close(): void;
 }

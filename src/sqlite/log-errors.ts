@@ -1,5 +1,6 @@
 /** What went wrong with the log, in our own codes. */
 import { TidelockError } from '../core/errors.ts';
+import { formatLsn, type Ts } from '../core/lsn.ts';
 import { sqlFailureOf, writeFailureText } from './sql.ts';
 
 export function corruptLog(what: string, cause?: unknown): TidelockError {
@@ -8,6 +9,16 @@ export function corruptLog(what: string, cause?: unknown): TidelockError {
     message: `the change log is damaged: ${what}`,
     hint: 'check the disk, move the log folder away and restart: a new history begins and replicas resynchronise',
     cause,
+  });
+}
+
+/** A group that was purged is asked for. */
+export function purgedGroup(seq: number, since: Ts): TidelockError {
+  return new TidelockError({
+    code: 'TOO_OLD',
+    message: `group ${seq} is no longer in the log, which begins after ${formatLsn(since)}`,
+    hint: 'take a new snapshot',
+    details: { since: formatLsn(since) },
   });
 }
 
@@ -34,6 +45,17 @@ export function openFailure(error: unknown, file: string): unknown {
       return error instanceof Error && 'syscall' in error ? writeFailure(error, 'open') : error;
     default:
       return writeFailure(error, 'open');
+  }
+}
+
+/** Runs a read; what SQLite cannot read is `LOG_CORRUPT`. */
+export function reading<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    const failure = sqlFailureOf(error);
+    if (failure === 'corrupt' || failure === 'io') throw corruptLog('SQLite cannot read it', error);
+    throw error;
   }
 }
 

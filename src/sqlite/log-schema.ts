@@ -32,6 +32,10 @@ const TABLES = [
   `CREATE INDEX log_stage_xid ON log_stage (xid)`,
 ] as const;
 
+/** Younger than the format: earlier versions neither need nor miss it. */
+const LEASE_TABLE = `CREATE TABLE IF NOT EXISTS log_lease (
+  replica TEXT PRIMARY KEY, ts INTEGER NOT NULL, heard_at INTEGER NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID`;
+
 /** Sets up a new file, or checks that the file is ours. Throws `LOG_UNFIT`. */
 export function prepareLogFile(sql: Sql, file: string): void {
   // Exclusive before anything is read: the lock ends with the process, and no shared memory is needed.
@@ -52,6 +56,7 @@ export function prepareLogFile(sql: Sql, file: string): void {
     } else {
       checkFormat(file, id, format);
     }
+    sql.exec(LEASE_TABLE);
   });
 }
 

@@ -9,8 +9,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { assert } from '../core/assert.ts';
-import { TidelockError } from '../core/errors.ts';
-import { formatLsn, LSN_ZERO, type Lsn, type Ts } from '../core/lsn.ts';
+import { LSN_ZERO, type Lsn, type Ts } from '../core/lsn.ts';
 import type { TableDef } from '../core/table.ts';
 import type { GroupHead, NewGroup, StoredGroup } from '../log/group.ts';
 import { mergeGroups } from '../log/merge.ts';
@@ -21,22 +20,16 @@ import type {
   StagedIndex,
   StagedPart,
   StagedRef,
+  StoredLease,
 } from '../log/port.ts';
 import { bytesOf, indexCrc, words } from './log-content.ts';
-import { corruptLog, openFailure, writeFailure } from './log-errors.ts';
+import { openFailure, purgedGroup, reading, writeFailure } from './log-errors.ts';
 import { HeadCodec, SelectorPool } from './log-heads.ts';
+import { LogLeases } from './log-leases.ts';
 import { prepareLogFile, readState, writeState } from './log-schema.ts';
 import { LogStatements } from './log-statements.ts';
 import { type Frontier, LogView } from './log-view.ts';
-import {
-  asBytes,
-  asNumber,
-  asText,
-  inTransaction,
-  openSql,
-  type Sql,
-  sqlFailureOf,
-} from './sql.ts';
+import { asBytes, asNumber, asText, inTransaction, openSql, type Sql } from './sql.ts';
 
 /** How long opening waits for a predecessor that is just ending. */
 const OPEN_WAIT_MS = 500;
@@ -77,6 +70,7 @@ export function openLogStoreOn(sql: Sql, file: string): LogStore {
 class SqliteLogStore implements LogStore {
   readonly #sql: Sql;
   readonly #statements: LogStatements;
+  readonly #leases: LogLeases;
   readonly #pool = new SelectorPool();
   readonly #codec = new HeadCodec(this.#pool);
   readonly #view: LogView;
@@ -90,6 +84,7 @@ class SqliteLogStore implements LogStore {
   constructor(sql: Sql) {
     this.#sql = sql;
     this.#statements = new LogStatements(sql);
+    this.#leases = new LogLeases(sql);
     // The three casts trust what we wrote: each record has passed its checksum.
     this.#identity = (readState(sql, 'identity') ?? null) as LogIdentity | null;
     this.#tables = (readState(sql, 'tables') ?? []) as readonly TableDef[];
@@ -146,6 +141,7 @@ class SqliteLogStore implements LogStore {
       writeState(this.#sql, 'tables', tables);
       writeState(this.#sql, 'frontier', frontier);
       this.#statements.disownAllStages.run(NOBODY);
+      this.#leases.endAll();
     });
     this.#identity = identity;
     this.#tables = tables;
@@ -192,7 +188,7 @@ class SqliteLogStore implements LogStore {
   }
 
   stagedIndex(ref: StagedRef): StagedIndex {
-    const row = this.#read(() => this.#statements.stagedIndex.get(ref.id));
+    const row = reading(() => this.#statements.stagedIndex.get(ref.id));
     assert(row !== undefined, `staged piece ${ref.id} exists`);
     return {
       segments: words(asBytes(row.segments)),
@@ -243,17 +239,10 @@ class SqliteLogStore implements LogStore {
 
   read(seq: number): StoredGroup {
     const first = this.#view.frontier.firstSeq;
-    if (seq < first) {
-      throw new TidelockError({
-        code: 'TOO_OLD',
-        message: `group ${seq} is no longer in the log, which begins after ${formatLsn(this.since)}`,
-        hint: 'take a new snapshot',
-        details: { since: formatLsn(this.since) },
-      });
-    }
+    if (seq < first) throw purgedGroup(seq, this.since);
     const head = this.#view.headOf(seq);
     assert(head !== undefined, `group ${seq} exists (${this.heads.length} from ${first})`);
-    return { head, content: this.#read(() => this.#statements.readContent(head.seq)) };
+    return { head, content: reading(() => this.#statements.readContent(head.seq)) };
   }
 
   merge(firstSeq: number, lastSeq: number): GroupHead {
@@ -284,6 +273,14 @@ class SqliteLogStore implements LogStore {
       this.#sweep(SWEEP_BYTES_MAX, frontier.firstSeq);
     });
     this.#view.purge(frontier);
+  }
+
+  readLeases(): readonly StoredLease[] {
+    return reading(() => this.#leases.read());
+  }
+
+  storeLeases(kept: Iterable<StoredLease>, ended: Iterable<string>): void {
+    this.#write('leases', 'unsynced', () => this.#leases.write(kept, ended));
   }
 
   close(): void {
@@ -360,17 +357,6 @@ class SqliteLogStore implements LogStore {
     if (!this.#mayHaveGarbage) return;
     const freed = this.#statements.sweep({ bytesMax, firstSeq, owner: NOBODY });
     this.#mayHaveGarbage = freed > 0;
-  }
-
-  #read<T>(work: () => T): T {
-    try {
-      return work();
-    } catch (error) {
-      const failure = sqlFailureOf(error);
-      if (failure === 'corrupt' || failure === 'io')
-        throw corruptLog('SQLite cannot read it', error);
-      throw error;
-    }
   }
 
   /** One write transaction. `synced`: on disk when it returns; else a crash of the machine may undo it. */

@@ -3,12 +3,22 @@ import { type Lsn, toLsn } from '../../../src/core/lsn.ts';
 import type { TableDef } from '../../../src/core/table.ts';
 import type { GroupHead, NewGroup, StoredGroup } from '../../../src/log/group.ts';
 import { SEGMENT_COMMIT } from '../../../src/log/group.ts';
-import type { LogIdentity, SealedPart, StagedPart, StagedRef } from '../../../src/log/port.ts';
+import type {
+  LogIdentity,
+  SealedPart,
+  StagedPart,
+  StagedRef,
+  StoredLease,
+} from '../../../src/log/port.ts';
 
 export const lsn = (value: number): Lsn => toLsn(value);
 
 export function anIdentity(changes: Partial<LogIdentity> = {}): LogIdentity {
   return { systemId: '7301', walTimeline: 1, generation: 1, startTs: lsn(100), ...changes };
+}
+
+export function aLease(replica: string, ts: number, heardAtMs = 500): StoredLease {
+  return { replica, ts: lsn(ts), heardAtMs };
 }
 
 export function aTable(): TableDef {

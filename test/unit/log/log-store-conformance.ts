@@ -2,7 +2,16 @@
 import { describe, expect, test } from 'vitest';
 import type { TableDef } from '../../../src/core/table.ts';
 import { SEGMENT_COMMIT } from '../../../src/log/group.ts';
-import { anIdentity, aTable, contentOf, lsn, newGroup, sealedOf, stagedPart } from './groups.ts';
+import {
+  aLease,
+  anIdentity,
+  aTable,
+  contentOf,
+  lsn,
+  newGroup,
+  sealedOf,
+  stagedPart,
+} from './groups.ts';
 import { codeOf, factsOf, type LogStoreUnderTest, useLogStore } from './log-bed.ts';
 
 export function conformLogStore(make: () => LogStoreUnderTest): void {
@@ -297,6 +306,37 @@ export function conformLogStore(make: () => LogStoreUnderTest): void {
       log.purge(1);
       log.reset(anIdentity({ generation: 2 }), []);
       nowAndReopened((log) => expect(log.purgedTxid).toBe(0));
+    });
+  });
+
+  describe('leases', () => {
+    test('leases are set, moved and ended, and stay so', () => {
+      const log = start();
+      expect(log.readLeases()).toEqual([]);
+      log.storeLeases([aLease('a', 110), aLease('b', 120, 1000)], []);
+      nowAndReopened((log) => {
+        expect(log.readLeases()).toEqual([aLease('a', 110), aLease('b', 120, 1000)]);
+      });
+      bed.store?.storeLeases([aLease('a', 105, 2000)], ['b', 'unknown']);
+      nowAndReopened((log) => expect(log.readLeases()).toEqual([aLease('a', 105, 2000)]));
+    });
+
+    test('a lease that is ended and set at once is set', () => {
+      start().storeLeases([aLease('a', 110)], ['a']);
+      expect(reopen().readLeases()).toEqual([aLease('a', 110)]);
+    });
+
+    test('any name and numbers up to 2^53 are kept', () => {
+      const lease = aLease('Ünï"\\ %s', Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER - 1);
+      start().storeLeases([lease], []);
+      expect(reopen().readLeases()).toEqual([lease]);
+    });
+
+    test('a new history has none', () => {
+      const log = start();
+      log.storeLeases([aLease('a', 110)], []);
+      log.reset(anIdentity({ generation: 2 }), []);
+      nowAndReopened((log) => expect(log.readLeases()).toEqual([]));
     });
   });
 

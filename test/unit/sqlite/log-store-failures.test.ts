@@ -5,6 +5,7 @@ import type { LogStore } from '../../../src/log/port.ts';
 import { openLogStore, openLogStoreOn } from '../../../src/sqlite/log-store.ts';
 import { openSql, type Sql } from '../../../src/sqlite/sql.ts';
 import {
+  aLease,
   anIdentity,
   aTable,
   contentOf,
@@ -29,16 +30,18 @@ function contentsOf(log: LogStore) {
     tables: log.tables,
     sizeBytes: log.sizeBytes,
     heads: [...log.heads],
+    leases: log.readLeases(),
     groups: log.heads.map((head) => contentOf(log.read(head.seq))),
   };
 }
 
-/** Two purged groups, two groups, and transaction 7 with a piece. */
+/** Two purged groups, two groups, transaction 7 with a piece, and two leases. */
 function fill(log: LogStore): void {
   log.reset(anIdentity(), [aTable()]);
   log.append([110, 120, 130, 140].map((ts) => newGroup(ts)));
   log.purge(2);
   log.stage(7, stagedPart('first'));
+  log.storeLeases([aLease('a', 120), aLease('b', 140)], []);
 }
 
 type Operation = { readonly name: string; readonly run: (log: LogStore) => unknown };
@@ -59,6 +62,7 @@ const OPERATIONS: readonly Operation[] = [
   { name: 'merge', run: (log) => log.merge(3, 4) },
   { name: 'purge', run: (log) => log.purge(3) },
   { name: 'reset', run: (log) => log.reset(anIdentity({ generation: 2 }), []) },
+  { name: 'storeLeases', run: (log) => log.storeLeases([aLease('c', 130)], ['a']) },
   { name: 'noteIdentity', run: (log) => log.noteIdentity(anIdentity({ walTimeline: 2 })) },
 ];
 
