@@ -43,8 +43,9 @@ export function register(lockstep: Command): void {
     .action(run);
 }
 
-async function run(url: string, flags: FollowFlags): Promise<void> {
-  const { origin, path, name } = addressOf(url, flags);
+async function run(url: string, flags: FollowFlags, command: Command): Promise<void> {
+  requireFitting(flags, command);
+  const { origin, path, name, isOnce } = addressOf(url, flags, command);
   const { signal, release } = stopOnSignal();
   const store = flags.db === undefined ? null : storeOf({ ...flags, db: flags.db }, name);
   let rows = 0;
@@ -58,7 +59,7 @@ async function run(url: string, flags: FollowFlags): Promise<void> {
   const options: LockstepFollowerOptions = {
     ...{ transport: new HttpTransport(origin, tokenOf(flags.token)), path, onBatch, signal },
     since: store?.since ?? flags.since ?? 0,
-    isFollowing: flags.once !== true,
+    isFollowing: !isOnce,
     onTrouble: (reason, retryMs) => console.error(`${reason}; again in ${retryMs / 1000} s`),
     sleep: (ms, stop) => sleep(ms, undefined, { signal: stop }),
   };
@@ -73,31 +74,64 @@ async function run(url: string, flags: FollowFlags): Promise<void> {
   }
 }
 
-function addressOf(
-  text: string,
-  flags: FollowFlags,
-): { readonly origin: string; readonly path: string; readonly name: string } {
-  const url = new URL(text.includes('://') ? text : `http://${text}`);
+/** Ends with a usage error for options that would have no effect. */
+function requireFitting(flags: FollowFlags, command: Command): void {
+  const { db, since, table, key } = flags;
+  if (db !== undefined && since !== undefined) {
+    command.error('error: option --since cannot be used with --db: the file knows its position');
+  }
+  if (db === undefined && (table !== undefined || key !== undefined)) {
+    command.error('error: options --table and --key say how --db <file> is kept: add it');
+  }
+  if (db === '' || table === '' || key?.includes('') === true) {
+    command.error('error: options --db, --table and --key need a name, not an empty text');
+  }
+}
+
+type Address = {
+  readonly origin: string;
+  readonly path: string;
+  /** Of the relation. */
+  readonly name: string;
+  readonly isOnce: boolean;
+};
+
+function addressOf(text: string, flags: FollowFlags, command: Command): Address {
+  const url = URL.parse(text.includes('://') ? text : `http://${text}`);
+  const name = nameOf(url?.pathname ?? '');
+  if (url === null || name === '') {
+    return command.error(
+      `error: ${JSON.stringify(text.slice(0, 100))} is not the address of a stream, like http://127.0.0.1:7700/lockstep/domains`,
+    );
+  }
   url.searchParams.delete('since');
   if (flags.once === true) url.searchParams.set('follow', '0');
-  const name = decodeURIComponent(url.pathname.split('/').at(-1) ?? '');
   const credentials = url.username === '' ? '' : `${url.username}:${url.password}@`;
   return {
     origin: `${url.protocol}//${credentials}${url.host}`,
     path: `${url.pathname}${url.search}`,
     name: name.replace(/^public\./, ''),
+    isOnce: url.searchParams.get('follow') === '0',
   };
 }
 
+/** The last part of the path; empty when it cannot be read. */
+function nameOf(path: string): string {
+  try {
+    return decodeURIComponent(path.split('/').at(-1) ?? '');
+  } catch {
+    return ''; // broken percent-encoding
+  }
+}
+
 function storeOf(flags: FollowFlags & { readonly db: string }, name: string): LockstepStore {
-  return new LockstepStore({
+  return LockstepStore.open({
     file: flags.db,
     table: flags.table ?? name,
     key: flags.key ?? ['id'],
   });
 }
 
-function print({ rows, controls }: LockstepBatch): void {
-  for (const row of rows) console.log(JSON.stringify(row));
-  for (const control of controls) console.log(JSON.stringify(control));
+function print({ objects }: LockstepBatch): void {
+  for (const object of objects) console.log(JSON.stringify(object));
 }

@@ -29,6 +29,8 @@ export type LockstepControl = {
 export type LockstepBatch = {
   readonly rows: readonly LockstepRow[];
   readonly controls: readonly LockstepControl[];
+  /** Both in their order, and heartbeats of whatever form. */
+  readonly objects: readonly object[];
   /** The position after all of it. */
   readonly since: LockstepPosition;
 };
@@ -52,6 +54,8 @@ const RETRY_MS_MAX = 10_000;
 /** As the original client: whoever says nothing for so long is gone. */
 const SILENCE_MS = 60_000;
 /** A row is at most what one value of Postgres may be, in JSON. */
+/** Ends of a stream that coming back does not mend: the server would say the same. */
+const LASTING = ['TOO_OLD', 'TIMELINE_CHANGED', 'BAD_POSITION'] as const;
 const LINE_CHARS_MAX = 256 * 1024 * 1024;
 const EXCERPT_CHARS = 120;
 
@@ -68,7 +72,7 @@ export async function followLockstep(options: LockstepFollowerOptions): Promise<
         onBatch: (batch) => {
           options.onBatch(batch);
           since = batch.since;
-          retryMs = RETRY_MS_MIN;
+          if (isWhole(batch)) retryMs = RETRY_MS_MIN;
         },
       });
       if (!isFollowing) return;
@@ -76,10 +80,16 @@ export async function followLockstep(options: LockstepFollowerOptions): Promise<
       if (signal.aborted) return;
       if (!isPassing(error)) throw error;
       onTrouble(messageOf(error), retryMs);
-      await options.sleep(retryMs, signal);
-      retryMs = Math.min(RETRY_MS_MAX, retryMs * 2);
     }
+    // Also behind a proper end: a server that ends every stream at once is not asked without a pause.
+    await options.sleep(retryMs, signal).catch(() => undefined); // aborted
+    retryMs = Math.min(RETRY_MS_MAX, retryMs * 2);
   }
+}
+
+/** A group of rows was completed. A stream that breaks before each time is asked less and less often. */
+function isWhole({ controls }: LockstepBatch): boolean {
+  return controls.length > 0 && controls.every(({ error }) => error === undefined);
 }
 
 async function readOnce(options: LockstepFollowerOptions): Promise<void> {
@@ -119,7 +129,7 @@ function batchOf(objects: readonly object[], before: LockstepPosition): Lockstep
     // In the order of the stream positions never go back.
     if ('since' in object && isPosition(object.since)) since = object.since;
   }
-  return { rows, controls, since };
+  return { rows, controls, objects, since };
 }
 
 function isPosition(value: unknown): value is LockstepPosition {
@@ -132,13 +142,14 @@ class ObjectSplitter {
   #carry = '';
 
   push(chunk: Uint8Array): readonly object[] {
-    const text = this.#carry + this.#decoder.decode(chunk, { stream: true });
+    const text = this.#decoder.decode(chunk, { stream: true });
     const end = text.lastIndexOf('\n');
-    this.#carry = text.slice(end + 1);
+    const before = this.#carry;
+    // Only what is new is looked through: a line of many megabytes comes in thousands of pieces.
+    this.#carry = end < 0 ? before + text : text.slice(end + 1);
     if (this.#carry.length > LINE_CHARS_MAX) throw notALine(this.#carry);
     if (end < 0) return [];
-    return text
-      .slice(0, end)
+    return (before + text.slice(0, end))
       .split('\n')
       .filter((line) => line.trim() !== '')
       .map(parseObject);
@@ -213,6 +224,14 @@ function isPassing(error: unknown): boolean {
 }
 
 function ended({ code, message }: { code: string; message: string }): TidelockError {
+  const lasting = LASTING.find((name) => name === code);
+  if (lasting !== undefined) {
+    return new TidelockError({
+      code: lasting,
+      message: `the stream cannot be resumed: ${message}`,
+      hint: 'begin again with since=0 and an empty table: with --db, name a new file or remove this one',
+    });
+  }
   return new TidelockError({
     code: 'SERVER_UNREACHABLE',
     message: `the stream ended: ${code}: ${message}`,

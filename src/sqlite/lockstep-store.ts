@@ -2,56 +2,93 @@
  * A Lockstep stream as a SQLite table: the last version of each row by key, and the position in the same
  * transaction. Repeated rows change nothing.
  */
-import { TidelockError } from '../core/errors.ts';
+import { messageOf, TidelockError } from '../core/errors.ts';
 import { quoteName } from '../core/table.ts';
-import { inTransaction, openSql, type Sql } from './sql.ts';
+import { inTransaction, openSql, type Sql, type SqlStatement, sqlFailureOf } from './sql.ts';
 
 export type StoredRow = {
   readonly deleted: boolean;
   readonly data: Readonly<Record<string, string | number | boolean | null>>;
 };
 
+export type LockstepStoreOptions = {
+  readonly file: string;
+  readonly table: string;
+  readonly key: readonly string[];
+};
+
 const BUSY_WAIT_MS = 5000;
+/** Holds the positions. */
+const OWN_TABLE = 'tidelock_lockstep';
+
+/** How rows with the same columns are written. */
+type Shape = { readonly names: readonly string[]; readonly upsert: SqlStatement };
 
 export class LockstepStore {
   readonly #sql: Sql;
+  readonly #file: string;
   readonly #table: string;
   readonly #key: readonly string[];
+  readonly #remove: SqlStatement;
+  readonly #keep: SqlStatement;
   #columns: readonly string[];
+  #shape: Shape | null = null;
 
-  /** Opens or creates the file. Throws `REPLICA_UNFIT` when the table there has another key. */
-  constructor(options: {
-    readonly file: string;
-    readonly table: string;
-    readonly key: readonly string[];
-  }) {
-    this.#sql = openSql(options.file, { timeoutMs: BUSY_WAIT_MS });
-    this.#table = options.table;
-    this.#key = options.key;
-    this.#sql.exec(`PRAGMA journal_mode = WAL;
-      CREATE TABLE IF NOT EXISTS tidelock_lockstep (table_name TEXT PRIMARY KEY, since ANY NOT NULL) STRICT;
-      CREATE TABLE IF NOT EXISTS ${quoteName(this.#table)} (${this.#key.map((name) => `${quoteName(name)} NOT NULL`).join(', ')},
-        PRIMARY KEY (${this.#key.map(quoteName).join(', ')}))`);
+  private constructor(sql: Sql, { file, table, key }: LockstepStoreOptions) {
+    this.#sql = sql;
+    this.#file = file;
+    this.#table = table;
+    this.#key = key;
+    const columns = key.map((name) => `${quoteName(name)} NOT NULL`).join(', ');
+    sql.exec(`PRAGMA journal_mode = WAL;
+      CREATE TABLE IF NOT EXISTS ${OWN_TABLE} (table_name TEXT PRIMARY KEY, since ANY NOT NULL) STRICT;
+      CREATE TABLE IF NOT EXISTS ${quoteName(table)} (${columns}, PRIMARY KEY (${key.map(quoteName).join(', ')}))`);
     this.#columns = this.#readColumns();
+    this.#requireKey();
+    const where = key.map((name) => `${quoteName(name)} = ?`).join(' AND ');
+    this.#remove = sql.prepare(`DELETE FROM ${quoteName(table)} WHERE ${where}`);
+    this.#keep = sql.prepare(`INSERT INTO ${OWN_TABLE} VALUES (?, ?)
+      ON CONFLICT DO UPDATE SET since = excluded.since`);
+  }
+
+  /**
+   * Opens or creates the file. Throws `REPLICA_UNFIT` when it is no SQLite file, or the table there has another key,
+   * `REPLICA_WRITE_FAILED` when it cannot be written.
+   */
+  static open(options: LockstepStoreOptions): LockstepStore {
+    const { file, table } = options;
+    if (table === OWN_TABLE || /^sqlite_/i.test(table)) throw reservedName(table);
+    let sql: Sql | null = null;
+    try {
+      sql = openSql(file, { timeoutMs: BUSY_WAIT_MS });
+      return new LockstepStore(sql, options);
+    } catch (error) {
+      sql?.close();
+      throw storeError(error, file);
+    }
   }
 
   /** Where to resume; 0 for a new file. */
   get since(): number | string {
     const row = this.#sql
-      .prepare('SELECT since FROM tidelock_lockstep WHERE table_name = ?')
+      .prepare(`SELECT since FROM ${OWN_TABLE} WHERE table_name = ?`)
       .get(this.#table);
     return typeof row?.since === 'string' ? row.since : Number(row?.since ?? 0);
   }
 
-  /** Rows in their order and the position behind them, all or nothing. Throws `REPLICA_UNFIT` for a row without the key. */
+  /**
+   * Rows in their order and the position behind them, all or nothing. Throws `REPLICA_UNFIT` for a row without the
+   * key, `REPLICA_WRITE_FAILED` when the file cannot be written.
+   */
   apply(rows: readonly StoredRow[], since: number | string): void {
-    inTransaction(this.#sql, () => {
-      for (const row of rows) this.#applyRow(row);
-      this.#sql
-        .prepare(`INSERT INTO tidelock_lockstep VALUES (?, ?)
-          ON CONFLICT DO UPDATE SET since = excluded.since`)
-        .run(this.#table, since);
-    });
+    try {
+      inTransaction(this.#sql, () => {
+        for (const row of rows) this.#applyRow(row);
+        this.#keep.run(this.#table, since);
+      });
+    } catch (error) {
+      throw storeError(error, this.#file);
+    }
   }
 
   close(): void {
@@ -59,24 +96,35 @@ export class LockstepStore {
   }
 
   #applyRow({ deleted, data }: StoredRow): void {
-    const missing = this.#key.find((name) => data[name] === undefined || data[name] === null);
-    if (missing !== undefined) throw this.#withoutKey(missing, data);
-    const where = this.#key.map((name) => `${quoteName(name)} = ?`).join(' AND ');
+    for (const name of this.#key) {
+      if (data[name] === undefined || data[name] === null) throw withoutKey(name, data);
+    }
     if (deleted) {
-      this.#sql
-        .prepare(`DELETE FROM ${quoteName(this.#table)} WHERE ${where}`)
-        .run(...this.#key.map((name) => cellOf(data[name])));
+      this.#remove.run(...this.#key.map((name) => cellOf(data[name])));
       return;
     }
     const names = Object.keys(data);
-    this.#addColumns(names);
-    this.#sql
-      .prepare(`INSERT OR REPLACE INTO ${quoteName(this.#table)} (${names.map(quoteName).join(', ')})
-        VALUES (${names.map(() => '?').join(', ')})`)
-      .run(...names.map((name) => cellOf(data[name])));
+    const { upsert } = this.#shapeFor(names);
+    upsert.run(...names.map((name) => cellOf(data[name])));
   }
 
-  /** Columns come as the source gets them; those that it drops stay, empty in new rows. */
+  #shapeFor(names: readonly string[]): Shape {
+    const last = this.#shape;
+    if (last !== null && isSame(last.names, names)) return last;
+    this.#addColumns(names);
+    const others = names.filter((name) => !this.#key.includes(name));
+    const sets = others.map((name) => `${quoteName(name)} = excluded.${quoteName(name)}`);
+    // A column that a row lacks keeps its value: the log leaves out large ones that did not change.
+    const upsert = this.#sql.prepare(`
+      INSERT INTO ${quoteName(this.#table)} (${names.map(quoteName).join(', ')})
+      VALUES (${names.map(() => '?').join(', ')})
+      ON CONFLICT (${this.#key.map(quoteName).join(', ')})
+      DO ${sets.length === 0 ? 'NOTHING' : `UPDATE SET ${sets.join(', ')}`}`);
+    this.#shape = { names, upsert };
+    return this.#shape;
+  }
+
+  /** Columns come as the source gets them; those that it drops stay as they were. */
   #addColumns(names: readonly string[]): void {
     const added = names.filter((name) => !this.#columns.includes(name));
     if (added.length === 0) return;
@@ -91,16 +139,56 @@ export class LockstepStore {
     return rows.map(({ name }) => String(name));
   }
 
-  #withoutKey(name: string, data: StoredRow['data']): TidelockError {
-    return new TidelockError({
+  #requireKey(): void {
+    const rows = this.#sql
+      .prepare('SELECT name FROM pragma_table_info(?) WHERE pk > 0 ORDER BY pk')
+      .all(this.#table);
+    const present = rows.map(({ name }) => String(name));
+    if (isSame([...present].sort(), [...this.#key].sort())) return;
+    const is = present.length === 0 ? 'no key' : `the key ${present.join(', ')}`;
+    throw new TidelockError({
       code: 'REPLICA_UNFIT',
-      message: `a row has no ${name}, which is to be its key: ${Object.keys(data).join(', ')}`,
-      hint: 'name the columns that identify a row: --key <column>',
+      message: `table ${this.#table} of ${this.#file} has ${is}, not ${this.#key.join(', ')}`,
+      hint: 'name its key (--key <column>), or another table (--table <name>) or file',
     });
   }
+}
+
+function isSame(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((name, at) => name === b[at]);
 }
 
 function cellOf(value: string | number | boolean | null | undefined): string | number | null {
   if (value === undefined) return null;
   return typeof value === 'boolean' ? Number(value) : value;
+}
+
+function withoutKey(name: string, data: StoredRow['data']): TidelockError {
+  return new TidelockError({
+    code: 'REPLICA_UNFIT',
+    message: `a row has no ${name}, which is to be its key: ${Object.keys(data).join(', ')}`,
+    hint: 'name the columns that identify a row: --key <column>',
+  });
+}
+
+function reservedName(table: string): TidelockError {
+  return new TidelockError({
+    code: 'REPLICA_UNFIT',
+    message: `a table in SQLite cannot be named ${table}`,
+    hint: 'give it another name: --table <name>',
+  });
+}
+
+function storeError(error: unknown, file: string): unknown {
+  const failure = sqlFailureOf(error);
+  if (failure === undefined) return error;
+  const isForeign = failure === 'foreign' || failure === 'corrupt' || failure === 'other';
+  return new TidelockError({
+    code: isForeign ? 'REPLICA_UNFIT' : 'REPLICA_WRITE_FAILED',
+    message: `${file}: ${messageOf(error)}`,
+    hint: isForeign
+      ? 'name a new file, or one that this command has made'
+      : 'see to the disk, the folder and its rights; it resumes where it was',
+    cause: error,
+  });
 }
