@@ -7,12 +7,8 @@
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { PollingRowStreams } from '../../src/lockstep/row-streams.ts';
 import { PgSession } from '../../src/postgres/session.ts';
-import { systemClock } from '../../src/server/clock.ts';
-import { DEFAULT_LIMITS, NO_TOKENS } from '../../src/server/config.ts';
-import { createRowServer } from '../../src/server/lockstep/row-server.ts';
-import { createLog } from '../../src/server/log.ts';
+import { startLockstepServer } from './lib/lockstep-part.ts';
 import { compare, percentile, print } from './lib/measure.ts';
 import { BenchSource } from './lib/source.ts';
 
@@ -32,14 +28,6 @@ const SAMPLES = 200;
 const OBSERVED_MS = 3000;
 const READY_B = 90;
 
-const clock = {
-  now: () => Date.now(),
-  after: (ms: number, call: () => void) => {
-    const timer = setTimeout(call, ms);
-    return () => clearTimeout(timer);
-  },
-};
-
 async function main(): Promise<void> {
   const source = await BenchSource.open();
   await source.sql.query(`
@@ -49,19 +37,9 @@ async function main(): Promise<void> {
     CREATE TABLE news (id int, at float8, txid bigint NOT NULL DEFAULT txid_current());
     CREATE INDEX ON news (txid);`);
   await source.sql.query('VACUUM ANALYZE stream');
-  const streams = new PollingRowStreams({
-    ...{ url: source.url, clock, allowed: null, pollMs: POLL_MS, wakeMs: 1, copiesMax: 8 },
-  });
-  const server = createRowServer({
-    streams,
-    clock: systemClock,
-    log: createLog('silent', () => undefined),
-    config: {
-      ...{ host: '127.0.0.1', port: 0, heartbeatS: 5 },
-      ...{ tokens: NO_TOKENS, limits: DEFAULT_LIMITS },
-    },
-  });
-  const port = Number(new URL((await server.listen()).url).port);
+  const server = startLockstepServer();
+  const address = await server.call<string>('start', { url: source.url, pollMs: POLL_MS });
+  const port = Number(new URL(address).port);
   try {
     print(
       await compare({
@@ -72,7 +50,7 @@ async function main(): Promise<void> {
         ],
       }),
     );
-    await latency(source, { port, wake: () => streams.wake() });
+    await latency(source, { port, wake: () => void server.call('wake') });
     print(
       await compare({
         ...{ name: `queries of ${readers} readers of one relation`, unit: 'transactions/s' },
@@ -84,7 +62,7 @@ async function main(): Promise<void> {
       }),
     );
   } finally {
-    await server.close();
+    server.stop();
     await source.close();
   }
 }

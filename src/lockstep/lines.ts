@@ -22,6 +22,8 @@ export type RowLine = {
 export class LineMaker {
   readonly #prefixes: readonly string[];
   readonly #kinds: readonly ValueKind[];
+  /** Numbers are printed as they are. */
+  readonly #isWhole: readonly boolean[];
   readonly #mode: LockstepMode;
   readonly #xmin: LockstepSince;
   #held: RelationRow | null = null;
@@ -31,6 +33,7 @@ export class LineMaker {
       ({ name }, index) => `${index === 0 ? '' : ','}${JSON.stringify(name)}:`,
     );
     this.#kinds = relation.data.map(({ kind }) => kind);
+    this.#isWhole = this.#kinds.map((kind) => kind === 'int' || kind === 'bigint');
     this.#mode = mode;
     this.#xmin = xmin;
   }
@@ -60,7 +63,7 @@ export class LineMaker {
 
   #line(row: RelationRow, since: LockstepSince): RowLine {
     const line = rowLine({
-      txid: cellToJsonText('bigint', row.txid),
+      txid: typeof row.txid === 'number' ? `${row.txid}` : cellToJsonText('bigint', row.txid),
       currentXmin: xminOf(row, this.#xmin),
       since,
       isDeleted: row.isDeleted,
@@ -73,7 +76,10 @@ export class LineMaker {
     let text = '{';
     for (let index = 0; index < this.#prefixes.length; index += 1) {
       text += this.#prefixes[index];
-      text += cellToJsonText(this.#kinds[index] ?? 'text', data[index] ?? null);
+      const cell = data[index] ?? null;
+      if (typeof cell === 'string') text += JSON.stringify(cell);
+      else if (typeof cell === 'number' && this.#isWhole[index]) text += cell;
+      else text += cellToJsonText(this.#kinds[index] ?? 'text', cell);
     }
     return `${text}}`;
   }

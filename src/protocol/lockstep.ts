@@ -46,7 +46,7 @@ export type RowFields = {
 };
 
 export function rowLine(row: RowFields): string {
-  return `{"txid":${row.txid},"current_xmin":${row.currentXmin},"since":${JSON.stringify(row.since)},"deleted":${row.isDeleted},"data":${row.data}}\n`;
+  return `{"txid":${row.txid},"current_xmin":${row.currentXmin},"since":${typeof row.since === 'number' ? row.since : JSON.stringify(row.since)},"deleted":${row.isDeleted},"data":${row.data}}\n`;
 }
 
 /** `timestamp` in seconds since 1970. */

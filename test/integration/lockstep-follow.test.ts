@@ -70,7 +70,10 @@ test('a server that ends every stream at once, or breaks each, is asked less and
   let requests = 0;
   const url = await answerWith((request, response) => {
     requests += 1;
-    if (request.url?.includes('broken') !== true) return response.end();
+    if (request.url?.includes('broken') !== true) {
+      response.end();
+      return;
+    }
     response.write(
       `{"txid":1,"since":1,"deleted":false,"data":{"id":1}}\n{"control":true,"type":"error","timestamp":1,"error":{"code":"RELATION_UNFIT","message":"division by zero"}}\n`,
       () => response.destroy(),

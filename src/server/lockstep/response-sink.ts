@@ -8,6 +8,11 @@ import type { Frame, Sink } from '../../lockstep/api.ts';
 import { errorControlLine } from '../../protocol/lockstep.ts';
 import { toTidelockError } from '../errors.ts';
 
+/** Length in hexadecimal, and two line ends. */
+const FRAMING_BYTES_MAX = 20;
+const CR = 13;
+const LF = 10;
+
 export type ResponseSinkOptions = {
   readonly response: ServerResponse;
   readonly socket: Socket;
@@ -97,10 +102,40 @@ export class ResponseSink implements Sink {
 /** All lines of a frame, each as one HTTP chunk; made once for all readers of the frame. */
 function chunksOf(frame: Frame): Uint8Array {
   if (frame.framed !== null) return frame.framed;
-  let text = '';
+  let chars = 0;
+  for (const line of frame.lines) chars += line.length;
+  let bytes = Buffer.allocUnsafeSlow(chars + frame.lines.length * FRAMING_BYTES_MAX);
+  let at = 0;
   for (const line of frame.lines) {
-    text += `${Buffer.byteLength(line).toString(16)}\r\n${line}\r\n`;
+    // A character takes three bytes at most, or four as two; most take one.
+    const end = at + FRAMING_BYTES_MAX + line.length * 3;
+    if (end > bytes.length) bytes = grown(bytes, at, end);
+    at = writeChunk(bytes, at, line);
   }
-  frame.framed = Buffer.from(text);
+  frame.framed = bytes.subarray(0, at);
   return frame.framed;
+}
+
+/** Returns where the chunk ends. The length is written before the text: as if it were ASCII, which most are. */
+function writeChunk(bytes: Buffer, at: number, line: string): number {
+  let head = line.length.toString(16);
+  let size = bytes.write(line, at + head.length + 2);
+  if (size !== line.length) {
+    head = size.toString(16);
+    size = bytes.write(line, at + head.length + 2);
+  }
+  bytes.write(head, at, 'latin1');
+  let p = at + head.length;
+  bytes[p++] = CR;
+  bytes[p++] = LF;
+  p += size;
+  bytes[p++] = CR;
+  bytes[p++] = LF;
+  return p;
+}
+
+function grown(bytes: Buffer, used: number, needed: number): Buffer<ArrayBuffer> {
+  const larger = Buffer.allocUnsafeSlow(Math.max(needed, bytes.length * 2));
+  bytes.copy(larger, 0, 0, used);
+  return larger;
 }
