@@ -13,8 +13,8 @@ type InstallFlags = {
 };
 
 const HELP = `
-Adds the column txid (a table of rows that exist is rewritten once), an index, and a trigger that renews txid with
-every write. Prints the SQL first; running it again does no harm.
+Adds the column txid (rows that exist get the id of this transaction, without being rewritten), an index (writes wait while
+it is built), and a trigger that renews txid with every write. Prints the SQL first; running it again does no harm.
   tidelock lockstep install public.domains --soft-delete --postgres postgres://localhost/app
 `;
 

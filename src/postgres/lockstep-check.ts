@@ -16,6 +16,7 @@ export async function checkRelation(session: PgSession, name: string): Promise<r
   if ('check' in relation) return [relation];
   return [
     ok('fields', fieldsOf(relation)),
+    ...(await storageFindings(session, relation)),
     ...(relation.isView
       ? await viewFindings(session, relation)
       : await tableFindings(session, relation)),
@@ -41,6 +42,36 @@ function fieldsOf({ hasDeleted, hasCurrentXmin }: LockstepRelation): string {
     ...(hasCurrentXmin ? ['current_xmin'] : []),
   ];
   return fields.join(', ');
+}
+
+/** Relations whose rows appear or vanish without a transaction of their own. */
+async function storageFindings(
+  session: PgSession,
+  { name }: LockstepRelation,
+): Promise<readonly Finding[]> {
+  const { kind } = await session.queryOne(`
+    WITH RECURSIVE read(oid) AS (
+      SELECT ${quoteText(quoteTable(name))}::pg_catalog.regclass::oid
+      UNION SELECT d.refobjid FROM read JOIN pg_catalog.pg_rewrite r ON r.ev_class = read.oid
+      JOIN pg_catalog.pg_class v ON v.oid = r.ev_class AND v.relkind = 'v'
+      JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = r.oid
+        AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+    ) SELECT pg_catalog.string_agg(DISTINCT CASE WHEN c.relpersistence = 'u' THEN 'u' ELSE c.relkind::text END, '') AS kind
+    FROM read JOIN pg_catalog.pg_class c USING (oid)`);
+  const found: Finding[] = [];
+  if (kind?.includes('m')) {
+    const lost = 'a refresh brings rows with ids that readers have passed: they are lost';
+    found.push(fail('rows', 'a materialised view is read', lost, 'stream a plain view'));
+  }
+  if (kind?.includes('f')) {
+    const lost = 'its ids are those of another server, and mean nothing here: rows are lost';
+    found.push(fail('rows', 'a foreign table is read', lost, 'stream it from its own server'));
+  }
+  if (kind?.includes('u')) {
+    const lost = 'a crash empties it, and readers keep the rows';
+    found.push(warn('rows', 'an unlogged table is read', lost, 'ALTER TABLE ... SET LOGGED'));
+  }
+  return found;
 }
 
 const TABLE_SQL = (name: string): string => `
@@ -122,6 +153,16 @@ async function viewFindings(
       ),
     );
   } else findings.push(ok('txid', `of ${sources} ${sources === 1 ? 'relation' : 'relations'}`));
+  if (/\b(where|limit|distinct|except|intersect|having)\b/i.test(definition)) {
+    findings.push(
+      warn(
+        'filter',
+        'the view leaves rows out',
+        'a row that is left out from now on is never told: readers keep it',
+        'make the condition the column deleted: SELECT ..., NOT (condition) AS deleted',
+      ),
+    );
+  }
   if (/\bgroup by\b/i.test(definition)) {
     findings.push(
       warn(
@@ -140,7 +181,7 @@ async function valueFindings(
   { name }: LockstepRelation,
 ): Promise<readonly Finding[]> {
   const row = await session.queryOne(`
-    SELECT pg_catalog.count(*) FILTER (WHERE txid IS NULL) AS empty,
+    SELECT pg_catalog.count(*) FILTER (WHERE txid IS NULL OR txid < 0) AS empty,
       pg_catalog.count(*) FILTER (WHERE txid >= pg_catalog.txid_snapshot_xmax(pg_catalog.txid_current_snapshot())) AS ahead
     FROM ${quoteTable(name)}`);
   const remedy = `UPDATE ${quoteTable(name)} SET txid = pg_catalog.txid_current() WHERE ...`;

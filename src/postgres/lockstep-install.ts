@@ -3,7 +3,6 @@
  * write, an index, and, when wished, deletes that leave a mark instead of a hole.
  */
 import { TidelockError } from '../core/errors.ts';
-import { quoteName } from '../core/table.ts';
 import { fullName } from './catalog.ts';
 import { OWN_SCHEMA, quoteTable, splitTableName } from './names.ts';
 import type { PgSession } from './session.ts';
@@ -31,15 +30,19 @@ export async function installSql(
   options: InstallOptions,
 ): Promise<readonly string[]> {
   const name = fullName(options.table);
-  const key = await keyOf(session, name);
+  const { key, columns, isIndexed } = await factsOf(session, name);
+  requireType(name, columns, { column: 'txid', type: 'bigint' });
+  requireType(name, columns, { column: 'deleted', type: 'boolean' });
   const table = quoteTable(name);
   const statements = [
     `CREATE SCHEMA IF NOT EXISTS ${OWN_SCHEMA}`,
     `ALTER TABLE ${table} ADD COLUMN IF NOT EXISTS txid bigint NOT NULL DEFAULT pg_catalog.txid_current()`,
-    `CREATE INDEX IF NOT EXISTS ${quoteName(`${splitTableName(name).table}_txid`)} ON ${table} (txid)`,
+    ...(isIndexed ? [] : [`CREATE INDEX ON ${table} (txid)`]),
     `CREATE OR REPLACE FUNCTION ${RENEW_FUNCTION}() RETURNS trigger LANGUAGE plpgsql AS
   $$ BEGIN NEW.txid := pg_catalog.txid_current(); RETURN NEW; END $$`,
     ...triggerSql(table, { name: RENEW_TRIGGER, events: 'INSERT OR UPDATE', run: RENEW_FUNCTION }),
+    // Of a column that was there before.
+    ...('txid' in columns ? [`UPDATE ${table} SET txid = DEFAULT WHERE txid IS NULL`] : []),
   ];
   if (options.isSoftDelete) {
     if (key.length === 0) throw withoutKey(name);
@@ -57,7 +60,7 @@ export async function installSql(
   if (options.hasView) {
     const view = quoteTable(`${name}_lockstep`);
     statements.push(`CREATE OR REPLACE VIEW ${view} AS
-  SELECT *, pg_catalog.txid_snapshot_xmin(pg_catalog.txid_current_snapshot()) AS current_xmin FROM ${table}`);
+  SELECT pg_catalog.txid_snapshot_xmin(pg_catalog.txid_current_snapshot()) AS current_xmin, * FROM ${table}`);
   }
   return statements;
 }
@@ -93,12 +96,23 @@ BEGIN
 END $$`;
 }
 
-async function keyOf(session: PgSession, name: string): Promise<readonly string[]> {
+type Facts = {
+  readonly key: readonly string[];
+  /** Their types by name. */
+  readonly columns: Readonly<Record<string, string>>;
+  readonly isIndexed: boolean;
+};
+
+async function factsOf(session: PgSession, name: string): Promise<Facts> {
   const { schema, table } = splitTableName(name);
   const [found] = await session.query(
     `SELECT c.relkind, (SELECT pg_catalog.json_agg(a.attname) FROM pg_catalog.pg_index i
        JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (i.indkey::int2[])
-       WHERE i.indrelid = c.oid AND i.indisprimary)::text AS key
+       WHERE i.indrelid = c.oid AND i.indisprimary)::text AS key,
+       (SELECT pg_catalog.json_object_agg(attname, pg_catalog.format_type(atttypid, atttypmod)) FROM pg_catalog.pg_attribute
+         WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped)::text AS columns,
+       EXISTS (SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname = 'txid'
+         WHERE i.indrelid = c.oid AND i.indkey[0] = a.attnum AND i.indpred IS NULL AND i.indisvalid) AS is_indexed
      FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
      WHERE n.nspname = $1 AND c.relname = $2`,
     [schema, table],
@@ -117,7 +131,26 @@ async function keyOf(session: PgSession, name: string): Promise<readonly string[
       hint: 'install on the tables that the view reads, then give the view the greatest() of their txid',
     });
   }
-  return JSON.parse(found.key ?? '[]') as readonly string[];
+  return {
+    key: JSON.parse(found.key ?? '[]') as Facts['key'],
+    columns: JSON.parse(found.columns ?? '{}') as Facts['columns'],
+    isIndexed: found.is_indexed === 't',
+  };
+}
+
+/** A column of this name that means something else must not be written over. */
+function requireType(
+  table: string,
+  columns: Facts['columns'],
+  { column, type }: { readonly column: string; readonly type: string },
+): void {
+  const present = columns[column];
+  if (present === undefined || present === type) return;
+  throw new TidelockError({
+    code: 'RELATION_UNFIT',
+    message: `${table} has a column ${column} of type ${present}, where a stream needs ${type}`,
+    hint: `rename it, or stream a view of the table whose ${column} is ${type}`,
+  });
 }
 
 function withoutKey(name: string): TidelockError {

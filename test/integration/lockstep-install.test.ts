@@ -70,3 +70,50 @@ test('install refuses a view, a missing table, and soft deletes without a key', 
   const soft = { table: 'bare', isSoftDelete: true, hasView: false };
   await expect(installSql(db.sql, soft)).rejects.toMatchObject({ code: 'RELATION_UNFIT' });
 });
+
+test('materialised views, foreign and unlogged tables, and views that leave rows out are found', async () => {
+  await db.sql.query(`
+    CREATE MATERIALIZED VIEW public.stored AS SELECT * FROM public.a;
+    CREATE VIEW public.over AS SELECT * FROM public.stored;
+    CREATE VIEW public.above AS SELECT * FROM public.over;
+    CREATE UNLOGGED TABLE public.light (id int, txid bigint DEFAULT txid_current());
+    CREATE VIEW public.some AS SELECT * FROM public.a WHERE id > 5;`);
+  for (const name of ['stored', 'over', 'above']) {
+    expect(levels(await checkRelation(db.sql, name)).rows).toBe('fail');
+  }
+  expect(levels(await checkRelation(db.sql, 'light')).rows).toBe('warn');
+  expect(levels(await checkRelation(db.sql, 'some')).filter).toBe('warn');
+  expect(levels(await checkRelation(db.sql, 'greater'))).not.toHaveProperty('rows');
+});
+
+test('install refuses columns of the same name that mean something else, and fills those that are empty', async () => {
+  await db.sql.query(`
+    CREATE TABLE public.taken (id int PRIMARY KEY, txid text);
+    CREATE TABLE public.taken2 (id int PRIMARY KEY, deleted timestamptz);
+    CREATE TABLE public.bare_id (id int PRIMARY KEY, txid bigint);
+    INSERT INTO public.bare_id VALUES (1, NULL);`);
+  const plain = { isSoftDelete: false, hasView: false };
+  for (const table of ['taken', 'taken2']) {
+    await expect(installSql(db.sql, { ...plain, table })).rejects.toMatchObject({
+      code: 'RELATION_UNFIT',
+    });
+  }
+  await install(db.sql, await installSql(db.sql, { ...plain, table: 'bare_id' }));
+  expect(levels(await checkRelation(db.sql, 'bare_id'))).toMatchObject({
+    ...{ inserts: 'ok', updates: 'ok', index: 'ok', values: 'ok' },
+  });
+});
+
+test('install with a view works again after the table got a column, and beside a relation with the name of an index', async () => {
+  await db.sql.query(`
+    CREATE TABLE public.grown (id int PRIMARY KEY);
+    CREATE TABLE public.grown_txid (id int);`);
+  const options = { table: 'grown', isSoftDelete: true, hasView: true };
+  await install(db.sql, await installSql(db.sql, options));
+  expect(levels(await checkRelation(db.sql, 'grown')).index).toBe('ok');
+  await db.sql.query('ALTER TABLE public.grown ADD COLUMN note text');
+  await install(db.sql, await installSql(db.sql, options));
+  await db.sql.query(`INSERT INTO public.grown (id, note) VALUES (1, 'n')`);
+  const row = await db.sql.queryOne('SELECT * FROM public.grown_lockstep');
+  expect(row).toMatchObject({ note: 'n', deleted: 'f' });
+});
