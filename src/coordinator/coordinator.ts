@@ -12,8 +12,18 @@ import {
   retryAppend,
   upperNoted,
 } from './frontier.ts';
-import { endLease, expireLeases, hearReplica, holdsMoved, releaseHold, takeHold } from './holds.ts';
+import {
+  endLease,
+  expireLeases,
+  hearReplica,
+  holdsMoved,
+  releaseHold,
+  renewalDueAt,
+  renewConnected,
+  takeHold,
+} from './holds.ts';
 import { checkStep, frontiersOf } from './invariants.ts';
+import { leaseStoreDueAt, loadLeases, storeLeases } from './lease-store.ts';
 import { groupsMerged, purgeByAge, retentionDueAt } from './retention.ts';
 import { lowestKey } from './sorted.ts';
 import {
@@ -58,6 +68,7 @@ export function step(
   const out: CoordinatorEffect[] = [];
   if ('now' in event && event.now > state.now) state.now = event.now;
   handle(state, event, out);
+  storeLeases(state, out);
   armTimer(state, out);
   checkStep(state, before);
   return out;
@@ -126,6 +137,9 @@ function handleReader(state: CoordinatorState, event: ReaderEvent, out: Coordina
     case 'endLease':
       endLease(state, event.replica);
       break;
+    case 'leasesLoaded':
+      loadLeases(state, event.leases);
+      break;
     case 'hold':
       takeHold(state, event);
       break;
@@ -152,6 +166,7 @@ function tick(state: CoordinatorState, out: CoordinatorEffect[]): void {
   state.timerAt = NEVER;
   finishLate(state, out);
   expireLeases(state);
+  renewConnected(state);
   expireRestartHold(state);
   reconnectWhenDue(state, out);
   retryAppend(state, out);
@@ -175,6 +190,8 @@ function armTimer(state: CoordinatorState, out: CoordinatorEffect[]): void {
     state.log.retryAt,
     noteDueAt(state),
     state.leaseDueAt,
+    leaseStoreDueAt(state),
+    renewalDueAt(state),
     state.restartHold?.expiresAt ?? NEVER,
     lowestKey(state.waitsByDeadline),
     retentionDueAt(state),

@@ -3,8 +3,12 @@
  * see subscribers.ts; waiting ones need nothing that is already there.)
  */
 import type { Ts } from '../core/lsn.ts';
-import { type CoordinatorState, LEASES_MAX, NEVER } from './state.ts';
+import { leaseChanged } from './lease-store.ts';
+import { type CoordinatorState, LEASE_RENEWALS, LEASES_MAX, NEVER } from './state.ts';
 import type { HoldId } from './types.ts';
+
+/** A lease that was silent for so many times the time between renewals is stored at once when it is heard of. */
+const LATE_RENEWALS = 2;
 
 /** A hold moved or went: retention may have work again. */
 export function holdsMoved(state: CoordinatorState): void {
@@ -25,6 +29,7 @@ export function hearReplica(state: CoordinatorState, replica: string, ts: Ts): v
  * replica was restored from an older state or switched to a snapshot that was made meanwhile.
  */
 export function connectReplica(state: CoordinatorState, replica: string, ts: Ts): void {
+  if (state.connectedReplicas.size === 0) state.leaseStore.renewAt = renewalAfter(state);
   state.connectedReplicas.set(replica, (state.connectedReplicas.get(replica) ?? 0) + 1);
   setLease(state, replica, ts);
 }
@@ -38,9 +43,11 @@ export function disconnectReplica(state: CoordinatorState, replica: string): voi
   if (lease !== undefined) setLease(state, replica, lease.ts);
 }
 
-/** Gives a replica up. */
+/** Gives a replica up. A restart must not bring it back. */
 export function endLease(state: CoordinatorState, replica: string): void {
-  if (state.leases.delete(replica)) holdsMoved(state);
+  if (!state.leases.delete(replica)) return;
+  leaseChanged(state, replica, true);
+  holdsMoved(state);
 }
 
 /** Ends the leases of replicas not heard of in time; connected ones count as heard of. */
@@ -49,9 +56,35 @@ export function expireLeases(state: CoordinatorState): void {
     state.leaseDueAt = expiresAt;
     if (expiresAt > state.now) return;
     if (state.connectedReplicas.has(replica)) setLease(state, replica, ts);
-    else endLease(state, replica);
+    else {
+      // Also after a restart its time is over: forgetting it is no hurry.
+      state.leases.delete(replica);
+      leaseChanged(state, replica, false);
+      holdsMoved(state);
+    }
   }
   state.leaseDueAt = NEVER;
+}
+
+/**
+ * Notes now and then that connected replicas are heard of: if we die, their leases count from there, though
+ * they may have had nothing to report.
+ */
+export function renewConnected(state: CoordinatorState): void {
+  if (renewalDueAt(state) > state.now) return;
+  for (const replica of state.connectedReplicas.keys()) {
+    const lease = state.leases.get(replica);
+    if (lease !== undefined) setLease(state, replica, lease.ts);
+  }
+  state.leaseStore.renewAt = renewalAfter(state);
+}
+
+export function renewalDueAt({ connectedReplicas, leaseStore }: CoordinatorState): number {
+  return connectedReplicas.size === 0 ? NEVER : leaseStore.renewAt;
+}
+
+function renewalAfter({ now, policy }: CoordinatorState): number {
+  return now + (policy.leaseS * 1000) / LEASE_RENEWALS;
 }
 
 /**
@@ -98,10 +131,16 @@ export function lowestHold(state: CoordinatorState): number {
  */
 function setLease(state: CoordinatorState, replica: string, ts: Ts): void {
   if (state.history.timeline === null) return;
-  const isKnown = state.leases.delete(replica);
-  if (!isKnown && state.leases.size >= LEASES_MAX) return;
-  const expiresAt = state.now + state.policy.leaseS * 1000;
+  const known = state.leases.get(replica);
+  state.leases.delete(replica);
+  if (known === undefined && state.leases.size >= LEASES_MAX) return;
+  const leaseMs = state.policy.leaseS * 1000;
+  const expiresAt = state.now + leaseMs;
   state.leases.set(replica, { replica, ts, expiresAt, isBroken: ts < state.log.since });
   if (expiresAt < state.leaseDueAt) state.leaseDueAt = expiresAt;
+  // Who was silent for long and dies with us must not have its lease's end near.
+  const silentMs = expiresAt - (known?.expiresAt ?? 0);
+  const isLate = silentMs > (LATE_RENEWALS * leaseMs) / LEASE_RENEWALS;
+  leaseChanged(state, replica, known === undefined || ts < known.ts || isLate);
   holdsMoved(state);
 }

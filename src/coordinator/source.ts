@@ -2,18 +2,26 @@
 import type { Ts } from '../core/lsn.ts';
 import { confirm, forgetUnwritten, logWorks } from './frontier.ts';
 import { decideHistory, type HistoryDecision } from './history.ts';
+import { forgetLeases } from './lease-store.ts';
 import { cutToBytes } from './retention.ts';
-import { type CoordinatorState, NEVER, type SourceTrouble } from './state.ts';
+import {
+  type CoordinatorState,
+  NEVER,
+  RESTART_HOLD_MS_MAX,
+  RESTART_HOLD_SHARE,
+  type SourceTrouble,
+} from './state.ts';
 import { endSubscribers } from './subscribers.ts';
 import type { CoordinatorEffect, SourceFacts, SourcePhase } from './types.ts';
 import { finishAll, finishReached } from './waits.ts';
 
-/** Begins. Nothing is purged before every replica had its lease's time to come back. */
+/** Begins. Leases were loaded; those that a crash of the machine undid have a while to come back. */
 export function start(state: CoordinatorState, out: CoordinatorEffect[]): void {
   if (state.source.phase !== 'idle') return;
   for (const group of state.log.groups) group.at = state.now;
   if (state.history.timeline !== null) {
-    const expiresAt = state.now + state.policy.leaseS * 1000;
+    const holdMs = state.policy.leaseS * 1000 * RESTART_HOLD_SHARE;
+    const expiresAt = state.now + Math.min(holdMs, RESTART_HOLD_MS_MAX);
     state.restartHold = { ts: state.log.since, expiresAt };
   }
   // The limit may be lower than before, or the last append was never looked at.
@@ -133,7 +141,7 @@ function startHistory(
   endSubscribers(state, 'TIMELINE_CHANGED', out);
   // Waits from before the first history hold positions that Postgres gave; they stay good.
   if (history.systemId !== null) finishAll(state, out);
-  state.leases.clear();
+  forgetLeases(state);
   state.holds.clear();
   state.restartHold = null;
   forgetUnwritten(state);

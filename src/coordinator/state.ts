@@ -23,6 +23,17 @@ export const RETENTION_MS = 1000;
 export const LOG_BYTES_SLACK = 1 / 16;
 /** A replica beyond this number gets no lease. */
 export const LEASES_MAX = 100_000;
+/** Renewed leases are stored at most this often, and at most so many at once. */
+export const LEASES_STORE_MS = 5000;
+export const LEASES_STORED_MAX = 2000;
+/** Connected replicas count as heard of; that is noted (and stored) so often within the time of a lease. */
+export const LEASE_RENEWALS = 16;
+/**
+ * After a restart everything stays for this part of a lease's time, and for `RESTART_HOLD_MS_MAX` at most: the
+ * machine's crash may have undone the storing of the last leases.
+ */
+export const RESTART_HOLD_SHARE = 1 / 16;
+export const RESTART_HOLD_MS_MAX = 60_000;
 /** A wait beyond this number ends `busy`. */
 export const WAITS_MAX = 10_000;
 
@@ -144,10 +155,16 @@ export type CoordinatorState = {
   /** Number of subscribers by replica; connected replicas count as heard of. */
   readonly connectedReplicas: Map<string, number>;
   readonly holds: Map<HoldId, HoldRecord>;
-  /**
-   * Leases are not stored: after a restart everything stays until each replica had its lease's time to
-   * come back. Null when that time is over.
-   */
+  /** Replicas whose leases are not stored as they are: those for which too little is promised, and the others. */
+  readonly leaseStore: {
+    readonly urgent: Set<string>;
+    readonly changed: Set<string>;
+    /** `now` of the last batch. */
+    storedAt: number;
+    /** When connected replicas are noted as heard of. */
+    renewAt: number;
+  };
+  /** What is not stored yet when a machine crashes may come back for a while. Null when that time is over. */
   restartHold: { ts: Ts; expiresAt: number } | null;
   /** `lastRun` of retention, and whether a hold kept it from purging (it waits for the holds to move then). */
   readonly retention: { lastRun: number; isBlocked: boolean };
@@ -197,6 +214,10 @@ export function createCoordinator(init: {
     leaseDueAt: NEVER,
     connectedReplicas: new Map(),
     holds: new Map(),
+    leaseStore: {
+      ...{ urgent: new Set(), changed: new Set() },
+      ...{ storedAt: Number.NEGATIVE_INFINITY, renewAt: NEVER },
+    },
     restartHold: null,
     retention: { lastRun: Number.NEGATIVE_INFINITY, isBlocked: false },
     waits: new Map(),

@@ -13,6 +13,14 @@ export type SubscriberId = number;
 export type WaitId = number;
 export type HoldId = string;
 
+/** A lease as the log had it stored. */
+export type LoadedLease = {
+  readonly replica: string;
+  readonly ts: Ts;
+  /** By the wall clock, so the time while we were down counts. */
+  readonly heardMsAgo: number;
+};
+
 /** What the coordinator must know of an appended group. */
 export type AppendedGroup = {
   readonly seq: number;
@@ -121,6 +129,12 @@ export type CoordinatorEvent =
   /** A replica was heard of; it has everything up to `ts` and needs what comes after. */
   | { readonly kind: 'lease'; readonly now: number; readonly replica: string; readonly ts: Ts }
   | { readonly kind: 'endLease'; readonly now: number; readonly replica: string }
+  /** What `storeLeases` stored before the process began. Comes before `start`. */
+  | {
+      readonly kind: 'leasesLoaded';
+      readonly now: number;
+      readonly leases: readonly LoadedLease[];
+    }
   /** A snapshot is being made or sent: what commits after `ts` must stay. */
   | {
       readonly kind: 'hold';
@@ -190,6 +204,19 @@ export type CoordinatorEffect =
       readonly kind: 'finishWait';
       readonly id: WaitId;
       readonly outcome: 'reached' | 'timeout' | 'ended' | 'busy';
+    }
+  /**
+   * Store these leases, `heardAt` by the clock of `now`, and forget those of `ended`; needs no fsync and no
+   * answer. What cannot be stored now is stored later, as it then is.
+   */
+  | {
+      readonly kind: 'storeLeases';
+      readonly kept: readonly {
+        readonly replica: string;
+        readonly ts: Ts;
+        readonly heardAt: number;
+      }[];
+      readonly ended: readonly string[];
     }
   /** Remove all groups up to and including `seq`. */
   | { readonly kind: 'purge'; readonly seq: number }

@@ -18,11 +18,13 @@ import type { Clock, TimerHandle } from './clock.ts';
 import type { EngineCrashHook } from './crash-points.ts';
 import type { DigestMarkers } from './digest-markers.ts';
 import type { LogTask } from './ingest.ts';
+import { LeaseBook } from './lease-book.ts';
+import { logAtOpen, timelineOf } from './log-at-open.ts';
 import { LogFeed } from './log-feed.ts';
 import { LogMerger } from './log-merger.ts';
 import { LogTail } from './log-tail.ts';
 import { LogTeller } from './log-teller.ts';
-import { LogWriter, priceOf, recordOf } from './log-writer.ts';
+import { LogWriter, priceOf } from './log-writer.ts';
 import { endError, rejection, waitError } from './reader-errors.ts';
 
 /** What the core asks of the source; engine/source-driver.ts does it on a real Postgres. */
@@ -60,6 +62,7 @@ export class EngineCore {
   readonly crashPoint: EngineCrashHook;
   readonly #writer: LogWriter;
   readonly #merger: LogMerger;
+  readonly #leases: LeaseBook;
   readonly #state: CoordinatorState;
   readonly #feeds = new Map<number, LogFeed>();
   readonly #waits = new Map<number, Wait>();
@@ -90,23 +93,17 @@ export class EngineCore {
       onMerged: (firstSeq, { seq, ...head }) =>
         this.dispatch({ kind: 'groupsMerged', firstSeq, seq, sizeBytes: priceOf(head) }),
     });
-    const { identity } = log;
+    this.#leases = new LeaseBook(log, options.clock);
     this.#state = createCoordinator({
       policy: options.policy,
-      log: {
-        timeline: timelineOf(log),
-        systemId: identity?.systemId ?? null,
-        walTimeline: identity?.walTimeline ?? 0,
-        generation: identity?.generation ?? 0,
-        upper: log.upper,
-        since: log.since,
-        groups: log.heads.map(recordOf),
-      },
+      log: logAtOpen(log),
     });
   }
 
   start(source: SourcePort): void {
     this.#source = source;
+    const leases = this.#leases.load();
+    this.dispatch({ kind: 'leasesLoaded', now: this.clock.now(), leases });
     this.dispatch({ kind: 'start', now: this.clock.now() });
     this.#merger.start();
   }
@@ -162,6 +159,7 @@ export class EngineCore {
   /** Starts a new, empty history: the slot of this identity has just been created. */
   reset(identity: LogIdentity, tables: readonly TableDef[]): void {
     this.#writer.clear();
+    this.#leases.clear();
     this.#toNote = null;
     this.#deliveredUpTo = identity.startTs;
     this.tail.store.reset(identity, tables);
@@ -255,6 +253,7 @@ export class EngineCore {
     for (const feed of [...this.#feeds.values()]) feed.end(error);
     for (const wait of this.#waits.values()) wait.reject(error);
     this.#waits.clear();
+    this.#leases.close();
   }
 
   /** Writes what is waiting, then the position to note, and reports. Safe to call again after a failure. */
@@ -348,6 +347,9 @@ export class EngineCore {
         this.tail.purge(effect.seq);
         this.crashPoint('afterPurge');
         return;
+      case 'storeLeases':
+        this.#leases.add(effect);
+        return;
       case 'setTimer':
         this.#setTimer(effect.at);
         return;
@@ -389,10 +391,4 @@ type ReaderEffect = Extract<CoordinatorEffect, { readonly kind: ReaderEffectKind
 type ReaderEffectKind =
   | `${'accept' | 'reject'}Subscriber`
   | ('wake' | 'endSubscribers' | 'finishWait')
-  | ('purge' | 'setTimer');
-
-/** System identifier, generation and first position: which history of which cluster. */
-export function timelineOf({ identity }: LogStore): string | null {
-  if (identity === null) return null;
-  return `${identity.systemId}-${identity.generation}-${identity.startTs.toString(16)}`;
-}
+  | ('purge' | 'storeLeases' | 'setTimer');

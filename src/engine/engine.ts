@@ -26,12 +26,13 @@ import type {
   TransicatorSource,
 } from './api.ts';
 import { type Clock, systemClock, type TimerHandle } from './clock.ts';
-import { EngineCore, timelineOf } from './core.ts';
+import { EngineCore } from './core.ts';
 import type { EngineCrashHook } from './crash-points.ts';
 import { DigestMarkers } from './digest-markers.ts';
 import { scanDigests } from './digest-scan.ts';
 import { openExactSnapshot } from './exact-snapshot.ts';
 import type { IngestLimits } from './ingest.ts';
+import { timelineOf } from './log-at-open.ts';
 import { Snapshots } from './snapshots.ts';
 import { SourceDriver } from './source-driver.ts';
 import { statusOf } from './status.ts';

@@ -16,8 +16,9 @@ import type { PgSession } from '../postgres/session.ts';
 import { openSnapshot, type SnapshotTransaction } from '../postgres/snapshot-transaction.ts';
 import { ChangeDecoder } from '../protocol/change-decoder.ts';
 import { LineSplitter } from '../protocol/lines.ts';
-import { type EngineCore, timelineOf } from './core.ts';
+import type { EngineCore } from './core.ts';
 import { lateGroups, lateLines, type Visibility } from './late-transactions.ts';
+import { timelineOf } from './log-at-open.ts';
 
 export type ExactSnapshot = {
   readonly ts: Ts;

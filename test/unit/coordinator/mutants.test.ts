@@ -180,11 +180,15 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'leases of before a restart are forgotten',
     step: (state, event) => {
-      const effects = step(state, event);
-      state.restartHold = null;
-      return effects;
+      if (event.kind === 'leasesLoaded') return step(state, { ...event, leases: [] });
+      return step(state, event);
     },
     caughtBy: /leases from/,
+  },
+  {
+    name: 'new leases are not stored',
+    step: without('storeLeases', 'any'),
+    caughtBy: /the lease of r\d is stored/,
   },
   {
     name: 'nothing is ever purged',

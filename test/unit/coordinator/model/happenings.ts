@@ -260,7 +260,9 @@ function lease(world: World, one: Replica, behind: number): void {
   if (!one.hasLease || world.isBroken) return;
   if (one.timeline !== world.log.identity?.timeline) return;
   const ts = Math.max(0, one.position - behind);
-  if (ts >= world.log.since) world.holds.hear(one.name, ts, world.now);
+  // Nothing is promised before the first history.
+  const isPromised = world.log.identity !== null && ts >= world.log.since;
+  if (isPromised) world.holds.hear(one.name, ts, world.now);
   world.dispatch({ kind: 'lease', replica: one.name, ts: lsn(ts) });
 }
 

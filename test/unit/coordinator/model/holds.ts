@@ -1,11 +1,11 @@
 /** The naive rules of retention: who may still count on what, by full scan. */
-import type { Policy } from '../../../../src/coordinator/types.ts';
+import type { CoordinatorEffect, LoadedLease, Policy } from '../../../../src/coordinator/types.ts';
 import { assert } from '../../../../src/core/assert.ts';
+import { lsn } from '../support.ts';
 import type { SimLog } from './log.ts';
 import { lacking, type Replica } from './readers.ts';
 
-/** `isReported`: since the last restart; before that, the coordinator does not know of it. */
-type SimLease = { ts: number; heardAt: number; isReported: boolean };
+type SimLease = { ts: number; heardAt: number };
 
 type Rules = {
   readonly policy: Policy;
@@ -15,16 +15,16 @@ type Rules = {
 
 export class SimHolds {
   readonly leases = new Map<string, SimLease>();
+  /** Durable. */
+  readonly stored = new Map<string, SimLease>();
   readonly snapshots = new Map<string, number>();
 
   hear(replica: string, ts: number, now: number): void {
-    const known = this.leases.get(replica);
-    const before = known?.isReported === true ? known.ts : ts;
-    this.set(replica, Math.max(before, ts), now);
+    this.set(replica, Math.max(this.leases.get(replica)?.ts ?? ts, ts), now);
   }
 
   set(replica: string, ts: number, now: number): void {
-    this.leases.set(replica, { ts, heardAt: now, isReported: true });
+    this.leases.set(replica, { ts, heardAt: now });
   }
 
   /** After its time nothing is promised to a replica, also if a late report of it comes in. */
@@ -34,14 +34,33 @@ export class SimHolds {
     }
   }
 
-  /** Our process died: leases are still promised, but only by what the restart holds. */
-  restart(): void {
+  store({ kept, ended }: Extract<CoordinatorEffect, { readonly kind: 'storeLeases' }>): void {
+    for (const replica of ended) this.stored.delete(replica);
+    for (const { replica, ts, heardAt } of kept) this.stored.set(replica, { ts, heardAt });
+  }
+
+  loaded(now: number): readonly LoadedLease[] {
+    return [...this.stored].map(([replica, { ts, heardAt }]) => {
+      return { replica, ts: lsn(ts), heardMsAgo: now - heardAt };
+    });
+  }
+
+  /** Our process died: what is promised is what is stored, and that is hardly less than what was promised. */
+  restart(since: number, lateMsMax: number): void {
     this.snapshots.clear();
-    for (const lease of this.leases.values()) lease.isReported = false;
+    for (const [name, lease] of this.leases) {
+      const stored = this.stored.get(name);
+      assert(stored !== undefined, `P25: the lease of ${name} is stored`);
+      assert(stored.ts <= lease.ts, `P25: ${name} is stored at ${stored.ts}, not ${lease.ts}`);
+      const lateMs = lease.heardAt - stored.heardAt;
+      assert(lateMs <= lateMsMax, `P25: ${name} is stored ${lateMs} ms late`);
+      this.leases.set(name, { ...stored, ts: Math.max(stored.ts, since) });
+    }
   }
 
   clear(): void {
     this.leases.clear();
+    this.stored.clear();
     this.snapshots.clear();
   }
 

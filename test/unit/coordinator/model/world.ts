@@ -4,7 +4,12 @@
  */
 import { step as realStep } from '../../../../src/coordinator/coordinator.ts';
 import { checkInvariants } from '../../../../src/coordinator/invariants.ts';
-import { type CoordinatorState, createCoordinator } from '../../../../src/coordinator/state.ts';
+import {
+  type CoordinatorState,
+  createCoordinator,
+  LEASE_RENEWALS,
+  LEASES_STORE_MS,
+} from '../../../../src/coordinator/state.ts';
 import type {
   CoordinatorEffect,
   CoordinatorEvent,
@@ -28,6 +33,9 @@ const POLICY: Policy = {
   appendRetryMs: 300,
   subscribersMax: 6,
 };
+
+/** So much less than a lease's time a replica may have after a restart. */
+const STORE_LATE_MS_MAX = (2 * POLICY.leaseS * 1000) / LEASE_RENEWALS + LEASES_STORE_MS;
 
 /** Events that one event may lead to, before we call it a loop. */
 const EVENTS_MAX = 1000;
@@ -72,6 +80,7 @@ export class World {
     this.#step = step;
     this.replicas = selectors.map((one, at) => newReplica(at, one));
     this.#state = this.#boot();
+    this.dispatch({ kind: 'leasesLoaded', leases: [] });
     this.dispatch({ kind: 'start' });
   }
 
@@ -125,13 +134,15 @@ export class World {
     this.unwritten = [];
     this.#toNote = null;
     this.waits.clear();
-    this.holds.restart();
+    this.holds.expire(this);
+    for (const replica of this.replicas) this.#disconnect(replica);
+    this.holds.restart(this.log.since, STORE_LATE_MS_MAX);
     this.#queue.length = 0;
     this.#isStepping = false;
     this.#timerAt = Number.POSITIVE_INFINITY;
     for (const group of this.log.groups) group.at = this.now;
-    for (const replica of this.replicas) this.#disconnect(replica);
     this.#state = this.#boot();
+    this.dispatch({ kind: 'leasesLoaded', leases: this.holds.loaded(this.now) });
     this.dispatch({ kind: 'start' });
   }
 
@@ -280,6 +291,9 @@ export class World {
       case 'purge':
         this.#purge(effect.seq);
         break;
+      case 'storeLeases':
+        this.holds.store(effect);
+        break;
       case 'setTimer':
         this.#timerAt = effect.at;
         break;
@@ -348,6 +362,7 @@ type ReaderEffect = Extract<
       | 'endSubscribers'
       | 'finishWait'
       | 'purge'
+      | 'storeLeases'
       | 'setTimer';
   }
 >;
