@@ -25,7 +25,7 @@ import { LogMerger } from './log-merger.ts';
 import { LogTail } from './log-tail.ts';
 import { LogTeller } from './log-teller.ts';
 import { LogWriter, priceOf } from './log-writer.ts';
-import { endError, rejection, waitError } from './reader-errors.ts';
+import { endError, rejection, stopping, waitError } from './reader-errors.ts';
 
 /** What the core asks of the source; engine/source-driver.ts does it on a real Postgres. */
 export interface SourcePort {
@@ -226,6 +226,9 @@ export class EngineCore {
 
   waitFor(ts: Ts, timeoutMs: number, signal: AbortSignal): Promise<Ts> {
     if (this.tail.store.upper >= ts) return Promise.resolve(this.tail.store.upper);
+    // Nobody would end this wait any more, and with it whatever its caller holds open.
+    if (this.#isStopped) return Promise.reject(stopping());
+    if (signal.aborted) return Promise.reject(signal.reason);
     const id = this.#nextId++;
     const now = this.clock.now();
     return new Promise<Ts>((resolve, reject) => {
@@ -249,7 +252,7 @@ export class EngineCore {
     this.#isStopped = true;
     this.#timer?.cancel();
     this.#merger.stop();
-    const error = new TidelockError({ code: 'NOT_READY', message: 'the server is stopping' });
+    const error = stopping();
     for (const feed of [...this.#feeds.values()]) feed.end(error);
     for (const wait of this.#waits.values()) wait.reject(error);
     this.#waits.clear();

@@ -36,6 +36,11 @@ export function rejection(
   }
 }
 
+/** Nothing that waits is served any more. */
+export function stopping(): TidelockError {
+  return new TidelockError({ code: 'NOT_READY', message: 'the server is stopping' });
+}
+
 /** What the log waits for itself. */
 export type WaitFacts = {
   readonly upper: Ts;

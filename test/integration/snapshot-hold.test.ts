@@ -87,3 +87,14 @@ test('scans for digests in the feed wait in the line of digestsMax', async () =>
   expect(text).toContain('"digests"');
   await until('nobody waits', () => queued(0));
 });
+
+test('a wait that begins when the engine has stopped, or whose caller has left, ends at once', async () => {
+  await begin();
+  const { engine } = stack;
+  const far = parseLsn('FFF/0', 'far ahead');
+  const gone = engine.waitFor(far, 60_000, AbortSignal.abort(new Error('the caller has left')));
+  await expect(gone).rejects.toThrow('the caller has left');
+  await stack.stop();
+  const late = engine.waitFor(far, 60_000, new AbortController().signal);
+  await expect(late).rejects.toMatchObject({ code: 'NOT_READY' });
+});

@@ -25,10 +25,6 @@ export async function useRole(stack: Stack, tables: readonly string[]): Promise<
   const drop = async (): Promise<void> => {
     const client = new pg.Client(stack.url);
     await client.connect();
-    // A copy that was broken off may still be ending; it would hold up everybody who makes a slot.
-    await client.query(
-      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '${name}'`,
-    );
     await client.query(
       `DROP PUBLICATION IF EXISTS ${stack.name}; REASSIGN OWNED BY ${name} TO postgres; DROP OWNED BY ${name}; DROP ROLE ${name}`,
     );
