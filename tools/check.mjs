@@ -1,12 +1,13 @@
 #!/usr/bin/env node
 /**
- * `npm test`: every check as a named step, one line each; a failing step shows its whole output and
- * the others still run. The last line is `N passed, N failed`: tests, and one for each other step.
+ * `npm test`: every check as a named step, one line each. A failing step says in one line each what failed,
+ * then shows its output without what passed; the others still run. At the end what failed is said again. The
+ * last line is `N passed, N failed`: tests, and one for each other step.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, dirname, join } from 'node:path';
+import { basename, delimiter, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
@@ -18,6 +19,12 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.e
 
 /** A test that computes for ever cannot be stopped by vitest; the step is. */
 const STEP_MAX_MS = 15 * 60_000;
+/** Files that take longer are named, the slowest first, so many at most. */
+const SLOW_MS = 10_000;
+const SLOW_FILES_MAX = 10;
+const LINE_CHARS_MAX = 300;
+/** An error outside of any test, as vitest prints it: a title between rules, then the message. */
+const UNHANDLED = /⎯ Unhandled (?!Errors)[A-Z]\w+ ⎯+\n(.*)/g;
 
 const STEPS = [
   { name: 'typecheck', command: ['tsc', '--pretty', 'false'] },
@@ -34,7 +41,8 @@ steps: ${STEPS.map((step) => step.name).join(', ')}
 function testStep(project) {
   const report = join(reports, `${project}.json`);
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
-  return { name: project, report, command: ['vitest', 'run', '--project', project, ...reporters] };
+  const options = ['--silent=passed-only', ...reporters];
+  return { name: project, report, command: ['vitest', 'run', '--project', project, ...options] };
 }
 
 function usageError(what) {
@@ -72,45 +80,90 @@ function run([tool, ...rest]) {
     });
   }
   const limit = setTimeout(() => {
-    output += `\nnot finished after ${STEP_MAX_MS / 60_000} minutes`;
+    output = `not finished after ${STEP_MAX_MS / 60_000} minutes\n${output}`;
     child.kill('SIGKILL');
   }, STEP_MAX_MS);
   return new Promise((resolve) => {
     child.on('error', (error) => resolve({ isPassed: false, output: error.message }));
     child.on('close', (code, signal) => {
       clearTimeout(limit);
-      if (signal !== null) output += `\nended by ${signal}`;
+      if (signal !== null) output = `ended by ${signal}; ${output}`;
       resolve({ isPassed: code === 0, output });
     });
   });
 }
 
-/** Counts the tests of a step; what fails outside of any test (an import, a leak) is one more. */
-function countTests(report, isPassed) {
-  if (!existsSync(report)) return { passed: 0, failed: 1 };
-  const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(report, 'utf8'));
-  return { passed: numPassedTests, failed: isPassed ? 0 : Math.max(numFailedTests, 1) };
+/** What a step has to say: how many passed, a line for each failure, and the slowest files. */
+function outcomeOf({ name, report }, { isPassed, output }) {
+  if (report === undefined || !existsSync(report)) {
+    const failures = isPassed && report === undefined ? [] : [`${name}: ${firstLine(output)}`];
+    return { passed: failures.length === 0 ? 1 : 0, failures, slow: '', output };
+  }
+  const { numPassedTests, testResults } = JSON.parse(readFileSync(report, 'utf8'));
+  const failures = testResults.flatMap(failuresOf);
+  // The report knows nothing of a leak or of a failed global setup.
+  for (const [, text] of output.matchAll(UNHANDLED)) failures.push(`${name}: ${text}`);
+  if (!isPassed && failures.length === 0) failures.push(`${name}: ${firstLine(output)}`);
+  return { passed: numPassedTests, failures, slow: slowest(testResults), output: rest(output) };
+}
+
+/** One line for each failed test of a file, or one for the file: an import, a hook, a worker that died. */
+function failuresOf({ name, status, message, assertionResults }) {
+  const file = relative(root, name);
+  const failed = assertionResults.filter((test) => test.status === 'failed');
+  if (failed.length === 0 && status !== 'failed') return [];
+  if (failed.length === 0) return [`${file}: ${firstLine(message || 'it did not finish')}`];
+  return failed.map(({ fullName, failureMessages: [text = ''] }) => {
+    return `${file} > ${fullName}: ${firstLine(text)}`;
+  });
+}
+
+function slowest(files) {
+  return files
+    .map(({ name, startTime, endTime }) => ({ name, ms: endTime - startTime }))
+    .filter(({ ms }) => ms > SLOW_MS)
+    .sort((a, b) => b.ms - a.ms)
+    .slice(0, SLOW_FILES_MAX)
+    .map(({ name, ms }) => `${basename(name, '.test.ts')} ${Math.round(ms / 1000)} s`)
+    .join(', ');
+}
+
+function firstLine(text) {
+  return (text.split('\n').find((line) => line.trim() !== '') ?? '')
+    .trim()
+    .slice(0, LINE_CHARS_MAX);
+}
+
+/** The output without the tests and files that passed. */
+function rest(output) {
+  const lines = output.split('\n').filter((line) => !/^\s*✓ /.test(line));
+  return lines.join('\n').trim();
 }
 
 async function runStep(step) {
   const startMs = Date.now();
-  const { isPassed, output } = await run(step.command);
-  const one = { passed: isPassed ? 1 : 0, failed: isPassed ? 0 : 1 };
-  const count = step.report ? countTests(step.report, isPassed) : one;
+  const outcome = outcomeOf(step, await run(step.command));
+  const { passed, failures, slow, output } = outcome;
   const seconds = `${((Date.now() - startMs) / 1000).toFixed(1)} s`;
-  const tests = step.report ? `${count.passed} passed, ${count.failed} failed` : '';
-  const outcome = count.failed === 0 ? 'ok  ' : 'FAIL';
-  const line = `${outcome}  ${step.name.padEnd(12)} ${seconds.padStart(7)}  ${tests}`;
+  const tests = step.report ? `${passed} passed, ${failures.length} failed` : '';
+  const word = failures.length === 0 ? 'ok  ' : 'FAIL';
+  const line = `${word}  ${step.name.padEnd(12)} ${seconds.padStart(7)}  ${tests}`;
   process.stdout.write(`${line.trimEnd()}\n`);
-  if (count.failed > 0) process.stdout.write(`\n${output.trimEnd()}\n\n`);
-  return count;
+  if (slow !== '') process.stdout.write(`      ${slow}\n`);
+  if (failures.length > 0) process.stdout.write(`${listed(failures)}\n${output.trim()}\n\n`);
+  return outcome;
 }
 
-const total = { passed: 0, failed: 0 };
-for (const step of chosenSteps()) {
-  const count = await runStep(step);
-  total.passed += count.passed;
-  total.failed += count.failed;
+function listed(failures) {
+  return failures.map((failure) => `  - ${failure}\n`).join('');
 }
-process.stdout.write(`${total.passed} passed, ${total.failed} failed\n`);
-process.exitCode = total.failed === 0 ? 0 : 1;
+
+let passed = 0;
+const failures = [];
+for (const step of chosenSteps()) {
+  const outcome = await runStep(step);
+  passed += outcome.passed;
+  failures.push(...outcome.failures);
+}
+process.stdout.write(`${listed(failures)}${passed} passed, ${failures.length} failed\n`);
+process.exitCode = failures.length === 0 ? 0 : 1;
