@@ -2,6 +2,7 @@
 import { join, resolve } from 'node:path';
 import { parseSelectorRule } from '../core/selector.ts';
 import type { EngineOptions } from '../engine/engine.ts';
+import { timerClock } from '../lockstep/clock.ts';
 import type { RowStreamsOptions } from '../lockstep/row-streams.ts';
 import { fullName } from '../postgres/catalog.ts';
 import type { TableDeclaration } from '../postgres/table-fitness.ts';
@@ -54,14 +55,6 @@ export function rowStreamsOptionsOf(settings: Settings, url: string): RowStreams
     copiesMax: settings.lockstepCopiesMax,
   };
 }
-
-const timerClock: RowStreamsOptions['clock'] = {
-  now: () => Date.now(),
-  after: (ms, call) => {
-    const timer = setTimeout(call, ms);
-    return () => clearTimeout(timer);
-  },
-};
 
 /** `url` is that of the source, embedded or not. */
 export function engineOptionsOf(settings: Settings, url: string): EngineOptions {

@@ -11,7 +11,8 @@ import { type LockstepRelation, readRows } from '../postgres/lockstep-relation.t
 import { sqlStateOf } from '../postgres/pg-errors.ts';
 import type { PgSession } from '../postgres/session.ts';
 import type { RelationStatus } from './api.ts';
-import type { Reader, ReaderClock } from './reader.ts';
+import type { ReaderClock } from './clock.ts';
+import type { Reader } from './reader.ts';
 import { Round } from './round.ts';
 import type { SessionPool } from './session-pool.ts';
 

@@ -7,14 +7,9 @@ import {
   type LockstepSince,
 } from '../protocol/lockstep.ts';
 import type { Frame, Sink, StreamRequest } from './api.ts';
+import type { ReaderClock } from './clock.ts';
 import type { RowLine } from './lines.ts';
 import { isDue, resumeAt, type Seen } from './seen.ts';
-
-export type ReaderClock = {
-  /** Milliseconds since 1970. */
-  readonly now: () => number;
-  readonly after: (ms: number, call: () => void) => () => void;
-};
 
 export class Reader {
   readonly sink: Sink;
@@ -119,6 +114,6 @@ export class Reader {
   }
 
   #seconds(): number {
-    return Math.floor(this.#clock.now() / 1000);
+    return Math.floor(this.#clock.wallMs() / 1000);
   }
 }

@@ -4,8 +4,9 @@ import type { TxidSnapshot } from '../core/txid-snapshot.ts';
 import type { LockstepRelation, RelationRow } from '../postgres/lockstep-relation.ts';
 import type { LockstepMode, LockstepSince } from '../protocol/lockstep.ts';
 import type { Frame } from './api.ts';
+import type { ReaderClock } from './clock.ts';
 import { LineMaker, type RowLine } from './lines.ts';
-import type { Reader, ReaderClock } from './reader.ts';
+import type { Reader } from './reader.ts';
 import type { Seen } from './seen.ts';
 
 /** A reader that does not take a full buffer in this time holds up the others: it is cut, and resumes alone. */

@@ -13,9 +13,10 @@ import { oldestTransactionS } from '../postgres/oldest-transaction.ts';
 import { PgSession } from '../postgres/session.ts';
 import { type LockstepSince, SINCE_START } from '../protocol/lockstep.ts';
 import type { RelationStatus, RowStreams, Sink, StreamRequest } from './api.ts';
+import type { ReaderClock } from './clock.ts';
 import { LineMaker, type RowLine } from './lines.ts';
 import { Poller } from './poller.ts';
-import { Reader, type ReaderClock } from './reader.ts';
+import { Reader } from './reader.ts';
 import { isDue, resumeAt, type Seen } from './seen.ts';
 import { SessionPool } from './session-pool.ts';
 

@@ -1,26 +1,20 @@
 import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest';
 import type { StreamRequest } from '../../src/lockstep/api.ts';
+import { timerClock } from '../../src/lockstep/clock.ts';
 import { PollingRowStreams } from '../../src/lockstep/row-streams.ts';
-import { Collector } from '../support/lockstep/collector.ts';
+import { Collector, type LockstepObject } from '../support/lockstep/collector.ts';
 import { TestDatabase } from '../support/source-recorder.ts';
 import { until } from '../support/stack.ts';
 
-const CLOCK = {
-  now: () => Date.now(),
-  after: (ms: number, call: () => void) => {
-    const timer = setTimeout(call, ms);
-    return () => clearTimeout(timer);
-  },
-};
-
 let db: TestDatabase;
 
+// `stuck` gives no row until its query is ended from outside: nobody ever waits for the hour.
 beforeAll(async () => {
   db = await TestDatabase.create(inject('postgresUrl'));
   await db.sql.query(`
     CREATE TABLE public.item (id serial, n int, txid bigint NOT NULL DEFAULT txid_current());
     CREATE VIEW public.quotient AS SELECT id, 1 / n AS value, txid FROM public.item;
-    CREATE VIEW public.slow AS SELECT id, txid, pg_sleep(60)::text AS nothing FROM public.item;
+    CREATE VIEW public.stuck AS SELECT id, txid, pg_sleep(3600)::text AS nothing FROM public.item;
     INSERT INTO public.item (n) VALUES (1)`);
 });
 
@@ -33,7 +27,7 @@ const REQUEST: StreamRequest = {
 
 function open(copiesMax = 8): PollingRowStreams {
   const streams = new PollingRowStreams({
-    ...{ url: db.url, clock: CLOCK, allowed: null, pollMs: 25, wakeMs: 5, copiesMax },
+    ...{ url: db.url, clock: timerClock, allowed: null, pollMs: 25, wakeMs: 5, copiesMax },
   });
   onTestFinished(() => streams.close());
   return streams;
@@ -51,6 +45,8 @@ async function follow(
 const copied = (reader: Collector): Promise<void> =>
   until('the copy is complete', () => reader.has('snapshot_completed'));
 
+const isHeartbeat = ({ type }: LockstepObject): boolean => type === 'heartbeat';
+
 /** Sessions of this database besides the test's own. */
 async function sessions(condition = 'true'): Promise<number> {
   const { count } = await db.sql.queryOne(`SELECT count(*) FROM pg_stat_activity
@@ -60,7 +56,7 @@ async function sessions(condition = 'true'): Promise<number> {
 
 test('a reader in line for its copy, and one whose copy has no row yet, gets heartbeats', async () => {
   const streams = open(1);
-  const copying = await follow(streams, { relation: 'slow', heartbeatMs: 50 });
+  const copying = await follow(streams, { relation: 'stuck', heartbeatMs: 50 });
   const waiting = await follow(streams, { heartbeatMs: 50, since: 3 });
   await until('both had two', () => [copying, waiting].every(({ objects }) => objects.length >= 2));
   expect(copying.objects[1]).toMatchObject({ type: 'heartbeat', since: 0 });
@@ -72,16 +68,16 @@ test('a reader in line for its copy, and one whose copy has no row yet, gets hea
 
 test('a reader that leaves in line or in its copy makes room at once, and its query ends', async () => {
   const streams = open(1);
-  const copying = await follow(streams, { relation: 'slow' });
+  const copying = await follow(streams, { relation: 'stuck' });
   const left = await follow(streams);
   const last = await follow(streams);
-  await until('the slow view is read', async () => (await sessions(`query ~ 'slow'`)) > 0);
+  await until('the view is read', async () => (await sessions(`query ~ 'stuck'`)) > 0);
   left.leave();
   copying.leave();
   await copied(last);
   await until(
     'Postgres has stopped reading',
-    async () => (await sessions(`state = 'active' AND query ~ 'COPY.*slow'`)) === 0,
+    async () => (await sessions(`state = 'active' AND query ~ 'COPY.*stuck'`)) === 0,
   );
 });
 
@@ -93,15 +89,17 @@ test('positions in heartbeats never go back, also in the middle of a copy', asyn
       `INSERT INTO public.many (txid) SELECT txid_current() FROM generate_series(1, 3000)`,
     );
   }
-  const reader = new (class extends Collector {
-    override room(): Promise<void> {
-      return new Promise((resolve) => setTimeout(resolve, 60));
-    }
-  })();
-  await follow(streams, { relation: 'many', heartbeatMs: 20 }, reader);
+  const reader = new Collector();
+  const heartbeats = (): number => reader.objects.filter(isHeartbeat).length;
+  // It takes the next rows when a heartbeat has come between.
+  reader.room = () => {
+    const before = heartbeats();
+    return until('a heartbeat comes while it takes nothing', () => heartbeats() > before);
+  };
+  await follow(streams, { relation: 'many', heartbeatMs: 5 }, reader);
   await copied(reader);
   const positions = reader.objects.map(({ since }) => since ?? -1);
-  expect(reader.objects.filter(({ type }) => type === 'heartbeat').length).toBeGreaterThan(0);
+  expect(heartbeats()).toBeGreaterThan(0);
   expect(positions).toEqual([...positions].sort((a, b) => a - b));
 });
 
@@ -163,7 +161,7 @@ test('a right that is revoked while the relation is followed ends the stream wit
   const url = new URL(db.url);
   [url.username, url.password] = [role, 'p'];
   const streams = new PollingRowStreams({
-    ...{ url: url.href, clock: CLOCK, allowed: null, pollMs: 25, wakeMs: 5, copiesMax: 8 },
+    ...{ url: url.href, clock: timerClock, allowed: null, pollMs: 25, wakeMs: 5, copiesMax: 8 },
   });
   const reader = await follow(streams);
   await copied(reader);
@@ -177,6 +175,22 @@ test('a right that is revoked while the relation is followed ends the stream wit
     async () => (await sessions(`usename = '${role}'`)) === 0,
   );
   await db.sql.query(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
+});
+
+test('a clock of the machine that is set back holds up nobody', async () => {
+  let backMs = 0;
+  const streams = new PollingRowStreams({
+    ...{ url: db.url, allowed: null, pollMs: 25, wakeMs: 5, copiesMax: 8 },
+    clock: { ...timerClock, wallMs: () => Date.now() - backMs },
+  });
+  onTestFinished(() => streams.close());
+  const reader = await follow(streams, { heartbeatMs: 20 });
+  await copied(reader);
+  backMs = 3_600_000;
+  await db.sql.query('INSERT INTO public.item (n) VALUES (55)');
+  await until('the row came', () => reader.rows.some(({ data }) => data?.n === 55));
+  const { length } = reader.objects;
+  await until('a heartbeat came', () => reader.objects.slice(length).some(isHeartbeat));
 });
 
 test('Postgres ends every connection: readers stay, and get what is written afterwards', async () => {

@@ -1,18 +1,11 @@
 import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest';
+import { timerClock } from '../../src/lockstep/clock.ts';
 import { PollingRowStreams } from '../../src/lockstep/row-streams.ts';
 import { StrictClient } from '../support/lockstep/strict-client.ts';
 import { Stack, until } from '../support/stack.ts';
 
 let stack: Stack;
 let port: number;
-
-const CLOCK = {
-  now: () => Date.now(),
-  after: (ms: number, call: () => void) => {
-    const timer = setTimeout(call, ms);
-    return () => clearTimeout(timer);
-  },
-};
 
 beforeAll(async () => {
   stack = await Stack.open({
@@ -24,7 +17,7 @@ beforeAll(async () => {
     tables: { 'public.city': 'country' },
     lockstep: (url) =>
       new PollingRowStreams({
-        ...{ url, clock: CLOCK, allowed: null, pollMs: 50, wakeMs: 5, copiesMax: 8 },
+        ...{ url, clock: timerClock, allowed: null, pollMs: 50, wakeMs: 5, copiesMax: 8 },
       }),
   });
   port = Number(new URL(stack.server).port);

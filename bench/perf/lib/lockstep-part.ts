@@ -1,5 +1,6 @@
 /** A server of Lockstep streams in a process of its own. */
 import { fileURLToPath } from 'node:url';
+import { timerClock } from '../../../src/lockstep/clock.ts';
 import { PollingRowStreams } from '../../../src/lockstep/row-streams.ts';
 import { systemClock } from '../../../src/server/clock.ts';
 import { DEFAULT_LIMITS, NO_TOKENS } from '../../../src/server/config.ts';
@@ -16,20 +17,12 @@ export function startLockstepServer(): Part {
   return new Peer(fileURLToPath(import.meta.url), ROLE);
 }
 
-const clock = {
-  now: () => Date.now(),
-  after: (ms: number, call: () => void) => {
-    const timer = setTimeout(call, ms);
-    return () => clearTimeout(timer);
-  },
-};
-
 function serve(): void {
   let streams: PollingRowStreams | null = null;
   answer({
     start: async ({ url, pollMs }: LockstepStart) => {
       streams = new PollingRowStreams({
-        ...{ url, clock, allowed: null, pollMs, wakeMs: 1, copiesMax: 8 },
+        ...{ url, clock: timerClock, allowed: null, pollMs, wakeMs: 1, copiesMax: 8 },
       });
       const server = createRowServer({
         streams,
