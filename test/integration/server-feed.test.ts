@@ -67,7 +67,7 @@ test('P26: a reader that stalls in a large transaction holds up nobody and resum
     `INSERT INTO city SELECT g, repeat('x', 1000), 'FR' FROM generate_series(1, 20000) g`,
   );
   await stack.sql.query(`INSERT INTO city VALUES (0, 'after', 'FR')`);
-  await logged(stack);
+  await stack.logged();
   const other = await RawClient.open(port);
   other.get(`/v1/feed?selector=FR&since=${since}&follow=0`);
   await until('the other reader is done', () => other.body().isComplete);
@@ -94,19 +94,13 @@ test('a snapshot and the feed from its position meet without a gap, under writes
   expect(completed).toMatchObject({ type: 'snapshot_completed' });
   isWriting = false;
   await writing;
-  await logged(stack);
+  await stack.logged();
   const query = `selector=FR&follow=0&since=${completed?.ts}&timeline=${completed?.timeline}`;
   const feed = parse(await (await fetch(`${stack.server}/v1/feed?${query}`)).text());
   const rows = [...lines, ...feed].filter(({ type }) => type === 'row' || type === 'insert');
   const found = rows.map(({ row }) => (row as number[])[0]).sort((a = 0, b = 0) => a - b);
   expect(found.join() === Array.from({ length: next - 1 }, (_, n) => n + 1).join()).toBe(true);
 });
-
-/** Waits until everything that is committed now is in the log. */
-async function logged(stack: Stack): Promise<void> {
-  const answer = await fetch(`${stack.server}/v1/wait?ts=${await stack.position()}`);
-  expect(answer.status).toBe(200);
-}
 
 type Line = { type: string; [field: string]: unknown };
 

@@ -171,6 +171,12 @@ export class Stack {
     return rows[0]?.lsn ?? '';
   }
 
+  /** Waits until everything that is committed now is in the log. */
+  async logged(): Promise<void> {
+    const answer = await fetch(`${this.#address}/v1/wait?ts=${await this.position()}`);
+    if (answer.status !== 200) throw new Error(`not in the log: ${await answer.text()}`);
+  }
+
   /** Waits until the replica has everything that is committed now. */
   async settle(...replicas: Replica[]): Promise<void> {
     const position = await this.position();
