@@ -8,6 +8,7 @@
 import type { Ts } from '../core/lsn.ts';
 import type { RowChange } from '../core/row-change.ts';
 import type { TableDef } from '../core/table.ts';
+import type { JsonCell } from '../core/value.ts';
 import type { DigestEntry } from '../protocol/feed.ts';
 
 export type ReplicaState = 'copying' | 'live' | 'resyncing';
@@ -55,8 +56,102 @@ export interface ReplicaStore {
   beginResync(bucketCount: number): ResyncTransaction;
   /** Writes `tidelock_replica.state`. */
   setState(state: ReplicaState): void;
+  /** Local writes, when the replica was opened for them; null otherwise. */
+  readonly local: LocalWrites | null;
   close(): void;
 }
+
+/**
+ * The local writes of a two-way replica, in the order in which they were made. Any program writes to the
+ * file; what it wrote becomes numbered local transactions (`seal`), which are uploaded in order and settled by
+ * the server's answers. A transaction goes as soon as the replica's position includes it, in the same commit.
+ * Every method that changes something is one storage transaction, and throws `REPLICA_WRITE_FAILED`; none may
+ * be called while a transaction of the store is open.
+ */
+export interface LocalWrites {
+  /** Names this file to the server's bookkeeping of uploads (a UUID). */
+  readonly site: string;
+  /** Number of the last sealed transaction; 0 before the first. */
+  readonly last: number;
+  /** The answers for all transactions up to this number are stored here. */
+  readonly settled: number;
+  /** All transactions up to this number are either in the base (`identity.position`) or rejected. */
+  readonly included: number;
+  readonly counts: LocalCounts;
+  /** Makes transactions of what was written since the last time. True when there was something. */
+  seal(): boolean;
+  /**
+   * The next transactions to send, those above `after`: at least one, further ones while all lines stay below
+   * `bytesMax`. Null when there is none. Seals nothing.
+   */
+  nextUpload(after: number, bytesMax: number): LocalUpload | null;
+  /**
+   * Stores the server's answer: accepted transactions wait for the position, rejected ones are taken back
+   * and kept for people to see. Idempotent. Returns what was newly rejected.
+   */
+  settle(answer: LocalAnswer): readonly LocalRejection[];
+  /**
+   * Rejects a transaction that cannot be sent (too large for the server). Its number is sent without content,
+   * so that those after it can follow.
+   */
+  park(number: number, reason: { readonly code: string; readonly message: string }): void;
+  /** Everything that was rejected and not forgotten, oldest first. */
+  rejections(): readonly LocalRejection[];
+  /** Forgets rejections up to a number. */
+  forgetRejections(upTo: number): void;
+  /**
+   * After `SITE_CLONED` (the file was copied), or `UPLOAD_GAP` that a repetition from `settled` does not mend (the
+   * server lost a part of its history): another site, and everything not accepted is numbered from 1.
+   */
+  renewSite(): void;
+}
+
+/** Numbers of transactions; `rejected` counts those that were not forgotten. */
+export type LocalCounts = {
+  /** Sealed and without an answer. */
+  readonly pending: number;
+  /** Accepted, and not yet in the base. */
+  readonly uploaded: number;
+  readonly rejected: number;
+};
+
+export type LocalUpload = {
+  readonly first: number;
+  readonly last: number;
+  /** How many transactions. */
+  readonly transactions: number;
+  /** The upload's lines after its first, without line ends: `["t",..]`, then the changes, and so on. */
+  readonly lines: readonly string[];
+};
+
+/** The server's answer to an upload: every transaction up to `accepted` has its outcome. */
+export type LocalAnswer = {
+  readonly accepted: number;
+  readonly timeline: string;
+  readonly position: Ts;
+  readonly rejected: readonly {
+    readonly number: number;
+    readonly code: string;
+    readonly message: string;
+    readonly table?: string | undefined;
+    readonly key?: readonly JsonCell[] | undefined;
+  }[];
+};
+
+/** One change of a rejected transaction, as it was taken back. */
+export type LocalRejection = {
+  readonly number: number;
+  /** `schema.table`. */
+  readonly table: string;
+  readonly key: readonly JsonCell[];
+  readonly operation: 'insert' | 'update' | 'delete';
+  /** The upload's line: what was to be written. */
+  readonly line: string;
+  readonly code: string;
+  readonly message: string;
+  /** UTC, ISO. */
+  readonly rejectedAt: string;
+};
 
 /** After a throw from any method the caller calls `rollback` and nothing else. */
 export interface ReplicaTransaction {

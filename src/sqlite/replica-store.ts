@@ -98,6 +98,8 @@ export class ReplicaStore {
   readonly #book: DigestBook | null;
   readonly #applier: ChangeApplier;
   readonly #updatePosition: SqlStatement;
+  /** Local writes, when the replica was opened for them. */
+  readonly local: null = null;
   #meta: ReplicaMeta;
   #tables: readonly StoredTable[];
 

@@ -50,6 +50,7 @@ export const CITIES: TableDef = {
 };
 
 export class MemoryStore implements ReplicaStore {
+  readonly local = null;
   identity: ReplicaIdentity;
   content: Content;
   state: ReplicaState = 'live';
