@@ -16,6 +16,17 @@ export type ColumnDef = {
 
 export type IndexDef = { readonly name: string; readonly columns: readonly string[] };
 
+/** What makes a table two-way: where Postgres keeps the versions of its rows. */
+export type TwowayDef = {
+  /** `schema.table` of the companion, which is a replicated table of its own with the same selector rule. */
+  readonly versions: string;
+  /**
+   * Columns outside the key by place: the place is how versions and uploads name them. Grows at the end only;
+   * a dropped column keeps its place, so a name here need not be in the table's `columns`.
+   */
+  readonly columns: readonly string[];
+};
+
 /** A table as it is replicated: its published columns in Postgres' order, its key, its plain indexes. */
 export type TableDef = {
   /** `schema.table`, unquoted. The identity of the table on the wire and in digests. */
@@ -26,6 +37,8 @@ export type TableDef = {
   /** Secondary indexes over plain columns; replicas create them without uniqueness. */
   readonly indexes: readonly IndexDef[];
   readonly selector: SelectorRule;
+  /** Present when replicas may write to the table. */
+  readonly twoway?: TwowayDef | undefined;
 };
 
 /** `public.cities` -> `cities`, `sales.orders` -> `sales.orders`: the table's name in a SQLite replica. */

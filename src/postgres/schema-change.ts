@@ -5,7 +5,7 @@ import type { ColumnFill } from './table-fitness.ts';
 export type SchemaChange =
   /** Nothing that a replica has differs. */
   | { readonly kind: 'same' }
-  /** Columns were added at the end, or indexes changed. Added columns carry `missing`. */
+  /** Columns were added at the end, or indexes or what makes it two-way changed. Added columns carry `missing`. */
   | { readonly kind: 'additive'; readonly table: TableDef }
   /** Rows may have changed without the stream saying so, or the layout is another one. */
   | { readonly kind: 'resync'; readonly reason: string };
@@ -23,9 +23,8 @@ export function compareTables(before: TableDef, after: ChangedTable): SchemaChan
   const reason = layoutReason(before, table) ?? rewriteReason(before, after);
   if (reason !== null) return { kind: 'resync', reason };
   const added = table.columns.slice(before.columns.length);
-  if (added.length === 0 && sameIndexes(before, table) && sameTypes(before, table)) {
-    return { kind: 'same' };
-  }
+  const isSame = sameIndexes(before, table) && sameTypes(before, table);
+  if (added.length === 0 && isSame && sameTwoway(before, table)) return { kind: 'same' };
   const columns = table.columns.map((column, index) => {
     if (index >= before.columns.length) return column;
     const { missing: _, ...known } = column;
@@ -80,6 +79,10 @@ function isHarmless(before: string, now: string): boolean {
 
 function sameIndexes(before: TableDef, table: TableDef): boolean {
   return JSON.stringify(before.indexes) === JSON.stringify(table.indexes);
+}
+
+function sameTwoway(before: TableDef, table: TableDef): boolean {
+  return JSON.stringify(before.twoway ?? null) === JSON.stringify(table.twoway ?? null);
 }
 
 function sameTypes(before: TableDef, table: TableDef): boolean {

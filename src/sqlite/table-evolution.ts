@@ -12,7 +12,8 @@ export function howItDiffers(old: TableDef, next: TableDef): DefinitionDifferenc
   const isSame =
     old.columns.length === next.columns.length &&
     old.columns.every((column, index) => column.type === next.columns[index]?.type) &&
-    JSON.stringify(old.indexes.map(indexText)) === JSON.stringify(next.indexes.map(indexText));
+    JSON.stringify(old.indexes.map(indexText)) === JSON.stringify(next.indexes.map(indexText)) &&
+    JSON.stringify(old.twoway ?? null) === JSON.stringify(next.twoway ?? null);
   return isSame ? 'same' : 'extended';
 }
 

@@ -6,28 +6,32 @@ import { failures, json, object, type Schema } from '../schemas.ts';
 const TEXTS: Schema = { type: 'array', items: { type: 'string' } };
 
 /** The JSON form of `TableDef`. */
-const TABLE: Schema = object({
-  name: { type: 'string' },
-  columns: {
-    type: 'array',
-    items: object(
-      {
-        name: { type: 'string' },
-        type: { type: 'string' },
-        kind: { enum: ['int', 'bigint', 'float', 'bool', 'bytes', 'timestamptz', 'text'] },
-        missing: { type: ['null', 'number', 'string', 'boolean'] },
-      },
-      ['missing'],
-    ),
+const TABLE: Schema = object(
+  {
+    name: { type: 'string' },
+    columns: {
+      type: 'array',
+      items: object(
+        {
+          name: { type: 'string' },
+          type: { type: 'string' },
+          kind: { enum: ['int', 'bigint', 'float', 'bool', 'bytes', 'timestamptz', 'text'] },
+          missing: { type: ['null', 'number', 'string', 'boolean'] },
+        },
+        ['missing'],
+      ),
+    },
+    key: TEXTS,
+    indexes: { type: 'array', items: object({ name: { type: 'string' }, columns: TEXTS }) },
+    selector: {
+      type: 'object',
+      required: ['kind'],
+      properties: { kind: { enum: ['everyone', 'expression'] }, text: { type: 'string' } },
+    },
+    twoway: object({ versions: { type: 'string' }, columns: TEXTS }),
   },
-  key: TEXTS,
-  indexes: { type: 'array', items: object({ name: { type: 'string' }, columns: TEXTS }) },
-  selector: {
-    type: 'object',
-    required: ['kind'],
-    properties: { kind: { enum: ['everyone', 'expression'] }, text: { type: 'string' } },
-  },
-});
+  ['twoway'],
+);
 
 export function tablesRoute(context: ServerContext): RouteOptions {
   return {

@@ -91,3 +91,15 @@ test('integers that became wider keep their values', () => {
     'resync',
   );
 });
+
+test('a table that becomes two-way, or gets a place for a column, is told anew and not copied', () => {
+  const twoway = { versions: 'tidelock.versions_public_city', columns: ['name'] };
+  expect(compareTables(BEFORE, changed({ twoway }))).toMatchObject({
+    kind: 'additive',
+    table: { twoway },
+  });
+  const before = { ...BEFORE, twoway };
+  expect(compareTables(before, changed({ twoway }))).toEqual({ kind: 'same' });
+  const grown = { ...twoway, columns: ['name', 'people'] };
+  expect(compareTables(before, changed({ twoway: grown }))).toMatchObject({ kind: 'additive' });
+});

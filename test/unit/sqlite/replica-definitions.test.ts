@@ -161,6 +161,25 @@ test('a definition that the rows cannot follow makes the table stand still, othe
   store.close();
 });
 
+test('what makes a table two-way is kept in the file, and told when it changes', () => {
+  using folder = temporaryFolder();
+  const store = emptyReplica(join(folder.path, 'r.db'), [TABLE]);
+  const twoway = { versions: 'tidelock.versions_public_t', columns: ['place'] };
+  commit(store, 101, [
+    { type: 'table', table: TABLE },
+    insert(TABLE, 'FR', [1, 'FR']),
+    { type: 'table', table: { ...TABLE, twoway } },
+  ]);
+  const { file } = store;
+  store.close();
+  const sql = new DatabaseSync(file, { readOnly: true });
+  const row = sql.prepare("SELECT definition, state FROM tidelock_tables WHERE name = 'public.t'");
+  const { definition, state } = row.get() ?? {};
+  sql.close();
+  expect(state).toBe('live');
+  expect(JSON.parse(String(definition))).toMatchObject({ twoway });
+});
+
 describe('what a replica can follow by itself', () => {
   const typed = (type: string): TableDef => ({
     ...TABLE,
