@@ -15,6 +15,14 @@ export const ERROR_CODES = {
   TOKEN_INVALID: 401,
   /** The token is good but does not cover a requested selector or action. */
   TOKEN_FORBIDS: 403,
+  /** An upload names a site (a file that writes) that belongs to another user. */
+  SITE_TAKEN: 403,
+  /** The file that uploads was copied: both copies wrote under one name. The copy takes a new one by itself. */
+  SITE_CLONED: 409,
+  /** An upload leaves out transactions that the server does not have. */
+  UPLOAD_GAP: 409,
+  /** The file is of another history, or older than the deletes that are still known: it is refreshed first, unsent writes stay. */
+  RESYNC_FIRST: 409,
   /** No such path. */
   NOT_FOUND: 404,
   /** The path exists, but not with this method. */

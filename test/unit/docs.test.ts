@@ -188,6 +188,12 @@ test('lockstep.md: every invariant names tests that exist, in order', () => {
   expect(page.match(/^\*\*L\d+\*\*/gm)?.length).toBeGreaterThan(8);
 });
 
+test('merge.md: every invariant names tests that exist, in order', () => {
+  const page = read('docs/merge.md');
+  expect(checkInvariants(page, TEST_FILES)).toEqual([]);
+  expect(page.match(/^\*\*M\d+\*\*/gm)?.length).toBeGreaterThan(8);
+});
+
 describe('protocol.md', () => {
   test('every invariant names tests that exist, in order', () => {
     expect(checkInvariants(PROTOCOL, TEST_FILES)).toEqual([]);
