@@ -9,12 +9,11 @@
 import { assert } from '../core/assert.ts';
 import { messageOf, TidelockError } from '../core/errors.ts';
 import { formatLsn, LSN_ZERO, type Ts } from '../core/lsn.ts';
-import { LineSplitter } from '../protocol/lines.ts';
-import { FeedApplier, type FeedNews } from './applier.ts';
-import { bootstrap } from './bootstrap.ts';
+import { type ActivityTools, copy, follow, HEARTBEAT_S, resyncBy } from './activities.ts';
+import type { FeedApplier, FeedNews } from './applier.ts';
 import type { CrashHook } from './crash-points.ts';
-import { DigestHistory, describeDifferences } from './digest-history.ts';
-import { closedError, internalError, streamEnded } from './errors.ts';
+import { describeDifferences } from './digest-history.ts';
+import { closedError, internalError } from './errors.ts';
 import type { ReplicaEvent } from './events.ts';
 import { LeaseReporter } from './lease.ts';
 import {
@@ -27,20 +26,11 @@ import {
   step,
 } from './machine.ts';
 import { Nudge } from './nudge.ts';
-import { resync, staleness } from './resync.ts';
+import { staleness } from './resync.ts';
 import type { ServerApi } from './server-api.ts';
-import { SilenceGuard } from './silence.ts';
-import type { ReplicaFiles, ReplicaIdentity, ReplicaStore } from './store.ts';
+import type { LocalWrites, ReplicaFiles, ReplicaIdentity, ReplicaStore } from './store.ts';
 import type { Clock } from './transport.ts';
 import { Waiters } from './waiters.ts';
-
-const HEARTBEAT_S = 5;
-/** A connection that is silent for more heartbeats than this is dead. */
-const HEARTBEATS_MISSED_MAX = 3;
-const COPY_TICK_MS = 20_000;
-/** How long a server may prepare a snapshot before its first byte: 20 minutes. */
-const COPY_TICKS_FIRST_MAX = 60;
-const COPY_TICKS_MAX = 3;
 
 export type FollowerOptions = {
   readonly api: ServerApi;
@@ -51,8 +41,13 @@ export type FollowerOptions = {
   readonly newId: () => string;
   /** The server's address as it is written into the file. */
   readonly server: string;
-  readonly selectors: readonly string[];
+  /** What to hold; null: what `session` says, and until it does what the file holds. */
+  readonly selectors: readonly string[] | null;
+  /** Asks the server, before every connection, which selectors this user may hold. */
+  readonly session?: ((signal: AbortSignal) => Promise<readonly string[]>) | undefined;
   readonly onEvent: (event: ReplicaEvent) => void;
+  /** Called after every commit that moved the position. */
+  readonly onMoved?: (() => void) | undefined;
   readonly crashPoint?: CrashHook;
   readonly heartbeatS?: number;
   readonly leaseReportMs?: number;
@@ -73,6 +68,7 @@ export class Follower {
   /** The id of a replica whose file does not exist yet. */
   readonly #newReplica: string;
   #machine = INITIAL;
+  #selectors: readonly string[];
   #store: ReplicaStore | null = null;
   #lastIdentity: ReplicaIdentity | null = null;
   #applier: FeedApplier | null = null;
@@ -86,6 +82,7 @@ export class Follower {
     this.#options = options;
     this.#crashPoint = options.crashPoint ?? (() => {});
     this.#newReplica = options.newId();
+    this.#selectors = options.selectors ?? [];
     this.#waiters = new Waiters(options.clock, LSN_ZERO);
     this.#lease = new LeaseReporter({
       clock: options.clock,
@@ -127,9 +124,25 @@ export class Follower {
     this.#hasLock = true;
     this.#adopt(files.open());
     const store = this.#store;
+    this.#selectors = selectors ?? store?.identity.selectors ?? [];
     const asked = repair ? 'a repair was asked for' : null;
-    const stale = store === null ? null : (asked ?? staleness(store, selectors));
+    const stale = store === null ? null : (asked ?? staleness(store, this.#selectors));
     this.#dispatch({ kind: 'start', hasFile: store !== null, stale });
+  }
+
+  /** The local writes in the file; null before the first copy, and when it was not opened for writing. */
+  get local(): LocalWrites | null {
+    return this.#store?.local ?? null;
+  }
+
+  /** What is held, or wanted before the first copy. */
+  get selectors(): readonly string[] {
+    return this.#selectors;
+  }
+
+  /** Orders a difference snapshot, if the feed is followed or about to be. */
+  resyncFor(reason: string): void {
+    this.#dispatch({ kind: 'resyncNeeded', reason, isMismatch: false });
   }
 
   /** Resolves when the position is at `ts` or past it. Rejects with `TIMEOUT`, or when closed or failed. */
@@ -205,6 +218,7 @@ export class Follower {
     const { signal } = controller;
     if (signal.aborted) return;
     try {
+      if (await this.#isMoved(activity, signal)) return;
       if (activity === 'bootstrap') await this.#bootstrap(controller);
       else if (activity === 'resync') await this.#resync(reason, controller);
       else await this.#follow(controller);
@@ -213,83 +227,50 @@ export class Follower {
     }
   }
 
+  /** Asks what this user may hold now. True when that is not what the file holds: a resync was ordered. */
+  async #isMoved(activity: Activity, signal: AbortSignal): Promise<boolean> {
+    const { session } = this.#options;
+    if (session === undefined) return false;
+    this.#selectors = await session(signal);
+    if (activity !== 'feed') return false;
+    const reason = staleness(this.#held(), this.#selectors);
+    if (reason === null) return false;
+    this.#dispatch({ kind: 'resyncNeeded', reason, isMismatch: false });
+    return true;
+  }
+
   async #bootstrap(controller: AbortController): Promise<void> {
-    const { api, files, server, selectors } = this.#options;
-    const guard = this.#guard(controller, COPY_TICK_MS, COPY_TICKS_FIRST_MAX);
-    try {
-      const store = await bootstrap({
-        ...{ api, files, server, selectors, signal: controller.signal },
-        replica: this.#newReplica,
-        onProgress: (receivedBytes, totalBytes) =>
-          this.#emit({ kind: 'progress', receivedBytes, totalBytes }),
-        onChunk: () => guard.heard(COPY_TICKS_MAX),
-        crashPoint: this.#crashPoint,
-      });
-      this.#adopt(store);
-    } finally {
-      guard.stop();
-    }
+    this.#adopt(await copy(this.#tools(), this.#newReplica, controller));
     this.#dispatch({ kind: 'copied' });
   }
 
   async #resync(reason: string, controller: AbortController): Promise<void> {
-    const { api, server, selectors } = this.#options;
     const store = this.#held();
-    const guard = this.#guard(controller, COPY_TICK_MS, COPY_TICKS_FIRST_MAX);
-    try {
-      store.setState('resyncing');
-      const counts = await resync({
-        ...{ api, store, server, selectors, signal: controller.signal },
-        replica: store.identity.replica,
-        onChunk: () => guard.heard(COPY_TICKS_MAX),
-        crashPoint: this.#crashPoint,
-      });
-      const { position, timeline } = store.identity;
-      this.#emit({ kind: 'resync', reason, ts: formatLsn(position), timeline, ...counts });
-    } finally {
-      guard.stop();
-    }
+    const counts = await resyncBy(this.#tools(), store, controller);
+    const { position, timeline } = store.identity;
+    this.#emit({ kind: 'resync', reason, ts: formatLsn(position), timeline, ...counts });
     this.#waiters.moved(this.position);
+    this.#options.onMoved?.();
     this.#dispatch({ kind: 'resynced' });
   }
 
-  async #follow(controller: AbortController): Promise<void> {
-    const store = this.#held();
+  #follow(controller: AbortController): Promise<void> {
     const { openBytesMax, heartbeatS = HEARTBEAT_S } = this.#options;
-    const guard = this.#guard(controller, heartbeatS * 1000, HEARTBEATS_MISSED_MAX);
-    const applier = new FeedApplier({
-      store,
-      history: new DigestHistory(store.identity.position, store.digests()),
+    return follow(this.#tools(), {
+      ...{ store: this.#held(), controller, heartbeatS, openBytesMax },
       onNews: (news) => this.#news(news),
-      crashPoint: this.#crashPoint,
-      ...(openBytesMax === undefined ? {} : { openBytesMax }),
+      onApplier: (applier) => {
+        this.#applier = applier;
+      },
     });
-    const { selectors, timeline, replica, position: since } = store.identity;
-    const { signal } = controller;
-    try {
-      const request = { selectors, since, timeline, replica, heartbeatS, signal };
-      const body = await this.#options.api.feed({ ...request, isFollowing: true });
-      store.setState('live');
-      this.#applier = applier;
-      const splitter = new LineSplitter();
-      for await (const chunk of body) {
-        if (signal.aborted) return;
-        guard.heard();
-        const lines = splitter.push(chunk);
-        this.#crashPoint('feed: after parse');
-        applier.take(lines, chunk.byteLength);
-      }
-    } finally {
-      this.#applier = null;
-      guard.stop();
-      applier.abandon();
-    }
-    if (!signal.aborted) throw streamEnded();
   }
 
-  #guard(controller: AbortController, tickMs: number, ticksMax: number): SilenceGuard {
-    const onSilence = (error: TidelockError): void => controller.abort(error);
-    return new SilenceGuard({ clock: this.#options.clock, tickMs, ticksMax, onSilence });
+  #tools(): ActivityTools {
+    const { api, files, clock, server } = this.#options;
+    return {
+      ...{ api, files, clock, server, selectors: this.#selectors, crashPoint: this.#crashPoint },
+      emit: (event) => this.#emit(event),
+    };
   }
 
   #news(news: FeedNews): void {
@@ -334,6 +315,7 @@ export class Follower {
 
   #moved(): void {
     this.#waiters.moved(this.position);
+    this.#options.onMoved?.();
     this.#lease.moved();
     this.#dispatch({ kind: 'advanced' });
     if (isCaughtUp(this.state)) this.#nudge.start();
