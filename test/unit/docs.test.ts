@@ -18,10 +18,12 @@ import { register as registerVerify } from '../../src/cli/verify.ts';
 import type { FollowerState } from '../../src/client/machine.ts';
 import { bucketOf } from '../../src/core/bucket.ts';
 import { ERROR_CODES } from '../../src/core/errors.ts';
+import { REJECTION_CODES } from '../../src/core/upload.ts';
 import type { EngineStatus, SourceState, TableState } from '../../src/engine/api.ts';
 import { ChangeDecoder } from '../../src/protocol/change-decoder.ts';
 import type { FeedLine, SnapshotLine } from '../../src/protocol/feed.ts';
 import { LineSplitter } from '../../src/protocol/lines.ts';
+import { readUpload } from '../../src/protocol/upload-reader.ts';
 import type { ServerContext } from '../../src/server/context.ts';
 import type { EndReason } from '../../src/server/feed-stream.ts';
 import { feedRoute } from '../../src/server/routes/feed.ts';
@@ -192,6 +194,14 @@ test('merge.md: every invariant names tests that exist, in order', () => {
   const page = read('docs/merge.md');
   expect(checkInvariants(page, TEST_FILES)).toEqual([]);
   expect(page.match(/^\*\*M\d+\*\*/gm)?.length).toBeGreaterThan(8);
+});
+
+test('merge.md has every code with which a transaction is refused, and an upload that is read', () => {
+  const page = read('docs/merge.md');
+  const stated = rows(section(page, '### Refusals')).map(([name = '']) => name);
+  expect(differences(stated, Object.keys(REJECTION_CODES))).toEqual([]);
+  const upload = readUpload(fenced(page, 'text').find((text) => text.startsWith('["site"')) ?? '');
+  expect(upload.transactions.map(({ changes }) => changes.length)).toEqual([3]);
 });
 
 describe('protocol.md', () => {
