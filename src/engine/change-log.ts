@@ -27,13 +27,13 @@ const COUNTS_MAX = 100_000;
 const LOOK_GROUPS = 16;
 
 export class ChangeLog {
-  readonly #core: EngineCore;
+  readonly #core: Pick<EngineCore, 'tail' | 'clock'>;
   readonly #unfollowable: UnfollowableLines;
   /** By group. */
   readonly #lines = new Map<number, number>();
   #ends: { readonly seq: number; readonly last: Sequence } | null = null;
 
-  constructor(core: EngineCore) {
+  constructor(core: Pick<EngineCore, 'tail' | 'clock'>) {
     this.#core = core;
     this.#unfollowable = new UnfollowableLines(core.tail);
   }
@@ -64,6 +64,7 @@ export class ChangeLog {
     const history = historyOf(identity.generation);
     const since = this.isFromStart(request.since) ? null : request.since;
     if (since !== null) this.#requireReachable(since, history);
+    else if (request.since !== null && request.snapshot === null) this.#requireWhole(history);
     const { snapshot, selectors, changesMax } = request;
     const accept = (txid: number): boolean => snapshot === null || !isInSnapshot(snapshot, txid);
     const hindrance = this.#unfollowable.after(since?.ts ?? (0 as Ts), accept);
@@ -81,15 +82,15 @@ export class ChangeLog {
   #requireReachable(since: Sequence, history: number): void {
     const { store } = this.#core.tail;
     const hasAll = since.ts > store.since || this.#isEndOfPurged(since);
-    if (since.history === history && hasAll) return;
-    throw new TidelockError({
-      code: 'TOO_OLD',
-      message:
-        since.history === history
-          ? 'the log no longer reaches back to this sequence'
-          : 'this sequence is of another history of the database',
-      hint: 'take a new snapshot',
-    });
+    if (since.history !== history) throw tooOld('is of another history of the database');
+    if (!hasAll) throw tooOld('is no longer reached by the log');
+  }
+
+  /** Throws `TOO_OLD` unless the log has everything since it began: what `0.0.0` stands for. */
+  #requireWhole(history: number): void {
+    const { since, identity } = this.#core.tail.store;
+    if (history > 0) throw tooOld('is of another history of the database');
+    if (since !== identity?.startTs) throw tooOld('is no longer reached by the log');
   }
 
   /** At the last purged transaction, only its end will do: what a client has not of it is gone. */
@@ -99,8 +100,8 @@ export class ChangeLog {
   }
 
   #first(history: number): Sequence {
-    const { heads } = this.#core.tail.store;
-    const [first] = heads;
+    const { heads, since } = this.#core.tail.store;
+    const first = heads.find(({ firstTs }) => firstTs > since);
     return first === undefined ? this.#last(history) : { history, ts: first.firstTs, index: 0 };
   }
 
@@ -108,8 +109,8 @@ export class ChangeLog {
     const { tail } = this.#core;
     const { heads, since, identity } = tail.store;
     const head = heads.at(-1);
-    if (head === undefined) {
-      const hasNothing = since === identity?.startTs;
+    if (head === undefined || head.lastTs <= since) {
+      const hasNothing = since === identity?.startTs && history === 0;
       return hasNothing ? NO_SEQUENCE : { history, ts: since, index: lastIndexOf(tail.store) };
     }
     if (this.#ends?.seq !== head.seq || this.#ends.last.ts !== head.lastTs) {
@@ -151,6 +152,14 @@ function lastIndexOf({ purgedLines, since, identity }: LogStore): number {
 /** The first history has no bits in its sequences. */
 function historyOf(generation: number): number {
   return Math.min(Math.max(0, generation - 1), HISTORY_MAX);
+}
+
+function tooOld(why: string): TidelockError {
+  return new TidelockError({
+    code: 'TOO_OLD',
+    message: `this sequence ${why}`,
+    hint: 'take a new snapshot',
+  });
 }
 
 function notReady(): TidelockError {

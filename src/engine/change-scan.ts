@@ -1,9 +1,10 @@
 /**
  * One reading of the log as changes: for answers that end, in protocols that number each change. It reads the
- * log as it was when the reading was opened, never cuts a transaction, and parses a little at a time.
+ * log as it was when the reading was opened, never cuts a transaction, and parses a little at a time. The log goes on
+ * meanwhile: merged groups are found by their old numbers, and what was purged or is of another history ends it.
  */
 import { TidelockError } from '../core/errors.ts';
-import type { Ts } from '../core/lsn.ts';
+import { formatLsn, type Ts } from '../core/lsn.ts';
 import type { TableDef } from '../core/table.ts';
 import {
   indexLines,
@@ -45,7 +46,11 @@ export class ChangeScan implements ChangeReading {
   readonly #options: ScanOptions;
   readonly #wanted: ReadonlySet<string>;
   readonly #tables: ReadonlyMap<string, TableDef>;
-  #seq: number;
+  /**
+   * The next group that has something for the selectors. Known from the start on, because a group that is purged
+   * is not found any more: reading it by its number fails, and nothing is passed over.
+   */
+  #nextSeq: number;
   #after: Ts;
   /** Lines taken so far; a line is a change, but for definitions of tables. */
   #lines = 0;
@@ -65,8 +70,9 @@ export class ChangeScan implements ChangeReading {
     this.upTo = options.upTo;
     this.#wanted = new Set(options.selectors);
     this.#tables = new Map(options.tables.map((table) => [table.name, table]));
-    this.#after = (since === null ? 0 : Math.max(0, since.ts - 1)) as Ts;
-    this.#seq = tail.seqBefore(this.#after);
+    // A cut inside a large transaction leaves its last parts, which are of no use to anybody.
+    this.#after = Math.max(tail.store.since, (since?.ts ?? 0) - 1) as Ts;
+    this.#nextSeq = tail.next(this.#wanted, tail.seqBefore(this.#after));
     this.#isEnded = options.changesMax <= 0;
   }
 
@@ -78,16 +84,14 @@ export class ChangeScan implements ChangeReading {
 
   /** The next changes, or null at the end. Throws `TOO_OLD` when the log was cut meanwhile. */
   read(): readonly Change[] | null {
-    // Bounded by the groups of the log: every turn moves `#seq` up, takes a piece or ends.
+    // Bounded by the groups of the log: every turn moves `#nextSeq` up, takes a piece or ends.
     for (;;) {
       const piece = this.#pieces.shift();
       const changes = piece === undefined ? [] : this.#parse(piece);
       if (changes.length > 0) return changes;
       if (piece !== undefined) continue;
-      if (this.#isEnded) return null;
-      const seq = this.#options.tail.next(this.#wanted, this.#seq);
-      if (seq === Number.POSITIVE_INFINITY) this.#isEnded = true;
-      else this.#readGroup(seq);
+      if (this.#isEnded || this.#nextSeq === Number.POSITIVE_INFINITY) return null;
+      this.#readGroup(this.#nextSeq);
     }
   }
 
@@ -95,7 +99,9 @@ export class ChangeScan implements ChangeReading {
     const { tail, accept, since, linesBefore } = this.#options;
     const group = tail.read(seq);
     const { head, content } = group;
-    this.#seq = head.seq;
+    // Lines are counted from the first part on.
+    if (head.firstTs <= tail.store.since) throw wasCut(head.firstTs);
+    this.#nextSeq = tail.next(this.#wanted, head.seq);
     if (head.firstTs > this.upTo || this.#mustStopBefore(head)) {
       this.#isEnded = true;
       return;
@@ -106,7 +112,7 @@ export class ChangeScan implements ChangeReading {
       accept,
       linesBefore: head.part === 'whole' ? 0 : linesBefore(head),
     });
-    const due = since === null ? found : found.filter((one) => hasMore(one, since));
+    const due = found.filter((one) => countAfter(one, since) > 0);
     const taken = this.#take(head, due);
     if (head.part !== 'open') this.#after = Math.max(this.#after, head.lastTs) as Ts;
     this.#pieces = piecesOf(content.body, taken);
@@ -128,7 +134,7 @@ export class ChangeScan implements ChangeReading {
         break;
       }
       const isInside = this.#inside === transaction.ts;
-      const lines = this.#lines + transaction.indexes.length;
+      const lines = this.#lines + countAfter(transaction, this.#options.since);
       if (!isInside && this.#lines > 0 && lines > this.#options.changesMax) return this.#cut(taken);
       taken.push(transaction);
       this.#lines = lines;
@@ -226,15 +232,24 @@ function piecesOf(body: Uint8Array, taken: readonly TransactionLines[]): Piece[]
   return pieces;
 }
 
-/** False when the bearer of `since` has the transaction to its end. */
-function hasMore({ ts, indexes }: TransactionLines, since: Sequence): boolean {
-  return ts !== since.ts || (indexes.at(-1) ?? 0) > since.index;
+/** Lines that the bearer of `since` does not have. */
+function countAfter({ ts, indexes }: TransactionLines, since: Sequence | null): number {
+  if (ts !== since?.ts) return indexes.length;
+  return indexes.length - indexes.findLastIndex((index) => index <= since.index) - 1;
 }
 
 function sizeOf({ ranges }: TransactionLines): number {
   let bytes = 0;
   for (let at = 0; at < ranges.length; at += 2) bytes += (ranges[at + 1] ?? 0) - (ranges[at] ?? 0);
   return bytes;
+}
+
+function wasCut(ts: Ts): TidelockError {
+  return new TidelockError({
+    code: 'TOO_OLD',
+    message: `the log was cut inside the transaction at ${formatLsn(ts)} while it was read`,
+    hint: 'take a new snapshot',
+  });
 }
 
 function unreadable({ ts, index }: Sequence): TidelockError {

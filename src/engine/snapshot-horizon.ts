@@ -7,10 +7,11 @@
  *   the snapshot is ahead of the database                 it was taken from another one, or before a restore
  */
 import { TidelockError } from '../core/errors.ts';
-import { parseLsn } from '../core/lsn.ts';
+import { parseLsn, type Ts } from '../core/lsn.ts';
 import type { TxidSnapshot } from '../core/txid-snapshot.ts';
 import { PgSession } from '../postgres/session.ts';
 import type { EngineCore } from './core.ts';
+import { timelineOf } from './log-at-open.ts';
 
 const WAIT_MS = 10_000;
 /** Open transactions of one snapshot that Postgres is asked about. */
@@ -22,46 +23,76 @@ const COMMITTED_SQL = `SELECT x AS txid, pg_catalog.pg_current_wal_insert_lsn() 
   FROM pg_catalog.unnest($1::text[]) x
   WHERE coalesce(pg_catalog.pg_xact_status(x::pg_catalog.xid8), 'committed') = 'committed'`;
 
+/** It changes with every purge and with every new history. */
+export type LogState = { readonly timeline: string | null; readonly since: Ts };
+
 export class SnapshotHorizon {
   readonly #core: EngineCore;
   readonly #url: string;
-  /** Some snapshot of this database had this xmax. */
-  #xmaxSeen = 0;
+  /** Some snapshot of the database, in this history, had this xmax. */
+  #seen = { timeline: null as string | null, xmax: 0 };
 
   constructor(core: EngineCore, url: string) {
     this.#core = core;
     this.#url = url;
   }
 
-  /** A snapshot that was just taken here: nobody needs to ask whether it is ahead. */
-  note(snapshot: TxidSnapshot): void {
-    this.#xmaxSeen = Math.max(this.#xmaxSeen, snapshot.xmax);
+  /** Where the log is: an answer of Postgres is about that. */
+  get logState(): LogState {
+    const { store } = this.#core.tail;
+    return { timeline: timelineOf(store), since: store.since };
   }
 
-  /** Throws `TOO_OLD`; `SOURCE_DOWN` when only Postgres could tell and it is away. */
-  async require(snapshot: TxidSnapshot, signal: AbortSignal): Promise<void> {
-    const { store } = this.#core.tail;
-    const horizon = Math.max(store.purgedTxid, store.identity?.startTxid ?? 0);
+  /** The database had got to `xmax` when the log was there: nobody needs to ask whether that is ahead. */
+  note(xmax: number, { timeline }: LogState): void {
+    if (timeline !== this.logState.timeline) return;
+    const known = this.#seen.timeline === timeline ? this.#seen.xmax : 0;
+    this.#seen = { timeline, xmax: Math.max(known, xmax) };
+  }
+
+  /**
+   * True when the log has everything that the snapshot does not show: right now, before anything else happens. False
+   * when only Postgres can tell; `asked` is its last answer. Throws `TOO_OLD`.
+   */
+  isKept(snapshot: TxidSnapshot, asked: LogState | null): boolean {
+    const horizon = this.#horizon();
     if (horizon >= snapshot.xmax) throw tooOld('the log begins behind this snapshot');
-    for (const head of store.heads.slice(-1))
-      this.#xmaxSeen = Math.max(this.#xmaxSeen, head.maxTxid + 1);
-    const isAhead = snapshot.xmax > this.#xmaxSeen;
-    const open = [...snapshot.xips].filter((txid) => txid <= horizon && txid >= snapshot.xmin);
-    if (!isAhead && open.length === 0) return;
+    if (this.#isAhead(snapshot)) return false;
+    // What was open then may have been written and purged since Postgres was asked.
+    const { timeline, since } = this.logState;
+    const isStill = asked?.timeline === timeline && asked.since === since;
+    return isStill || openOf(snapshot, horizon).length === 0;
+  }
+
+  /** Asks Postgres, for `isKept`. Throws `TOO_OLD`; `SOURCE_DOWN` when it is away. */
+  async ask(snapshot: TxidSnapshot, signal: AbortSignal): Promise<LogState> {
+    const before = this.logState;
+    const open = openOf(snapshot, this.#horizon());
     if (open.length > ASKED_MAX) throw tooOld('the log begins behind this snapshot');
     const session = await PgSession.connect({ url: this.#url });
     try {
-      if (isAhead) await this.#requireReached(session, snapshot);
+      if (this.#isAhead(snapshot)) {
+        const reached = Number((await session.queryOne(AHEAD_SQL)).xmax);
+        if (snapshot.xmax > reached) throw tooOld('the database has not got to this snapshot');
+        this.note(reached, before);
+      }
       if (open.length > 0) await this.#requireKept(session, open, signal);
     } finally {
       await session.end();
     }
+    return before;
   }
 
-  async #requireReached(session: PgSession, snapshot: TxidSnapshot): Promise<void> {
-    const row = await session.queryOne(AHEAD_SQL);
-    this.#xmaxSeen = Math.max(this.#xmaxSeen, Number(row.xmax));
-    if (snapshot.xmax > this.#xmaxSeen) throw tooOld('the database has not got to this snapshot');
+  /** The highest transaction id that is gone. */
+  #horizon(): number {
+    const { purgedTxid, identity } = this.#core.tail.store;
+    return Math.max(purgedTxid, identity?.startTxid ?? 0);
+  }
+
+  #isAhead({ xmax }: TxidSnapshot): boolean {
+    const last = this.#core.tail.store.heads.at(-1);
+    if (last !== undefined) this.note(last.maxTxid + 1, this.logState);
+    return this.#seen.timeline !== this.logState.timeline || xmax > this.#seen.xmax;
   }
 
   async #requireKept(
@@ -82,12 +113,18 @@ export class SnapshotHorizon {
     const { tail } = this.#core;
     return tail.store.heads.some((head) => {
       if (txid < head.minTxid || txid > head.maxTxid) return false;
+      if (head.firstTs <= tail.store.since) return false; // only its last parts
       const { transactions } = tail.read(head.seq).content;
       for (let at = 1; at < transactions.length; at += 3)
         if (transactions[at] === txid) return true;
       return false;
     });
   }
+}
+
+/** Transactions that were open in the snapshot and may be gone. */
+function openOf({ xips, xmin }: TxidSnapshot, horizon: number): readonly number[] {
+  return [...xips].filter((txid) => txid <= horizon && txid >= xmin);
 }
 
 function tooOld(why: string): TidelockError {

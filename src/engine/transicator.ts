@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { hasCode } from '../core/errors.ts';
+import { hasCode, TidelockError } from '../core/errors.ts';
 import type { Ts } from '../core/lsn.ts';
 import { parseTxidSnapshot } from '../core/txid-snapshot.ts';
 import type { TableNaming } from '../protocol/transicator/names.ts';
@@ -18,7 +18,7 @@ import type {
 import { ChangeLog } from './change-log.ts';
 import type { ExactSnapshotOptions } from './exact-snapshot.ts';
 import { openRowSnapshot } from './row-snapshot.ts';
-import { SnapshotHorizon } from './snapshot-horizon.ts';
+import { type LogState, SnapshotHorizon } from './snapshot-horizon.ts';
 import { fileLayout } from './transicator-layout.ts';
 
 export type TransicatorDoorOptions = Omit<ExactSnapshotOptions, 'selectors' | 'signal'> & {
@@ -26,6 +26,8 @@ export type TransicatorDoorOptions = Omit<ExactSnapshotOptions, 'selectors' | 's
   readonly dir: string;
 };
 
+/** The log is purged once a second at most; an answer of Postgres takes milliseconds. */
+const ASKS_MAX = 10;
 const NO_HEAD = (): Uint8Array => new Uint8Array(0);
 
 export class TransicatorDoor implements TransicatorSource {
@@ -40,12 +42,20 @@ export class TransicatorDoor implements TransicatorSource {
   }
 
   async changes(request: ChangesRequest, signal: AbortSignal): Promise<ChangeReading> {
-    const { snapshot } = request;
-    if (snapshot !== null && this.#log.isFromStart(request.since)) {
-      await this.#horizon.require(snapshot, signal);
+    const { snapshot, since } = request;
+    const start = this.#log.isFromStart(since) ? snapshot : null;
+    let asked: LogState | null = null;
+    for (let tries = 0; tries < ASKS_MAX; tries += 1) {
+      await this.#log.prepare(signal);
+      // Nothing may happen between the last look and the opening: the log may be purged at any time.
+      if (start === null || this.#horizon.isKept(start, asked)) return this.#log.open(request);
+      asked = await this.#horizon.ask(start, signal);
     }
-    await this.#log.prepare(signal);
-    return this.#log.open(request);
+    throw new TidelockError({
+      code: 'TOO_OLD',
+      message: `the log was purged each of the ${ASKS_MAX} times that Postgres was asked about this snapshot`,
+      hint: 'take a new snapshot',
+    });
   }
 
   /** A feed of which nothing is read: its wake is what is wanted. */
@@ -70,9 +80,10 @@ export class TransicatorDoor implements TransicatorSource {
   }
 
   async openRows(request: RowsRequest): Promise<RowSnapshot> {
+    const before = this.#horizon.logState;
     const rows = await openRowSnapshot({ ...this.#options, ...request });
     const taken = parseTxidSnapshot(rows.snapshot);
-    if (taken !== null) this.#horizon.note(taken);
+    if (taken !== null) this.#horizon.note(taken.xmax, before);
     return rows;
   }
 

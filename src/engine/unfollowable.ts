@@ -29,7 +29,8 @@ export class UnfollowableLines {
   /** The first such transaction after `since` that `accept` does not leave out. Looks at everything that is new. */
   after(since: Ts, accept: (txid: number) => boolean): Unfollowable | undefined {
     this.look(Number.POSITIVE_INFINITY);
-    return this.#found.find(({ ts, txid }) => ts > since && accept(txid));
+    const from = Math.max(since, this.#tail.store.since);
+    return this.#found.find(({ ts, txid }) => ts > from && accept(txid));
   }
 
   /** Looks at some groups that are new. False: there are more. After a start, that is the whole log. */

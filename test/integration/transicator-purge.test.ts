@@ -1,5 +1,5 @@
 /** What clients are told when the log no longer reaches back to them. */
-import { afterEach, beforeEach, expect, inject, test } from 'vitest';
+import { afterEach, beforeEach, expect, inject, onTestFinished, test } from 'vitest';
 import type { Ts } from '../../src/core/lsn.ts';
 import {
   formatSequence,
@@ -7,6 +7,7 @@ import {
   parseSequence,
 } from '../../src/protocol/transicator/sequence.ts';
 import { type Stack, until } from '../support/stack.ts';
+import { HoldingProxy } from '../support/transicator/holding-proxy.ts';
 import { getChanges, openTransicator, refusal, settled } from '../support/transicator-world.ts';
 
 let stack: Stack;
@@ -15,7 +16,7 @@ beforeEach(async () => {
   stack = await openTransicator({
     postgresUrl: inject('postgresUrl'),
     schema: 'CREATE TABLE item (id int PRIMARY KEY, _change_selector text);',
-    engine: { policy: { keepS: 2 }, limits: { partBytesMax: 4096 } },
+    engine: { policy: { keepS: 2, leaseS: 1 }, limits: { partBytesMax: 4096 } },
   });
 });
 
@@ -76,13 +77,12 @@ test.each([5, 2000])(
   },
 );
 
+async function now(): Promise<string> {
+  const { rows } = await stack.sql.query<{ s: string }>('SELECT pg_current_snapshot()::text AS s');
+  return rows[0]?.s ?? '';
+}
+
 test('a snapshot of before a purge, or of before the slot, is refused; a new one is not', async () => {
-  const now = async (): Promise<string> => {
-    const { rows } = await stack.sql.query<{ s: string }>(
-      'SELECT pg_current_snapshot()::text AS s',
-    );
-    return rows[0]?.s ?? '';
-  };
   const xmax = Number((await now()).split(':')[1]);
   await settled(stack);
   const beforeSlot = `/changes?scope=foo&snapshot=${xmax - 20}:${xmax - 20}:`;
@@ -137,4 +137,44 @@ test('a snapshot that the database has not got to is of another one', async () =
   expect(await refusal(stack, '/changes?scope=foo&snapshot=900000000:900000000:')).toMatchObject(
     TOO_OLD,
   );
+});
+
+/** The server is started anew behind a proxy: it has seen nothing of the database yet. */
+async function restartBehindProxy(): Promise<HoldingProxy> {
+  const proxy = await HoldingProxy.start(stack.url);
+  onTestFinished(() => proxy.close());
+  await stack.stop();
+  stack.useUrl(proxy.url);
+  await stack.start();
+  return proxy;
+}
+
+test('W22: what is purged while Postgres is asked about a snapshot is not passed over', async () => {
+  const proxy = await restartBehindProxy();
+  proxy.hold('pg_snapshot_xmax');
+  const asking = refusal(stack, `/changes?scope=foo&snapshot=${await now()}`);
+  await until('Postgres is asked how far it is', () => proxy.isHolding);
+  await write("INSERT INTO item VALUES (1, 'foo')");
+  await untilPurged();
+  proxy.release();
+  expect(await asking).toMatchObject(TOO_OLD);
+});
+
+test('a transaction that was open in the snapshot, and is purged while Postgres is asked, is not passed over', async () => {
+  const proxy = await restartBehindProxy();
+  const open = await stack.client();
+  await open.query('BEGIN');
+  await open.query("INSERT INTO item VALUES (100, 'foo')");
+  await write("INSERT INTO item VALUES (1, 'foo')");
+  await untilPurged();
+  const query = `/changes?scope=foo&snapshot=${await now()}`;
+  expect(await refusal(stack, query)).toMatchObject({ status: 200 });
+  proxy.hold('pg_xact_status');
+  const asking = refusal(stack, query);
+  await until('Postgres is asked what became of it', () => proxy.isHolding);
+  await open.query('COMMIT');
+  await settled(stack);
+  await untilPurged();
+  proxy.release();
+  expect(await asking).toMatchObject(TOO_OLD);
 });
