@@ -2,22 +2,20 @@
  * How a row's selector is computed. A selector is the key of a subset: a tenant, a device, a country.
  * A row has at most one; a row without one (NULL) reaches nobody.
  *
- * Expressions are deliberately few, so that Postgres (snapshots), this program (the stream) and SQLite
- * (full scans of a replica) agree to the byte: column names, 'literals', `||` and coalesce(a, b, ...).
+ * A rule is written as column names, 'literals', `||`, coalesce(a, b, ...), replace(a, 'b', 'c') and
+ * CASE WHEN condition THEN ... ELSE ... END. The literal '*' as a branch of CASE files a row under everyone;
+ * a column's value never does.
  */
 import { TidelockError } from './errors.ts';
-
-export type SelectorExpression =
-  | { readonly kind: 'column'; readonly name: string }
-  | { readonly kind: 'literal'; readonly text: string }
-  | { readonly kind: 'concat'; readonly parts: readonly SelectorExpression[] }
-  | { readonly kind: 'coalesce'; readonly parts: readonly SelectorExpression[] };
+import type { ColumnUse } from './selector-condition.ts';
+import { resultsOf, type SelectorExpression, visitExpression } from './selector-expression.ts';
+import { parseExpression } from './selector-parser.ts';
 
 export type SelectorRule =
   | { readonly kind: 'everyone' }
   | { readonly kind: 'expression'; readonly text: string; readonly expression: SelectorExpression };
 
-/** The selector under which rows of `everyone` tables are filed. Clients never name it. */
+/** The selector under which rows for everybody are filed. Clients never name it. */
 export const EVERYONE = '*';
 
 export const SELECTOR_LENGTH_MAX = 200;
@@ -37,130 +35,56 @@ export function parseSelector(text: string): string {
 
 /** The columns that an expression reads, each once. */
 export function columnsOf(rule: SelectorRule): readonly string[] {
-  if (rule.kind === 'everyone') return [];
-  const names = new Set<string>();
-  const visit = (node: SelectorExpression): void => {
-    if (node.kind === 'column') names.add(node.name);
-    else if (node.kind !== 'literal') node.parts.forEach(visit);
-  };
-  visit(rule.expression);
-  return [...names];
+  return [...usesOf(rule).keys()];
 }
 
-/** The selector of a row, or null when the row reaches nobody. `column` gives a column's canonical text. */
-export function evaluateSelector(
-  node: SelectorExpression,
-  column: (name: string) => string | null,
-): string | null {
-  switch (node.kind) {
-    case 'column':
-      return column(node.name);
-    case 'literal':
-      return node.text;
-    case 'concat': {
-      let text = '';
-      for (const part of node.parts) {
-        const value = evaluateSelector(part, column);
-        if (value === null) return null;
-        text += value;
-      }
-      return text;
-    }
-    default: {
-      for (const part of node.parts) {
-        const value = evaluateSelector(part, column);
-        if (value !== null) return value;
-      }
-      return null;
-    }
-  }
+/** How each column that the rule reads is used. */
+export function usesOf(rule: SelectorRule): ReadonlyMap<string, ReadonlySet<ColumnUse>> {
+  const uses = new Map<string, Set<ColumnUse>>();
+  if (rule.kind === 'everyone') return uses;
+  visitExpression(rule.expression, (column, use) => {
+    uses.set(column, (uses.get(column) ?? new Set()).add(use));
+  });
+  return uses;
 }
 
-/** The same expression as SQL text. `column` renders a column reference as text (Postgres needs a cast). */
-export function selectorSql(node: SelectorExpression, column: (name: string) => string): string {
-  switch (node.kind) {
-    case 'column':
-      return column(node.name);
-    case 'literal':
-      return `'${node.text.replaceAll("'", "''")}'`;
-    case 'concat':
-      return `(${node.parts.map((part) => selectorSql(part, column)).join(' || ')})`;
-    default:
-      return `coalesce(${node.parts.map((part) => selectorSql(part, column)).join(', ')})`;
-  }
+/** True when the rule files some rows under everyone: then the selector `*` of a row means that. */
+export function mayBeEveryone(rule: SelectorRule): boolean {
+  if (rule.kind === 'everyone') return true;
+  return rule.expression.kind === 'case' && resultsOf(rule.expression).some(isEveryone);
+}
+
+/** The selectors under which a reader of `selectors` finds rows of a table with this rule. */
+export function readableSelectors(
+  rule: SelectorRule,
+  selectors: readonly string[],
+): readonly string[] {
+  if (rule.kind === 'everyone') return [EVERYONE];
+  return mayBeEveryone(rule) ? [...selectors, EVERYONE] : selectors;
 }
 
 /** Parses a rule as written in the configuration: `*` for everyone, else an expression. Throws `BAD_CONFIG`. */
 export function parseSelectorRule(text: string): SelectorRule {
   if (text.trim() === EVERYONE) return { kind: 'everyone' };
-  const parser = new Parser(text);
-  return { kind: 'expression', text, expression: parser.parse() };
+  const rule: SelectorRule = { kind: 'expression', text, expression: parseExpression(text) };
+  const results = resultsOf(rule.expression);
+  if (!mayBeEveryone(rule) || results.every((one) => isEveryone(one) || neverEveryone(one))) {
+    return rule;
+  }
+  throw new TidelockError({
+    code: 'BAD_CONFIG',
+    message: `selector expression ${JSON.stringify(text.slice(0, 200))}: a row's own value could be *, which means everyone here`,
+    hint: "put a word in front of the other branches: ELSE 'country:' || country",
+  });
 }
 
-const TOKEN = /\s*(?:("(?:[^"]|"")+")|('(?:[^']|'')*')|([A-Za-z_][\w$]*)|(\|\||[(),])|(\S))/gy;
+function isEveryone(node: SelectorExpression): boolean {
+  return node.kind === 'literal' && node.text === EVERYONE;
+}
 
-class Parser {
-  readonly #text: string;
-  readonly #tokens: string[] = [];
-  #next = 0;
-
-  constructor(text: string) {
-    this.#text = text;
-    for (const match of text.matchAll(TOKEN)) {
-      if (match[5] !== undefined) throw this.#error(`unexpected ${JSON.stringify(match[5])}`);
-      this.#tokens.push(match[0].trim());
-    }
-  }
-
-  parse(): SelectorExpression {
-    const node = this.#concat();
-    if (this.#next < this.#tokens.length)
-      throw this.#error(`unexpected ${this.#tokens[this.#next]}`);
-    return node;
-  }
-
-  #concat(): SelectorExpression {
-    const parts = [this.#operand()];
-    while (this.#accept('||')) parts.push(this.#operand());
-    const [only] = parts;
-    return parts.length === 1 && only !== undefined ? only : { kind: 'concat', parts };
-  }
-
-  #operand(): SelectorExpression {
-    const token = this.#tokens[this.#next++];
-    if (token === undefined) throw this.#error('it ends too early');
-    if (token === '(') return this.#closed(this.#concat());
-    if (token.startsWith("'")) {
-      return { kind: 'literal', text: token.slice(1, -1).replaceAll("''", "'") };
-    }
-    if (token.startsWith('"')) {
-      return { kind: 'column', name: token.slice(1, -1).replaceAll('""', '"') };
-    }
-    if (/^[(),|]/.test(token)) throw this.#error(`unexpected ${token}`);
-    if (this.#tokens[this.#next] !== '(') return { kind: 'column', name: token };
-    if (token.toLowerCase() !== 'coalesce') throw this.#error(`function ${token} is not supported`);
-    this.#next += 1;
-    const parts = [this.#concat()];
-    while (this.#accept(',')) parts.push(this.#concat());
-    return this.#closed({ kind: 'coalesce', parts });
-  }
-
-  #closed(node: SelectorExpression): SelectorExpression {
-    if (!this.#accept(')')) throw this.#error('a ) is missing');
-    return node;
-  }
-
-  #accept(token: string): boolean {
-    if (this.#tokens[this.#next] !== token) return false;
-    this.#next += 1;
-    return true;
-  }
-
-  #error(what: string): TidelockError {
-    return new TidelockError({
-      code: 'BAD_CONFIG',
-      message: `selector expression ${JSON.stringify(this.#text)}: ${what}`,
-      hint: "use column names, 'literals', || and coalesce(a, b); or * for everyone",
-    });
-  }
+/** True when no row can make `*` of it. */
+function neverEveryone(node: SelectorExpression): boolean {
+  if (node.kind === 'literal') return node.text !== EVERYONE;
+  const starts = node.kind === 'concat' ? node.parts : [];
+  return starts.some((part) => part.kind === 'literal' && !['', EVERYONE].includes(part.text));
 }

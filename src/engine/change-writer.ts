@@ -1,5 +1,6 @@
 /** hot path: files each change of the stream under its selector, as the lines that subscribers get. */
 import { assert } from '../core/assert.ts';
+import { EVERYONE } from '../core/selector.ts';
 import { type OldTuple, type RawTuple, TUPLE_TEXT, TUPLE_UNCHANGED } from '../core/source.ts';
 import { SEGMENT_ALL } from '../log/group.ts';
 import type { LineBuffer } from '../log/line-buffer.ts';
@@ -98,7 +99,8 @@ function writeUpdateLine(
 
 function finish({ plan, out, subxid }: Target, selector: string): void {
   out.append(ROW_END);
-  out.endLine(plan.isEveryone ? SEGMENT_ALL : out.selectorId(selector), subxid);
+  const isForAll = plan.mayBeEveryone && selector === EVERYONE;
+  out.endLine(isForAll ? SEGMENT_ALL : out.selectorId(selector), subxid);
 }
 
 /** The new selector; an unchanged out-of-line selector column has its old value. */

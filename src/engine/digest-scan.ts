@@ -3,7 +3,7 @@ import { bucketOf } from '../core/bucket.ts';
 import { Digest } from '../core/digest.ts';
 import type { RowChange } from '../core/row-change.ts';
 import { RowHasher } from '../core/row-hasher.ts';
-import { EVERYONE } from '../core/selector.ts';
+import { readableSelectors } from '../core/selector.ts';
 import { keyPositions, type TableDef } from '../core/table.ts';
 import type { Cell } from '../core/value.ts';
 import { copyRows } from '../postgres/copy.ts';
@@ -191,8 +191,7 @@ export async function scanDigests(
 
 /** One entry per table and requested selector, also when it has no rows. */
 export function entriesOf(scan: TableScan, selectors: readonly string[]): DigestEntry[] {
-  const wanted = scan.table.selector.kind === 'everyone' ? [EVERYONE] : selectors;
-  return wanted.map((selector) => {
+  return readableSelectors(scan.table.selector, selectors).map((selector) => {
     const digest = scan.bySelector.get(selector) ?? new Digest();
     return { table: scan.table.name, selector, digest: digest.hex, rows: digest.rows };
   });

@@ -1,6 +1,7 @@
 /** What the ingest path precomputes per table, so that a row costs no look-ups by name. */
 
-import { columnsOf, EVERYONE, evaluateSelector, type SelectorRule } from '../core/selector.ts';
+import { EVERYONE, mayBeEveryone, type SelectorRule } from '../core/selector.ts';
+import { compileExpression } from '../core/selector-expression.ts';
 import { type RawTuple, type Relation, TUPLE_TEXT } from '../core/source.ts';
 import { keyPositions, type TableDef } from '../core/table.ts';
 import type { ValueKind } from '../core/value.ts';
@@ -20,7 +21,8 @@ export class TablePlan {
   readonly kinds: readonly ValueKind[];
   readonly columns: readonly number[];
   readonly key: readonly number[];
-  readonly isEveryone: boolean;
+  /** True when rows of the selector `*` are for everybody. */
+  readonly mayBeEveryone: boolean;
   readonly keepsOldRows: boolean;
   /** The selector of a row version, or null when the row reaches nobody. */
   readonly selectorOf: (row: RawTuple) => string | null;
@@ -32,7 +34,7 @@ export class TablePlan {
     this.kinds = table.columns.map((column) => column.kind);
     this.columns = table.columns.map((_, index) => index);
     this.key = keyPositions(table);
-    this.isEveryone = table.selector.kind === 'everyone';
+    this.mayBeEveryone = mayBeEveryone(table.selector);
     this.selectorOf = compileSelector(table.selector, table);
   }
 
@@ -61,19 +63,10 @@ export class TablePlan {
 
 function compileSelector(rule: SelectorRule, table: TableDef): (row: RawTuple) => string | null {
   if (rule.kind === 'everyone') return () => EVERYONE;
-  const positions = new Map(
-    columnsOf(rule).map((name) => [
-      name,
-      table.columns.findIndex((column) => column.name === name),
-    ]),
-  );
-  const { expression } = rule;
-  if (expression.kind === 'column') {
-    const position = positions.get(expression.name) ?? -1;
-    return (row) => columnText(row, position);
-  }
-  return (row) =>
-    evaluateSelector(expression, (name) => columnText(row, positions.get(name) ?? -1));
+  return compileExpression(rule.expression, (name) => {
+    const position = table.columns.findIndex((column) => column.name === name);
+    return (row: RawTuple) => columnText(row, position);
+  });
 }
 
 function columnText(row: RawTuple, position: number): string | null {

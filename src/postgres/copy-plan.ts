@@ -5,7 +5,8 @@
  * print differently when cast.
  */
 import { TidelockError } from '../core/errors.ts';
-import { EVERYONE, selectorSql } from '../core/selector.ts';
+import { EVERYONE, readableSelectors } from '../core/selector.ts';
+import { selectorSql } from '../core/selector-expression.ts';
 import { quoteName, quoteText, type TableDef } from '../core/table.ts';
 import { kindOfType, type ValueKind } from '../core/value.ts';
 import { quoteTable, splitTableName } from './names.ts';
@@ -150,10 +151,13 @@ function planSelector(
   columnOf: (column: string) => PgRow,
 ): { rule: string; condition: string; selector: string | null } {
   if (table.selector.kind === 'everyone') return { rule: '', condition: '', selector: EVERYONE };
-  const rule = selectorSql(table.selector.expression, (column) => asText(columnOf(column)));
-  const [only, ...others] = selectors;
+  const plain = (column: string): string => quoteName(columnOf(column).name ?? '');
+  const text = (column: string): string => asText(columnOf(column));
+  const rule = selectorSql(table.selector.expression, { text, plain, flag: plain });
+  const wanted = readableSelectors(table.selector, selectors);
+  const [only, ...others] = wanted;
   if (only === undefined) return { rule, condition: ' WHERE false', selector: '' };
-  const condition = ` WHERE ${rule} IN (${selectors.map(quoteText).join(', ')})`;
+  const condition = ` WHERE ${rule} IN (${wanted.map(quoteText).join(', ')})`;
   return { rule, condition, selector: others.length === 0 ? only : null };
 }
 

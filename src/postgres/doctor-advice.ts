@@ -1,6 +1,7 @@
 /** What the doctor says about tables that are replicated, and could be so with less trouble. */
-import { columnsOf, SELECTOR_LENGTH_MAX, selectorSql } from '../core/selector.ts';
-import { quoteName } from '../core/table.ts';
+import { columnsOf, mayBeEveryone, SELECTOR_LENGTH_MAX } from '../core/selector.ts';
+import { selectorSql } from '../core/selector-expression.ts';
+import { quoteName, quoteText } from '../core/table.ts';
 import { type Finding, warn } from './findings.ts';
 import { quoteTable } from './names.ts';
 import type { PgSession } from './session.ts';
@@ -40,14 +41,16 @@ export async function adviseTable(
       ),
     );
   }
-  const rule = selectorSql(selector.expression, (column) => `${quoteName(column)}::text`);
-  if (await hasUnnamedRows(session, quoteTable(name), rule)) {
+  const text = (column: string): string => `${quoteName(column)}::text`;
+  const rule = selectorSql(selector.expression, { text, plain: quoteName, flag: quoteName });
+  const isUnnamed = unnamed(rule, mayBeEveryone(selector) ? [''] : ['*', '']);
+  if (await hasUnnamedRows(session, quoteTable(name), isUnnamed)) {
     findings.push(
       warn(
         `table ${name}`,
         'it has rows whose selector is *, empty, or too long',
         `nobody can name such a selector: these rows reach no replica`,
-        `SELECT * FROM ${quoteTable(name)} WHERE ${unnamed(rule)};`,
+        `SELECT * FROM ${quoteTable(name)} WHERE ${isUnnamed};`,
       ),
     );
   }
@@ -55,11 +58,15 @@ export async function adviseTable(
 }
 
 /** False too when the rows may not be read, or are too many to be looked at. */
-async function hasUnnamedRows(session: PgSession, table: string, rule: string): Promise<boolean> {
+async function hasUnnamedRows(
+  session: PgSession,
+  table: string,
+  condition: string,
+): Promise<boolean> {
   try {
     await session.query(`SET statement_timeout = ${SCAN_MS_MAX}`);
     const row = await session.queryOne(
-      `SELECT EXISTS (SELECT FROM ${table} WHERE ${unnamed(rule)}) AS has`,
+      `SELECT EXISTS (SELECT FROM ${table} WHERE ${condition}) AS has`,
     );
     return row.has === 't';
   } catch {
@@ -69,6 +76,6 @@ async function hasUnnamedRows(session: PgSession, table: string, rule: string): 
   }
 }
 
-function unnamed(rule: string): string {
-  return `${rule} IN ('*', '') OR length(${rule}) > ${SELECTOR_LENGTH_MAX}`;
+function unnamed(rule: string, names: readonly string[]): string {
+  return `${rule} IN (${names.map(quoteText).join(', ')}) OR length(${rule}) > ${SELECTOR_LENGTH_MAX}`;
 }

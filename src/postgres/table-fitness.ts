@@ -3,9 +3,10 @@
  * the exact statement that mends it; it stays out of the publication, so that the application's own
  * updates never fail because of us.
  */
-import { columnsOf, type SelectorRule } from '../core/selector.ts';
+import { columnsOf, type SelectorRule, usesOf } from '../core/selector.ts';
+import type { ColumnUse } from '../core/selector-condition.ts';
 import { type ColumnDef, quoteName, type TableDef } from '../core/table.ts';
-import { cellFromText, cellToJson, kindOfType } from '../core/value.ts';
+import { cellFromText, cellToJson, kindOfType, type ValueKind } from '../core/value.ts';
 import { quoteTable } from './names.ts';
 import type { ColumnFacts, IndexFacts, TableFacts } from './table-facts.ts';
 
@@ -122,7 +123,7 @@ function checkKey({ primary, columns, sql }: Candidate): Verdict {
 }
 
 function checkSelector({ rule, columns, facts, sql, name }: Candidate): Verdict {
-  for (const used of columnsOf(rule)) {
+  for (const [used, uses] of usesOf(rule)) {
     const column = columns.find((known) => known.name === used);
     if (column === undefined) {
       const exists = facts.columns.some((known) => known.name === used);
@@ -131,15 +132,30 @@ function checkSelector({ rule, columns, facts, sql, name }: Candidate): Verdict 
         remedy: `ALTER TABLE ${sql} ADD COLUMN ${quoteName(used)} text, or correct the selector of ${name} in the configuration`,
       };
     }
-    const kind = kindOfType(column.baseOid);
-    if (kind !== 'text' && kind !== 'int' && kind !== 'bigint') {
-      return {
-        reason: `its selector uses column ${used} of type ${column.type}, whose text differs between databases`,
-        remedy: `use a column of type text, integer or uuid as the selector of ${name}`,
-      };
-    }
+    const wrong = [...uses].find((use) => !FITTING[use].includes(kindOfType(column.baseOid)));
+    if (wrong !== undefined) return misused(name, column, wrong);
   }
   return null;
+}
+
+/** The kinds of columns whose text is the same everywhere, by how a rule uses them. */
+const FITTING: Readonly<Record<ColumnUse, readonly ValueKind[]>> = {
+  text: ['text', 'int', 'bigint'],
+  integer: ['int', 'bigint'],
+  boolean: ['bool'],
+  any: ['text', 'int', 'bigint', 'bool', 'float', 'bytes', 'timestamptz'],
+};
+
+function misused(name: string, column: ColumnFacts, use: ColumnUse): Verdict {
+  const as = { text: '', integer: ' as a number', boolean: ' as a condition', any: '' }[use];
+  const why = use === 'text' ? ', whose text differs between databases' : '';
+  return {
+    reason: `its selector uses column ${column.name} of type ${column.type}${as}${why}`,
+    remedy:
+      use === 'text'
+        ? `use a column of type text, integer or uuid as the selector of ${name}`
+        : `compare it with a constant of its own type in the selector of ${name}`,
+  };
 }
 
 /** The old row version must name the row, and tell whose it was. */

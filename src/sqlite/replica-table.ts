@@ -1,10 +1,6 @@
 /** One replicated table as a replica's SQLite file has it: names, SQL texts, keys and selectors of rows. */
-import {
-  EVERYONE,
-  evaluateSelector,
-  type SelectorExpression,
-  selectorSql,
-} from '../core/selector.ts';
+import { EVERYONE } from '../core/selector.ts';
+import { compileExpression, selectorSql } from '../core/selector-expression.ts';
 import {
   type IndexDef,
   keyPositions,
@@ -177,12 +173,11 @@ function joinKey(key: readonly Cell[]): string {
 function compileSelector(definition: TableDef): (row: readonly Cell[]) => string | null {
   const rule = definition.selector;
   if (rule.kind === 'everyone') return () => EVERYONE;
-  const positions = new Map(definition.columns.map((column, index) => [column.name, index]));
-  const textAt = (name: string, row: readonly Cell[]): string | null => {
-    const position = positions.get(name) ?? -1;
-    return textOf(definition.columns[position]?.kind ?? 'text', row[position] ?? null);
-  };
-  return (row) => evaluateSelector(rule.expression, (name) => textAt(name, row));
+  return compileExpression(rule.expression, (name) => {
+    const position = definition.columns.findIndex((column) => column.name === name);
+    const kind = definition.columns[position]?.kind ?? 'text';
+    return (row: readonly Cell[]) => textOf(kind, row[position] ?? null);
+  });
 }
 
 /** The text that Postgres prints for a cell, as far as selectors go. */
@@ -196,10 +191,13 @@ function textOf(kind: ValueKind, cell: Cell): string | null {
 
 function selectorSqlOf(definition: TableDef, columns: readonly string[]): string {
   if (definition.selector.kind === 'everyone') return quoteText(EVERYONE);
-  const expression: SelectorExpression = definition.selector.expression;
-  return selectorSql(expression, (name) => {
-    const position = definition.columns.findIndex((column) => column.name === name);
-    return sqlTextOf(definition.columns[position]?.kind ?? 'text', columns[position] ?? 'NULL');
+  const positionOf = (name: string): number =>
+    definition.columns.findIndex((column) => column.name === name);
+  const plain = (name: string): string => columns[positionOf(name)] ?? 'NULL';
+  return selectorSql(definition.selector.expression, {
+    text: (name) => sqlTextOf(definition.columns[positionOf(name)]?.kind ?? 'text', plain(name)),
+    plain,
+    flag: (name) => `(${plain(name)} = 1)`,
   });
 }
 

@@ -2,11 +2,13 @@ import { expect, test } from 'vitest';
 import { formatLsn, parseLsn } from '../../../src/core/lsn.ts';
 import {
   columnsOf,
-  evaluateSelector,
+  mayBeEveryone,
   parseSelector,
   parseSelectorRule,
-  selectorSql,
+  readableSelectors,
 } from '../../../src/core/selector.ts';
+import { evaluateSelector, selectorSql } from '../../../src/core/selector-expression.ts';
+import { formatExpression } from '../../../src/core/selector-parser.ts';
 
 function evaluate(rule: string, row: Record<string, string | null>): string | null {
   const parsed = parseSelectorRule(rule);
@@ -39,7 +41,11 @@ test.each(['', '||', 'a ||', 'lower(a)', 'a b', "a || '", 'coalesce(a', 'a; drop
 test('a rule as SQL quotes what it must', () => {
   const rule = parseSelectorRule(`"o'dd" || coalesce(b, 'it''s')`);
   if (rule.kind !== 'expression') throw new Error('not an expression');
-  const sql = selectorSql(rule.expression, (name) => `"${name}"::text`);
+  const plain = (name: string): string => `"${name}"`;
+  const sql = selectorSql(rule.expression, {
+    ...{ plain, flag: plain },
+    text: (name) => `"${name}"::text`,
+  });
   expect(sql).toBe(`("o'dd"::text || coalesce("b"::text, 'it''s'))`);
   expect(columnsOf(rule)).toEqual(["o'dd", 'b']);
 });
@@ -68,3 +74,24 @@ test.each(['', '16B3748', '0/', '0/123456789', '0/xyz', '200000/0', ' 0/1', '0/1
     );
   },
 );
+
+test.each([
+  ["CASE WHEN open THEN '*' ELSE 'user:' || owner END", ['u', '*']],
+  ['country', ['u']],
+  ["'*'", ['u']],
+  ['*', ['*']],
+])('readers of u find rows of the rule %s under %j', (text, expected) => {
+  const rule = parseSelectorRule(text);
+  expect(readableSelectors(rule, ['u'])).toEqual(expected);
+  expect(mayBeEveryone(rule)).toBe(expected.includes('*'));
+});
+
+test('a rule that is written for people is written again so that it is read alike', () => {
+  const rule = parseSelectorRule(
+    "CASE WHEN NOT (done OR n >= 5) THEN 'a' ELSE coalesce(b, 'c') END",
+  );
+  if (rule.kind !== 'expression') throw new Error('not an expression');
+  expect(formatExpression(rule.expression)).toBe(
+    `CASE WHEN (NOT ("done" OR ("n" >= 5))) THEN 'a' ELSE coalesce("b", 'c') END`,
+  );
+});
