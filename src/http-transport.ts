@@ -4,6 +4,8 @@
  */
 import { type IncomingMessage, type RequestOptions, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
+import { promisify } from 'node:util';
+import { zstdCompress } from 'node:zlib';
 import type { HttpAnswer, HttpRequest, Transport } from './client/transport.ts';
 import { TidelockError } from './core/errors.ts';
 
@@ -12,6 +14,15 @@ export type TokenSource = string | (() => string | Promise<string>);
 
 /** Probes of the operating system, so that routers do not forget an idle connection. */
 const KEEP_ALIVE_MS = 30_000;
+/** Smaller bodies are not worth compressing. */
+const COMPRESSED_BYTES_MIN = 1024;
+
+const compress = promisify(zstdCompress);
+
+type Content = {
+  readonly bytes: Uint8Array;
+  readonly headers: Readonly<Record<string, string | number>>;
+};
 
 /** Throws `BAD_REQUEST` when `server` is no http(s) address. */
 export function parseServerUrl(server: string): URL {
@@ -39,13 +50,12 @@ export class HttpTransport implements Transport {
   async request(request: HttpRequest): Promise<HttpAnswer> {
     const token = typeof this.#token === 'function' ? await this.#token() : this.#token;
     request.signal.throwIfAborted();
-    const body = request.body === undefined ? undefined : JSON.stringify(request.body);
-    const answer = await this.#send(request, body, {
+    const content = await contentOf(request);
+    request.signal.throwIfAborted();
+    const answer = await this.#send(request, content?.bytes, {
       accept: request.accept,
       ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-      ...(body === undefined
-        ? {}
-        : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
+      ...content?.headers,
     });
     return {
       status: answer.statusCode ?? 0,
@@ -56,7 +66,7 @@ export class HttpTransport implements Transport {
 
   #send(
     { method, path, signal }: HttpRequest,
-    body: string | undefined,
+    body: Uint8Array | undefined,
     headers: Record<string, string | number>,
   ): Promise<IncomingMessage> {
     const options: RequestOptions = { method, headers, signal, agent: false };
@@ -70,6 +80,22 @@ export class HttpTransport implements Transport {
       outgoing.end(body);
     });
   }
+}
+
+async function contentOf({ body, lines }: HttpRequest): Promise<Content | undefined> {
+  if (lines === undefined) {
+    return body === undefined ? undefined : content(JSON.stringify(body), 'application/json');
+  }
+  const plain = content(lines, 'application/x-ndjson');
+  if (plain.bytes.byteLength < COMPRESSED_BYTES_MIN) return plain;
+  const bytes = await compress(plain.bytes);
+  const headers = { 'content-encoding': 'zstd', 'content-length': bytes.byteLength };
+  return { bytes, headers: { ...plain.headers, ...headers } };
+}
+
+function content(text: string, type: string): Content {
+  const bytes = Buffer.from(text);
+  return { bytes, headers: { 'content-type': type, 'content-length': bytes.byteLength } };
 }
 
 function headerOf(answer: IncomingMessage, name: string): string | null {

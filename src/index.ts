@@ -18,6 +18,9 @@
  */
 export type { ReplicaEvent, ReplicaEventOf } from './client/events.ts';
 export type { FollowerState, Trouble } from './client/machine.ts';
+export type { LocalRejection } from './client/store.ts';
+export type { UploaderState } from './client/uploader-machine.ts';
+export type { CheckCounts, SendCounts } from './client/writer.ts';
 export { type ErrorCode, TidelockError } from './core/errors.ts';
 export type { TokenSource } from './http-transport.ts';
 export {
@@ -26,4 +29,7 @@ export {
   type Replica,
   type ReplicaStatus,
   type WaitForOptions,
+  type WritableReplica,
 } from './replica.ts';
+export type { SyncOptions, Writing } from './replica-writes.ts';
+export type { LocalDatabase } from './sqlite/local-connection.ts';

@@ -7,12 +7,16 @@ import type { ReplicaEvent, ReplicaEventOf } from './client/events.ts';
 import { Follower } from './client/follower.ts';
 import type { FollowerState } from './client/machine.ts';
 import { ServerApi } from './client/server-api.ts';
-import type { ReplicaFiles as ReplicaPlace } from './client/store.ts';
+import type { LocalRejection, ReplicaFiles as ReplicaPlace } from './client/store.ts';
 import type { Clock } from './client/transport.ts';
+import { UploadApi } from './client/upload-api.ts';
+import type { CheckCounts, SendCounts } from './client/writer.ts';
 import { TidelockError } from './core/errors.ts';
 import { formatLsn, parseLsn } from './core/lsn.ts';
 import { parseSelector } from './core/selector.ts';
 import { HttpTransport, parseServerUrl, type TokenSource } from './http-transport.ts';
+import { ReplicaWrites, type SyncOptions, type Writing } from './replica-writes.ts';
+import type { LocalDatabase } from './sqlite/local-connection.ts';
 import { ReplicaFiles } from './sqlite/replica-files.ts';
 
 const WAIT_MS = 30_000;
@@ -20,10 +24,15 @@ const WAIT_MS = 30_000;
 export type OpenReplicaOptions = {
   /** The server's address: `http://host:port`. */
   readonly server: string;
-  /** The subsets to hold, at least one. May differ from those in the file: the difference is fetched. */
-  readonly selectors: readonly string[];
+  /**
+   * The subsets to hold, at least one. May differ from those in the file: the difference is fetched. With `write`
+   * they may be left out: the server says, at every connection, what the token's user may hold.
+   */
+  readonly selectors?: readonly string[] | undefined;
   /** The SQLite file; made when it does not exist. Its folder must exist. */
   readonly file: string;
+  /** Writes of any program to the file's two-way tables are sent to Postgres. Default false. */
+  readonly write?: boolean | undefined;
   /**
    * Before following, compare every row of the file with Postgres (by digests) and fetch what differs: for a
    * file into which something else may have written. Default false.
@@ -69,12 +78,17 @@ export interface Replica {
   close(): Promise<void>;
 }
 
+/** A replica that was opened with `write: true`. */
+export interface WritableReplica extends Replica, Writing {}
+
 /** Switches for tests and benchmarks; not part of the public API. */
 export type ReplicaHooks = {
   readonly crashPoint?: CrashHook;
   readonly heartbeatS?: number;
   readonly leaseReportMs?: number;
   readonly openBytesMax?: number;
+  /** A wait before the next try ends sooner. */
+  readonly retryMsMax?: number;
   /** Something in the place of the storage, which it may use. */
   readonly wrapFiles?: (files: ReplicaPlace) => ReplicaPlace;
 };
@@ -85,11 +99,20 @@ export type ReplicaHooks = {
  * waited out and shown as events; rejected is only what waiting cannot mend: `REPLICA_IN_USE`,
  * `REPLICA_UNFIT`, `REPLICA_WRITE_FAILED`, `TOKEN_FORBIDS`, `BAD_SELECTOR`, `BAD_REQUEST`, or the signal.
  */
+export function openReplica(
+  options: OpenReplicaOptions & { readonly write: true },
+): Promise<WritableReplica>;
+export function openReplica(options: OpenReplicaOptions): Promise<Replica>;
 export function openReplica(options: OpenReplicaOptions): Promise<Replica> {
   return openReplicaWith(options, {});
 }
 
 /** The same, with hooks. */
+export function openReplicaWith(
+  options: OpenReplicaOptions & { readonly write: true },
+  hooks: ReplicaHooks,
+): Promise<WritableReplica>;
+export function openReplicaWith(options: OpenReplicaOptions, hooks: ReplicaHooks): Promise<Replica>;
 export async function openReplicaWith(
   options: OpenReplicaOptions,
   hooks: ReplicaHooks,
@@ -110,8 +133,9 @@ const SYSTEM_CLOCK: Clock = {
 
 type Listener = { readonly kind: string; readonly call: (event: ReplicaEvent) => void };
 
-class DiskReplica implements Replica {
+class DiskReplica implements WritableReplica {
   readonly #follower: Follower;
+  readonly #writes: ReplicaWrites | null;
   readonly #options: OpenReplicaOptions;
   readonly #listeners = new Set<Listener>();
   readonly #onAbort = (): void => void this.close();
@@ -119,18 +143,29 @@ class DiskReplica implements Replica {
 
   constructor(options: OpenReplicaOptions, hooks: ReplicaHooks) {
     this.#options = options;
+    const isWritten = options.write ?? false;
     const server = parseServerUrl(options.server).href;
-    const files = new ReplicaFiles({ file: inExistingFolder(options.file) });
+    const file = inExistingFolder(options.file);
+    const files = new ReplicaFiles({ file, isWritten });
+    const api = new ServerApi(new HttpTransport(server, options.token));
+    const uploads = new UploadApi(api);
+    const isAsked = isWritten && options.selectors === undefined;
     this.#follower = new Follower({
       ...hooks,
-      api: new ServerApi(new HttpTransport(server, options.token)),
+      ...{ api, server, clock: SYSTEM_CLOCK, random: Math.random, newId: randomUUID },
       files: hooks.wrapFiles?.(files) ?? files,
-      clock: SYSTEM_CLOCK,
-      random: Math.random,
-      newId: randomUUID,
-      server,
-      selectors: parseSelectors(options.selectors),
+      selectors: isAsked ? null : parseSelectors(options.selectors ?? []),
+      session: isAsked ? (signal) => uploads.session(signal) : undefined,
       repair: options.repair ?? false,
+      onEvent: (event) => this.#tell(event),
+      onMoved: () => this.#writes?.moved(),
+    });
+    this.#writes = isWritten ? this.#writing(file, uploads, hooks) : null;
+  }
+
+  #writing(file: string, api: UploadApi, { crashPoint }: ReplicaHooks): ReplicaWrites {
+    return new ReplicaWrites({
+      ...{ file, api, crashPoint, follower: this.#follower, clock: SYSTEM_CLOCK },
       onEvent: (event) => this.#tell(event),
     });
   }
@@ -138,9 +173,11 @@ class DiskReplica implements Replica {
   async start(): Promise<void> {
     const { signal } = this.#options;
     try {
+      this.#writes?.start();
       this.#follower.start();
       signal?.addEventListener('abort', this.#onAbort, { once: true });
       await this.#follower.ready;
+      this.#writes?.opened();
     } catch (error) {
       await this.close();
       signal?.throwIfAborted();
@@ -158,7 +195,7 @@ class DiskReplica implements Replica {
       state,
       position: identity === null ? null : formatLsn(identity.position),
       timeline: identity?.timeline ?? null,
-      selectors: this.#options.selectors,
+      selectors: this.#follower.selectors,
       file: this.#options.file,
     };
   }
@@ -178,13 +215,60 @@ class DiskReplica implements Replica {
     return () => this.#listeners.delete(entry);
   }
 
+  async transaction<T>(work: (db: LocalDatabase) => T): Promise<T> {
+    return this.#written().transaction(work);
+  }
+
+  async send(options?: SyncOptions): Promise<SendCounts> {
+    return this.#written().send(options);
+  }
+
+  async check(options?: SyncOptions): Promise<CheckCounts> {
+    return this.#written().check(options);
+  }
+
+  async sync(options?: SyncOptions): Promise<SendCounts & CheckCounts> {
+    return this.#written().sync(options);
+  }
+
+  async waitForWrites(options?: SyncOptions): Promise<void> {
+    return this.#written().waitForWrites(options);
+  }
+
+  get pending(): number {
+    return this.#written().pending;
+  }
+
+  rejected(): readonly LocalRejection[] {
+    return this.#written().rejected();
+  }
+
+  forgetRejected(upTo?: number): void {
+    this.#written().forgetRejected(upTo);
+  }
+
   close(): Promise<void> {
     this.#options.signal?.removeEventListener('abort', this.#onAbort);
-    this.#closing ??= this.#follower.close();
+    this.#closing ??= this.#end();
     return this.#closing;
   }
 
+  async #end(): Promise<void> {
+    await this.#writes?.close();
+    await this.#follower.close();
+  }
+
+  #written(): ReplicaWrites {
+    if (this.#writes !== null) return this.#writes;
+    throw new TidelockError({
+      code: 'BAD_REQUEST',
+      message: 'the replica was opened for reading only',
+      hint: 'open it with write: true',
+    });
+  }
+
   #tell(event: ReplicaEvent): void {
+    this.#writes?.event(event);
     this.#options.onEvent?.(event);
     for (const { kind, call } of this.#listeners) if (kind === event.kind) call(event);
   }

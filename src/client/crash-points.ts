@@ -16,7 +16,16 @@ export const CRASH_POINTS = [
   'lease: before report',
 ] as const;
 
-export type CrashPoint = (typeof CRASH_POINTS)[number];
+/** The same on the way of local writes to the server. */
+export const UPLOAD_CRASH_POINTS = [
+  'upload: before seal',
+  'upload: after seal',
+  'upload: before send',
+  'upload: answered',
+  'upload: after settle',
+] as const;
+
+export type CrashPoint = (typeof CRASH_POINTS)[number] | (typeof UPLOAD_CRASH_POINTS)[number];
 
 /** Called when the program passes the point; by default nobody listens. */
 export type CrashHook = (point: CrashPoint) => void;

@@ -2,6 +2,8 @@
 import type { TidelockError } from '../core/errors.ts';
 import type { DigestDifference } from './digest-history.ts';
 import type { FollowerState } from './machine.ts';
+import type { LocalRejection } from './store.ts';
+import type { UploaderState } from './uploader-machine.ts';
 
 export type ReplicaEvent =
   /** The first copy advances. `totalBytes` is null when the server does not say. */
@@ -40,6 +42,24 @@ export type ReplicaEvent =
       readonly inserted: number;
       readonly updated: number;
       readonly deleted: number;
+    }
+  /** Local writes have their outcome in Postgres, which stood at `position` then. */
+  | {
+      readonly kind: 'sent';
+      readonly transactions: number;
+      /** Row changes that were accepted. */
+      readonly changes: number;
+      readonly position: string;
+      /** Local transactions that still wait to be sent. */
+      readonly pending: number;
+    }
+  /** Postgres refused a local write: it is taken back here, and kept for people to see. */
+  | { readonly kind: 'rejected'; readonly rejection: LocalRejection }
+  /** Everything that was written is sent, or sending is interrupted. */
+  | {
+      readonly kind: 'upload';
+      readonly state: UploaderState & { readonly kind: 'idle' | 'waiting' };
+      readonly pending: number;
     }
   | { readonly kind: 'warning'; readonly message: string }
   /** Something went wrong; the next `state` says what is done about it. */

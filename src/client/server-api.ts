@@ -101,6 +101,11 @@ export class ServerApi {
     return this.#json({ method: 'GET', path, accept: 'application/json', signal });
   }
 
+  /** The same for a route that takes lines. */
+  postLines(path: string, lines: string, signal: AbortSignal): Promise<unknown> {
+    return this.#json({ method: 'POST', path, accept: 'application/json', lines, signal });
+  }
+
   async #json(request: HttpRequest): Promise<unknown> {
     const answer = await this.#request(request);
     const text = await textOf(answer);

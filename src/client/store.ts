@@ -8,6 +8,7 @@
 import type { Ts } from '../core/lsn.ts';
 import type { RowChange } from '../core/row-change.ts';
 import type { TableDef } from '../core/table.ts';
+import type { UploadValue } from '../core/upload.ts';
 import type { JsonCell } from '../core/value.ts';
 import type { DigestEntry } from '../protocol/feed.ts';
 
@@ -134,7 +135,7 @@ export type LocalAnswer = {
     readonly code: string;
     readonly message: string;
     readonly table?: string | undefined;
-    readonly key?: readonly JsonCell[] | undefined;
+    readonly key?: readonly UploadValue[] | undefined;
   }[];
 };
 

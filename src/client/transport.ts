@@ -7,6 +7,8 @@ export type HttpRequest = {
   readonly accept: string;
   /** Sent as JSON. */
   readonly body?: unknown;
+  /** Sent as it is, as NDJSON, in the place of `body`; the transport may compress it. */
+  readonly lines?: string;
   readonly signal: AbortSignal;
 };
 

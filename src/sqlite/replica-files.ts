@@ -27,6 +27,8 @@ export type ReplicaFilesOptions = {
   readonly file: string;
   /** Milliseconds since 1970, for `applied_at`. */
   readonly now?: () => number;
+  /** Local writes are captured, and `ReplicaStore.local` is there. */
+  readonly isWritten?: boolean;
 };
 
 export class ReplicaFiles {

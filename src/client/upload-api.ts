@@ -1,0 +1,37 @@
+/** The server's routes for replicas that write: parameters in, checked answers out. */
+import { TidelockError } from '../core/errors.ts';
+import type { UploadAnswer, UploadHead } from '../core/upload.ts';
+import { encodeHead, readUploadAnswer } from '../protocol/upload.ts';
+import type { ServerApi } from './server-api.ts';
+
+export type UploadRequest = UploadHead & {
+  /** After the first one, without line ends. */
+  readonly lines: readonly string[];
+};
+
+export class UploadApi {
+  readonly #api: ServerApi;
+
+  constructor(api: ServerApi) {
+    this.#api = api;
+  }
+
+  /** Without lines it only asks where Postgres stands. Throws what the server refuses, and `PROTOCOL`. */
+  async upload({ lines, ...head }: UploadRequest, signal: AbortSignal): Promise<UploadAnswer> {
+    const text = `${[encodeHead(head), ...lines].join('\n')}\n`;
+    return readUploadAnswer(await this.#api.postLines('/v1/upload', text, signal));
+  }
+
+  /** The selectors that this user may hold now. */
+  async session(signal: AbortSignal): Promise<readonly string[]> {
+    const session = (await this.#api.getJson('/v1/session', signal)) as { selectors?: unknown };
+    const selectors = session?.selectors;
+    const isText = (value: unknown): value is string => typeof value === 'string';
+    if (Array.isArray(selectors) && selectors.every(isText)) return selectors;
+    throw new TidelockError({
+      code: 'PROTOCOL',
+      message: 'the server’s answer to /v1/session has no selectors',
+      hint: 'compare the versions of client and server in /v1/status',
+    });
+  }
+}
