@@ -4,7 +4,7 @@
  *   idle (nobody follows) --reader--> waiting --interval over, or woken--> reading --> waiting
  *
  * Never busier than configured: rounds begin at least `pollMs` apart (`wakeMs` when something was written),
- * and at most a named share of the time is spent reading.
+ * and a query that is slow takes at most a named share of the time.
  */
 import { hasCode, messageOf } from '../core/errors.ts';
 import { type LockstepRelation, readRows } from '../postgres/lockstep-relation.ts';
@@ -16,7 +16,10 @@ import type { Reader } from './reader.ts';
 import { Round } from './round.ts';
 import type { SessionPool } from './session-pool.ts';
 
-/** A slow query is followed by a pause of so many times its length. */
+/**
+ * A query that is slow is followed by a pause of so many times its length. The faster one of two rounds tells: one
+ * that took long because Postgres stood still, or because it brought much, is not followed by a long silence.
+ */
 const PAUSE_FACTOR = 4;
 const RETRY_MS_MAX = 10_000;
 /** SQLSTATE classes of errors that pass: conflicts, resources, locks, cancellations, the system. */
@@ -42,6 +45,8 @@ export class Poller {
   #stopTimer: (() => void) | null = null;
   #startedAt = 0;
   #tookMs = 0;
+  /** The faster one of the last two rounds. */
+  #fasterMs = 0;
   #failures = 0;
   #since = 0;
   #trouble: string | null = null;
@@ -106,7 +111,7 @@ export class Poller {
   #pauseMs(): number {
     const { pollMs, wakeMs } = this.#options;
     if (this.#failures > 0) return Math.min(RETRY_MS_MAX, pollMs * 2 ** this.#failures);
-    return Math.max(this.#isWoken ? wakeMs : pollMs, this.#tookMs * PAUSE_FACTOR);
+    return Math.max(this.#isWoken ? wakeMs : pollMs, this.#fasterMs * PAUSE_FACTOR);
   }
 
   async #read(): Promise<void> {
@@ -123,7 +128,9 @@ export class Poller {
       this.#failed(error);
     } finally {
       this.#isReading = false;
-      this.#tookMs = clock.now() - this.#startedAt;
+      const tookMs = clock.now() - this.#startedAt;
+      this.#fasterMs = Math.min(tookMs, this.#tookMs);
+      this.#tookMs = tookMs;
     }
     if (this.#readers.size > 0) return this.#plan();
     this.#rest();

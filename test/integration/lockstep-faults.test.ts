@@ -109,7 +109,8 @@ test('a reader that takes nothing is cut from the round, the others get all of i
   const stalled = new Collector();
   const reader = await follow(streams, { relation: 'round' });
   await follow(streams, { relation: 'round' }, stalled);
-  await Promise.all([copied(reader), copied(stalled)]);
+  // Who has copied joins the others soon after.
+  await until('both follow', () => streams.status.some(({ readers }) => readers === 2));
   stalled.objectsMax = 100;
   await db.sql.query('INSERT INTO public.round SELECT generate_series(1, 10000)');
   await until('the other has all rows', () => reader.rows.length >= 10_000, 15_000);
@@ -122,7 +123,7 @@ test('P2: a round that breaks in the middle repeats nothing in strict mode, and 
   await db.sql.query('CREATE TABLE public.broken (id int, txid bigint DEFAULT txid_current())');
   const strict = await follow(streams, { relation: 'broken', mode: 'strict' });
   const lockstep = await follow(streams, { relation: 'broken' });
-  await Promise.all([copied(strict), copied(lockstep)]);
+  await until('both follow', () => streams.status.some(({ readers }) => readers === 2));
   let isCut = false;
   strict.room = async () => {
     if (isCut) return;
@@ -175,6 +176,25 @@ test('a right that is revoked while the relation is followed ends the stream wit
     async () => (await sessions(`usename = '${role}'`)) === 0,
   );
   await db.sql.query(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
+});
+
+test('a round that took a minute, because Postgres stood still, is not followed by minutes of silence', async () => {
+  let aheadMs = 0;
+  const streams = new PollingRowStreams({
+    ...{ url: db.url, allowed: null, pollMs: 25, wakeMs: 5, copiesMax: 8 },
+    clock: { ...timerClock, now: () => timerClock.now() + aheadMs },
+  });
+  onTestFinished(() => streams.close());
+  const reader = await follow(streams);
+  await copied(reader);
+  reader.onObject = () => {
+    aheadMs = 60_000;
+  };
+  const has = (n: number): boolean => reader.rows.some(({ data }) => data?.n === n);
+  await db.sql.query('INSERT INTO public.item (n) VALUES (65)');
+  await until('the row of the slow round came', () => has(65));
+  await db.sql.query('INSERT INTO public.item (n) VALUES (66)');
+  await until('the next one came', () => has(66));
 });
 
 test('a clock of the machine that is set back holds up nobody', async () => {
