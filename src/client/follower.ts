@@ -52,6 +52,8 @@ export type FollowerOptions = {
   readonly heartbeatS?: number;
   readonly leaseReportMs?: number;
   readonly openBytesMax?: number;
+  /** A wait before the next try ends sooner: for tests. */
+  readonly retryMsMax?: number;
   /** Compare what the file holds with the server before following, and fetch what differs. */
   readonly repair?: boolean;
 };
@@ -185,8 +187,9 @@ export class Follower {
         this.#run(effect.activity, effect.reason);
         return;
       case 'wait':
-        this.#cancelWait = this.#options.clock.after(effect.delayMs, () =>
-          this.#dispatch({ kind: 'timer' }),
+        this.#cancelWait = this.#options.clock.after(
+          Math.min(effect.delayMs, this.#options.retryMsMax ?? effect.delayMs),
+          () => this.#dispatch({ kind: 'timer' }),
         );
         return;
       case 'cancelWait':

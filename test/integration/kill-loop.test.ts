@@ -19,9 +19,9 @@ const LOOK_MS_MAX = 60_000;
 type Target = 'the server' | 'a replica' | 'both';
 
 test.each<readonly [Target, number]>([
-  ['the server', 10],
-  ['a replica', 10],
-  ['both', 5],
+  ['the server', 6],
+  ['a replica', 6],
+  ['both', 4],
 ])(
   `P1, P2, P3, P4, P5, P29: %s killed %i times under load, seed ${SEED}`,
   async (target, rounds) => {

@@ -75,20 +75,14 @@ test('a Postgres that is frozen: /ready says so in time, and streams go on when 
   const server = await serve();
   const client = read(server.port, '/lockstep/item?heartbeat=1');
   await until('the copy is complete', () => has(client, 'snapshot_completed'));
-  const pids = await sql.query(
-    `SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`,
-  );
-  const signal = (name: NodeJS.Signals): void => {
-    for (const { pid } of pids) process.kill(Number(pid), name);
-  };
-  signal('SIGSTOP');
+  const thaw = await own.freeze();
   try {
     const answer = await fetch(`${server.url}/ready`, { signal: AbortSignal.timeout(30_000) });
     expect(answer.status).toBe(503);
     const before = client.objects.length;
     await until('heartbeats come all the same', () => client.objects.length > before + 1);
   } finally {
-    signal('SIGCONT');
+    thaw();
   }
   const rows = rowsOf(client);
   await sql.query(`INSERT INTO public.item VALUES (2, 'thawed')`);

@@ -1,23 +1,16 @@
 import { DatabaseSync } from 'node:sqlite';
-import { afterEach, expect, inject, test } from 'vitest';
-import { expectEqual, expectStreamed, SCHEMA, STREAMED, TABLES } from '../support/small-world.ts';
-import { Stack, type StackOptions, until } from '../support/stack.ts';
-
-const open: Stack[] = [];
-
-async function newStack(options: Partial<StackOptions> = {}): Promise<Stack> {
-  const postgresUrl = inject('postgresUrl');
-  const stack = await Stack.open({ postgresUrl, schema: SCHEMA, tables: TABLES, ...options });
-  open.push(stack);
-  return stack;
-}
-
-afterEach(async () => {
-  for (const stack of open.splice(0)) await stack.close();
-});
+import { expect, test } from 'vitest';
+import {
+  expectEqual,
+  expectStreamed,
+  SCHEMA,
+  STREAMED,
+  smallStack,
+} from '../support/small-world.ts';
+import { until } from '../support/stack.ts';
 
 test('P1: inserts, updates, deletes, key changes and truncates reach the replicas that want them', async () => {
-  const stack = await newStack();
+  const stack = await smallStack();
   const fr = await stack.replica('fr', ['FR']);
   const both = await stack.replica('both', ['DE', 'IT']);
   await stack.sql.query(
@@ -43,7 +36,7 @@ test('P1: inserts, updates, deletes, key changes and truncates reach the replica
 });
 
 test('P17: a row that moves between selectors leaves one replica and enters the other', async () => {
-  const stack = await newStack();
+  const stack = await smallStack();
   const fr = await stack.replica('fr', ['FR']);
   const de = await stack.replica('de', ['DE']);
   const union = await stack.replica('union', ['DE', 'FR']);
@@ -58,7 +51,7 @@ test('P17: a row that moves between selectors leaves one replica and enters the 
 });
 
 test('P3: rolled back transactions and savepoints never appear', async () => {
-  const stack = await newStack();
+  const stack = await smallStack();
   const fr = await stack.replica('fr', ['FR']);
   await stack.sql.query(`BEGIN; INSERT INTO city VALUES (2001, 'no', 'FR', 1); ROLLBACK`);
   await stack.sql.query(
@@ -69,7 +62,7 @@ test('P3: rolled back transactions and savepoints never appear', async () => {
 });
 
 test('P4: interleaved transactions arrive in commit order, the lower transaction id last', async () => {
-  const stack = await newStack();
+  const stack = await smallStack();
   const first = await stack.client();
   const second = await stack.client();
   const feed = stack.engine.openFeed({
@@ -96,7 +89,7 @@ test('P4: interleaved transactions arrive in commit order, the lower transaction
 });
 
 test('P5: another reader of the file only ever sees whole transactions', async () => {
-  const stack = await newStack();
+  const stack = await smallStack();
   const fr = await stack.replica('fr', ['FR']);
   const reader = new DatabaseSync(stack.file('fr'), { readOnly: true });
   const sum = reader.prepare('SELECT sum(balance) AS sum, count(*) AS n FROM account');
@@ -122,7 +115,7 @@ test('P5: another reader of the file only ever sees whole transactions', async (
 });
 
 test('P7: a snapshot and its stream meet exactly around transactions that are in flight', async () => {
-  const stack = await newStack();
+  const stack = await smallStack();
   const commits = await stack.client();
   const aborts = await stack.client();
   const nested = await stack.client();
@@ -149,7 +142,7 @@ test('P7: a snapshot and its stream meet exactly around transactions that are in
 });
 
 test('P7: replicas that start under load are equal from their first position on', async () => {
-  const stack = await newStack();
+  const stack = await smallStack();
   const writers = await Promise.all([stack.client(), stack.client(), stack.client()]);
   let isDone = false;
   const writing = writers.map(async (client, writer) => {
@@ -188,7 +181,7 @@ test('P7: replicas that start under load are equal from their first position on'
 });
 
 test('P26: a transaction much larger than a group arrives whole', async () => {
-  const stack = await newStack({
+  const stack = await smallStack({
     schema: SCHEMA + STREAMED,
     engine: { limits: { partBytesMax: 32 * 1024, groupBytesMax: 32 * 1024 } },
   });
@@ -202,7 +195,7 @@ test('P26: a transaction much larger than a group arrives whole', async () => {
 });
 
 test('P24: the position of an idle replica moves with traffic that is not its own', async () => {
-  const stack = await newStack();
+  const stack = await smallStack();
   const it = await stack.replica('it', ['IT']);
   for (let turn = 0; turn < 20; turn += 1) {
     await stack.sql.query(`INSERT INTO city VALUES (${8000 + turn}, 'x', 'FR', 1)`);
@@ -228,7 +221,7 @@ function lsn(text: string): number {
 }
 
 test('P24: digests in the feed tell a replica that its file is wrong, and it fetches the difference', async () => {
-  const stack = await newStack({ engine: { digestEveryMs: 200 } });
+  const stack = await smallStack({ engine: { digestEveryMs: 200 } });
   const first = await stack.replica('fr', ['FR']);
   await new Promise((resolve) => first.on('verified', resolve));
   await first.close();

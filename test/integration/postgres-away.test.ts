@@ -1,5 +1,4 @@
 /** Postgres is not there, stands still or is cut off without a word (P27, F2, F13): readers are served, and all comes by itself. */
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -122,21 +121,11 @@ test('P27, P28: while Postgres is down what is known is served, and the status s
   await expectAllThere();
 });
 
-/** The postmaster and all its processes. */
-function processesOf(pid: number): readonly number[] {
-  const children = execFileSync('pgrep', ['-P', `${pid}`])
-    .toString()
-    .trim()
-    .split('\n');
-  return [pid, ...children.map(Number)];
-}
-
 test('P27, F2: a Postgres that stands still for longer than it may is given up, and taken up again', async () => {
   await begin({ silenceMsMax: 1500 });
   await stack.start();
   await follow();
-  const frozen = processesOf(own.postgres.pid);
-  for (const pid of frozen) process.kill(pid, 'SIGSTOP');
+  const thaw = await own.freeze();
   try {
     await until('it is given up', () => stack.notices.join().includes('no sign of life'));
     const status = await statusOf(stack.server);
@@ -146,7 +135,7 @@ test('P27, F2: a Postgres that stands still for longer than it may is given up, 
     expect(await feed.text()).toContain('"progress"');
     expect(replica.status.state.kind).toBe('live');
   } finally {
-    for (const pid of frozen) process.kill(pid, 'SIGCONT');
+    thaw();
   }
   await expectAllThere();
 });

@@ -1,22 +1,15 @@
-import { afterEach, expect, inject, test } from 'vitest';
-import { expectEqual, expectStreamed, SCHEMA, STREAMED, TABLES } from '../support/small-world.ts';
-import { Stack, type StackOptions, until } from '../support/stack.ts';
-
-const open: Stack[] = [];
-
-async function newStack(options: Partial<StackOptions> = {}): Promise<Stack> {
-  const postgresUrl = inject('postgresUrl');
-  const stack = await Stack.open({ postgresUrl, schema: SCHEMA, tables: TABLES, ...options });
-  open.push(stack);
-  return stack;
-}
-
-afterEach(async () => {
-  for (const stack of open.splice(0)) await stack.close();
-});
+import { expect, test } from 'vitest';
+import {
+  expectEqual,
+  expectStreamed,
+  SCHEMA,
+  STREAMED,
+  smallStack,
+} from '../support/small-world.ts';
+import { until } from '../support/stack.ts';
 
 test('P21: added columns and new tables flow without a new copy', async () => {
-  const stack = await newStack();
+  const stack = await smallStack();
   const fr = await stack.replica('fr', ['FR']);
   const resyncs: string[] = [];
   fr.on('resync', ({ reason }) => resyncs.push(reason));
@@ -36,7 +29,7 @@ test('P21: added columns and new tables flow without a new copy', async () => {
 });
 
 test('P21: a dropped column re-synchronises that table by difference', async () => {
-  const stack = await newStack();
+  const stack = await smallStack();
   const fr = await stack.replica('fr', ['FR']);
   const reasons: string[] = [];
   fr.on('resync', ({ reason }) => reasons.push(reason));
@@ -51,7 +44,7 @@ test('P21: a dropped column re-synchronises that table by difference', async () 
 });
 
 test('P21: a schema change inside a large transaction counts only when it commits', async () => {
-  const stack = await newStack({ schema: SCHEMA + STREAMED });
+  const stack = await smallStack({ schema: SCHEMA + STREAMED });
   const fr = await stack.replica('fr', ['FR']);
   for (const end of ['ROLLBACK', 'COMMIT']) {
     await stack.sql.query(
@@ -68,12 +61,7 @@ test('P21: a schema change inside a large transaction counts only when it commit
 
 test('P21: without the right to install event triggers, schema changes are found in the stream', async () => {
   const role = `r_${Math.random().toString(36).slice(2, 10)}`;
-  const admin = await Stack.open({
-    postgresUrl: inject('postgresUrl'),
-    schema: SCHEMA,
-    tables: TABLES,
-  });
-  open.push(admin);
+  const admin = await smallStack();
   await admin.stop();
   await admin.sql.query(
     `CREATE ROLE ${role} LOGIN REPLICATION PASSWORD 'x'; GRANT CREATE, CONNECT ON DATABASE ${admin.name} TO ${role}; ALTER TABLE city OWNER TO ${role}; ALTER TABLE account OWNER TO ${role}; ALTER TABLE kind OWNER TO ${role}; ALTER PUBLICATION ${admin.name} OWNER TO ${role}; DROP EVENT TRIGGER tidelock_ddl; DROP EVENT TRIGGER tidelock_drop; DROP EVENT TRIGGER tidelock_rewrite; DROP SCHEMA tidelock CASCADE`,
@@ -111,7 +99,7 @@ test('P21: without the right to install event triggers, schema changes are found
 });
 
 test('P20: a lost slot becomes a new timeline, and replicas follow it by difference', async () => {
-  const stack = await newStack();
+  const stack = await smallStack();
   const fr = await stack.replica('fr', ['FR']);
   const before = fr.status.timeline;
   const resyncs: number[] = [];
@@ -130,7 +118,7 @@ test('P20: a lost slot becomes a new timeline, and replicas follow it by differe
 });
 
 test('P20: a table that somebody took out of the publication is copied again', async () => {
-  const stack = await newStack();
+  const stack = await smallStack();
   const fr = await stack.replica('fr', ['FR']);
   const reasons: string[] = [];
   fr.on('resync', ({ reason }) => reasons.push(reason));
@@ -145,7 +133,7 @@ test('P20: a table that somebody took out of the publication is copied again', a
 });
 
 test('P20: a dropped publication starts a new history', async () => {
-  const stack = await newStack();
+  const stack = await smallStack();
   const fr = await stack.replica('fr', ['FR']);
   const timelines: string[] = [];
   fr.on('resync', ({ timeline }) => timelines.push(timeline));

@@ -1,11 +1,11 @@
 /** What the log is kept for, and from where a feed may begin. */
-import { afterEach, expect, inject, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { parseLsn } from '../../src/core/lsn.ts';
 import { DEFAULT_POLICY } from '../../src/engine/engine.ts';
 import { DEFAULT_LIMITS } from '../../src/server/config.ts';
 import { LeapingClock } from '../support/leaping-clock.ts';
-import { SCHEMA, TABLES } from '../support/small-world.ts';
-import { Stack, until } from '../support/stack.ts';
+import { smallStack } from '../support/small-world.ts';
+import { type Stack, until } from '../support/stack.ts';
 
 /** The log looks once a second for what may go; a snapshot without a name holds it for a minute. */
 const LOOK_MS = 1000;
@@ -16,14 +16,11 @@ let clock: LeapingClock;
 
 async function begin(): Promise<void> {
   clock = new LeapingClock();
-  stack = await Stack.open({
-    ...{ postgresUrl: inject('postgresUrl'), schema: SCHEMA, tables: TABLES },
+  stack = await smallStack({
     // Nothing is kept but what somebody holds.
     engine: { policy: { ...DEFAULT_POLICY, keepS: 0 }, clock },
   });
 }
-
-afterEach(() => stack.close());
 
 async function write(id: number): Promise<void> {
   await stack.sql.query(`INSERT INTO city VALUES (${id}, 'new', 'FR', 1)`);
@@ -71,8 +68,7 @@ test('P8, P18: a position ahead of the log is refused as of another history, wit
 });
 
 test('scans for digests in the feed wait in the line of digestsMax', async () => {
-  stack = await Stack.open({
-    ...{ postgresUrl: inject('postgresUrl'), schema: SCHEMA, tables: TABLES },
+  stack = await smallStack({
     server: { limits: { ...DEFAULT_LIMITS, digestsMax: 1 } },
   });
   const holder = await stack.client();

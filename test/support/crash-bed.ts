@@ -6,7 +6,7 @@ import { openReplicaWith, type Replica } from '../../src/replica.ts';
 import { Child } from './child.ts';
 import type { ReplicaNews, ReplicaSettings } from './replica-process.ts';
 import type { ServerNews, ServerSettings } from './server-process.ts';
-import { Stack, until } from './stack.ts';
+import { RETRY_MS_MAX, Stack, until } from './stack.ts';
 import type { Trap } from './trap.ts';
 import {
   type Clients,
@@ -115,6 +115,7 @@ export class CrashBed {
   startReplica(name: string, selectors: readonly string[], trap?: Trap): Child<ReplicaNews> {
     return new Child<ReplicaNews>(REPLICA, {
       ...{ server: this.#address, selectors, file: this.stack.file(name), trap },
+      retryMsMax: RETRY_MS_MAX,
     } satisfies ReplicaSettings);
   }
 
@@ -169,7 +170,7 @@ export class CrashBed {
           if (event.kind === 'mismatch') mismatches.push(JSON.stringify(event.differences));
         },
       },
-      { heartbeatS: 1, leaseReportMs: 50, openBytesMax: 32 * 1024 },
+      { heartbeatS: 1, leaseReportMs: 50, openBytesMax: 32 * 1024, retryMsMax: RETRY_MS_MAX },
     );
   }
 

@@ -3,10 +3,13 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import pg from 'pg';
 import { EmbeddedPostgres } from '../../src/postgres/embedded.ts';
 
 export type OwnPostgres = {
   readonly postgres: EmbeddedPostgres;
+  /** All its processes stand still until the function that it resolves with is called. */
+  freeze(): Promise<() => void>;
   /** Keeps a copy of the server's files as they are; it must be stopped. */
   keepCopy(): void;
   /** Puts the copy in the place of the files; it must be stopped. */
@@ -26,6 +29,7 @@ export async function startOwnPostgres(settings: Record<string, string>): Promis
     const [data, copy] = [join(dir, 'data'), join(dir, 'copy')];
     return {
       postgres,
+      freeze: () => freeze(postgres),
       keepCopy: () => void execFileSync('cp', ['-a', data, copy]), // with owners, unlike cpSync
       goBack: () => {
         rmSync(data, { recursive: true });
@@ -37,4 +41,19 @@ export async function startOwnPostgres(settings: Record<string, string>): Promis
     remove();
     throw error;
   }
+}
+
+/** The postmaster first, so that no process is added to those that are known. */
+async function freeze({ url, pid }: EmbeddedPostgres): Promise<() => void> {
+  const client = new pg.Client(url);
+  client.on('error', () => undefined);
+  await client.connect();
+  process.kill(pid, 'SIGSTOP');
+  const { rows } = await client.query<{ pid: number }>('SELECT pid FROM pg_stat_activity');
+  const pids = rows.map((row) => row.pid);
+  for (const one of pids) process.kill(one, 'SIGSTOP');
+  return () => {
+    for (const one of [pid, ...pids]) process.kill(one, 'SIGCONT');
+    void client.end();
+  };
 }

@@ -12,6 +12,7 @@ export type ReplicaSettings = {
   readonly server: string;
   readonly selectors: readonly string[];
   readonly file: string;
+  readonly retryMsMax: number;
   /** Set from the start on. */
   readonly trap?: Trap | undefined;
 };
@@ -32,7 +33,7 @@ function say(news: ReplicaNews): void {
   process.send?.(news);
 }
 
-async function run({ trap, ...options }: ReplicaSettings): Promise<void> {
+async function run({ trap, retryMsMax, ...options }: ReplicaSettings): Promise<void> {
   const trapdoor = new Trapdoor();
   trapdoor.set(trap);
   process.on('disconnect', () => process.exit());
@@ -48,6 +49,7 @@ async function run({ trap, ...options }: ReplicaSettings): Promise<void> {
     },
     {
       ...{ heartbeatS: 1, leaseReportMs: LEASE_REPORT_MS, openBytesMax: OPEN_BYTES_MAX },
+      retryMsMax,
       crashPoint: trapdoor.pass,
     },
   );

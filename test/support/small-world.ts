@@ -1,6 +1,6 @@
 /** Three small tables with a selector, two and everyone: the world of the end-to-end tests. */
-import { expect } from 'vitest';
-import { type Stack, until } from './stack.ts';
+import { expect, inject, onTestFinished } from 'vitest';
+import { Stack, type StackOptions, until } from './stack.ts';
 
 export const SCHEMA = `
   CREATE TABLE city (id int PRIMARY KEY, name text, country text, people bigint);
@@ -15,6 +15,14 @@ export const SCHEMA = `
 /** Transactions above 64 kB are streamed while they are open. */
 export const STREAMED = `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET logical_decoding_work_mem = ''64kB''', current_database()); END $$;`;
 export const TABLES = { 'public.city': 'country', 'public.account': 'country', 'public.kind': '*' };
+
+/** The small world, running, until the end of the test that asks. */
+export async function smallStack(options: Partial<StackOptions> = {}): Promise<Stack> {
+  const postgresUrl = inject('postgresUrl');
+  const stack = await Stack.open({ postgresUrl, schema: SCHEMA, tables: TABLES, ...options });
+  onTestFinished(() => stack.close());
+  return stack;
+}
 
 /** The replica's file has the rows of these countries, and nothing else. */
 export async function expectEqual(stack: Stack, name: string, countries: string[]): Promise<void> {

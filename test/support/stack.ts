@@ -27,6 +27,9 @@ export type StackOptions = {
   readonly lockstep?: (url: string) => RowStreams;
 };
 
+/** Replicas of tests come back soon; how long they really wait is shown by the machine's own tests. */
+export const RETRY_MS_MAX = 200;
+
 export type Difference = {
   readonly table: string;
   readonly postgres: string;
@@ -157,7 +160,7 @@ export class Stack {
   async replica(name: string, selectors: string[], hooks: ReplicaHooks = {}): Promise<Replica> {
     const replica = await openReplicaWith(
       { server: this.#address, selectors, file: this.file(name) },
-      { heartbeatS: 1, ...hooks },
+      { heartbeatS: 1, retryMsMax: RETRY_MS_MAX, ...hooks },
     );
     this.#replicas.push(replica);
     return replica;
