@@ -63,11 +63,16 @@ export function engineOptionsOf(settings: Settings, url: string): EngineOptions 
     ...{ url, slot, publication, tailBytesMax },
     dir: dataDirOf(settings),
     tables: declarationsOf(settings),
-    replicaIdentity: settings.replicaIdentity ?? (settings.transicator ? 'full' : 'leave'),
+    replicaIdentity: replicaIdentityOf(settings),
     keepsOldRows: settings.transicator,
     policy: { keepS, logBytesMax, leaseS, subscribersMax: streamsMax },
     snapshotWaitMsMax: settings.snapshotWaitS * 1000,
   };
+}
+
+/** Clients of Transicator need the old row of every change. */
+export function replicaIdentityOf({ replicaIdentity, transicator }: Settings): 'full' | 'leave' {
+  return replicaIdentity ?? (transicator ? 'full' : 'leave');
 }
 
 export function declarationsOf({ tables }: Settings): readonly TableDeclaration[] {

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { type ExamineOptions, examineSource } from '../postgres/doctor.ts';
 import type { Finding } from '../postgres/findings.ts';
 import { addSettingFlags, badConfig, loadSettings } from './config-load.ts';
-import { declarationsOf } from './config-parts.ts';
+import { declarationsOf, replicaIdentityOf } from './config-parts.ts';
 
 type DoctorFlags = Readonly<Record<string, unknown>> & {
   readonly config?: string;
@@ -14,10 +14,12 @@ export function register(program: Command): void {
   const command = program
     .command('doctor')
     .description('check that a Postgres can be replicated, and say what to do where it cannot');
-  addSettingFlags(command, ['postgres', 'slot', 'publication', 'tables'])
-    .option('--json', 'print one JSON object')
-    .action(run);
+  addSettingFlags(command, SETTINGS).option('--json', 'print one JSON object').action(run);
 }
+
+const SETTINGS = [
+  ...(['postgres', 'slot', 'publication', 'tables', 'replicaIdentity', 'transicator'] as const),
+];
 
 async function run(flags: DoctorFlags): Promise<void> {
   const findings = await examineSource(optionsOf(flags));
@@ -30,7 +32,8 @@ function optionsOf(flags: DoctorFlags): ExamineOptions {
   const settings = loadSettings({ file: flags.config, environment: process.env, flags });
   const { postgres: url, slot, publication } = settings;
   if (url === undefined) throw badConfig(['postgres: name the database: --postgres <url>']);
-  return { url, slot, publication, declarations: declarationsOf(settings) };
+  const replicaIdentity = replicaIdentityOf(settings);
+  return { url, slot, publication, declarations: declarationsOf(settings), replicaIdentity };
 }
 
 /** One line per finding, what to do below it, and a verdict. */

@@ -11,6 +11,7 @@ import { adviseTable } from './doctor-advice.ts';
 import { type Finding, fail, ok, warn } from './findings.ts';
 import { FIT_SQL, VERSION_MIN } from './fit.ts';
 import { quoteTable } from './names.ts';
+import type { ReplicaIdentityMode } from './replica-identity.ts';
 import { PgSession } from './session.ts';
 import type { TableDeclaration, TableDescription } from './table-fitness.ts';
 
@@ -19,6 +20,8 @@ export type ExamineOptions = {
   readonly slot: string;
   readonly publication: string;
   readonly declarations: readonly TableDeclaration[];
+  /** As the server is to be started. */
+  readonly replicaIdentity: ReplicaIdentityMode;
 };
 
 /** Changes nothing. A Postgres that cannot be reached is a finding too. */
@@ -183,6 +186,8 @@ async function examineTables(
   );
   const findings = described.map((table) => {
     const right = rights.get(table.name);
+    if (isGivenIdentity(table, options) && right?.is_owner === 't')
+      return givenIdentity(table.name);
     if (table.kind !== 'table' || right === undefined) return ofTable(table);
     const check = `table ${table.name}`;
     const sql = quoteTable(table.name);
@@ -226,6 +231,18 @@ async function examinePublication(
   if (row === undefined || row.is_owner === 't') return [];
   const remedy = `ALTER PUBLICATION ${quoteName(publication)} OWNER TO ${quoteName(row.role ?? '')};`;
   return [fail('publication', 'belongs to another role', 'no table can be added to it', remedy)];
+}
+
+/** What is unfit about it is what the server mends at its start. */
+function isGivenIdentity(table: TableDescription, { replicaIdentity }: ExamineOptions): boolean {
+  if (replicaIdentity !== 'full' || table.kind !== 'unfit') return false;
+  return /REPLICA IDENTITY (FULL|DEFAULT)$/.test(table.remedy);
+}
+
+function givenIdentity(name: string): Finding {
+  const meaning =
+    'the server sets it to FULL at its start: updates and deletes write the whole old row';
+  return warn(`table ${name}`, 'its replica identity is not FULL', meaning, '');
 }
 
 function ofTable(table: TableDescription): Finding {

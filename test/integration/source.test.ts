@@ -219,6 +219,7 @@ test('the doctor names what is wrong and the statement that mends it', async () 
     slot: 'doctor',
     publication: 'doctor',
     declarations: [declare('t'), declare('seen'), declare('nowhere')],
+    replicaIdentity: 'leave',
   });
   await db.sql.query(`DROP ROLE ${role}`);
   const level = (check: string) => findings.find((finding) => finding.check === check)?.level;
@@ -236,8 +237,26 @@ test('the doctor names what is wrong and the statement that mends it', async () 
   }
 });
 
+test('the doctor knows what the server itself mends: a replica identity that lacks the selector', async () => {
+  await db.sql.query('CREATE TABLE public.half (id int PRIMARY KEY, who text)');
+  const examine = (replicaIdentity: 'full' | 'leave') =>
+    examineSource({
+      ...{ url: db.url, slot: 'doctor', publication: 'doctor', replicaIdentity },
+      declarations: [declare('half', 'who')],
+    });
+  const levelOf = (findings: Awaited<ReturnType<typeof examine>>) =>
+    findings.find(({ check }) => check === 'table public.half')?.level;
+  expect(levelOf(await examine('leave'))).toBe('fail');
+  expect(levelOf(await examine('full'))).toBe('warn');
+});
+
 test('the doctor reports an unreachable Postgres instead of failing', async () => {
-  const options = { slot: 's', publication: 'p', declarations: [] };
+  const options = {
+    slot: 's',
+    publication: 'p',
+    declarations: [],
+    replicaIdentity: 'leave',
+  } as const;
   const url = 'postgres://a:secret@127.0.0.1:1/x';
   const [finding, ...others] = await examineSource({ url, ...options });
   expect(finding).toMatchObject({ check: 'connection', level: 'fail' });

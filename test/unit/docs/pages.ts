@@ -25,12 +25,20 @@ export function rows(text: string): readonly (readonly string[])[] {
   return text
     .split('\n')
     .filter((line) => /^\| /.test(line))
-    .map((line) => line.split('|').slice(1, -1).map(bare))
+    .map((line) =>
+      line
+        .split(/(?<!\\)\|/)
+        .slice(1, -1)
+        .map(bare),
+    )
     .filter(([first = '']) => !['setting', 'code', 'metric', 'state'].includes(first));
 }
 
 function bare(cell: string): string {
-  return cell.trim().replace(/^`([^`]*)`$/, '$1');
+  return cell
+    .trim()
+    .replace(/^`([^`]*)`$/, '$1')
+    .replaceAll('\\|', '|');
 }
 
 export function fenced(page: string, language: string): readonly string[] {
