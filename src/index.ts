@@ -31,5 +31,11 @@ export {
   type WaitForOptions,
   type WritableReplica,
 } from './replica.ts';
+export {
+  openReplicaSession,
+  type ReplicaSession,
+  type ReplicaSessionOptions,
+  type SessionCommand,
+} from './replica-session.ts';
 export type { SyncOptions, Writing } from './replica-writes.ts';
-export type { LocalDatabase } from './sqlite/local-connection.ts';
+export type { LocalDatabase, StatementResult } from './sqlite/local-connection.ts';

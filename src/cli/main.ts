@@ -10,8 +10,10 @@ import { register as registerDoctor } from './doctor.ts';
 import { register as registerLockstep } from './lockstep.ts';
 import { register as registerReplicate } from './replicate.ts';
 import { register as registerServe } from './serve.ts';
+import { register as registerShell } from './shell.ts';
 import { register as registerStress } from './stress.ts';
 import { register as registerToken } from './token.ts';
+import { register as registerTwoway } from './twoway.ts';
 import { register as registerUninstall } from './uninstall.ts';
 import { register as registerVerify } from './verify.ts';
 
@@ -56,12 +58,14 @@ function createProgram(): Command {
   registerDemo(program);
   registerServe(program);
   registerReplicate(program);
+  registerShell(program);
   registerVerify(program);
   registerDoctor(program);
   registerUninstall(program);
   registerStress(program);
   registerToken(program);
   registerLockstep(program);
+  registerTwoway(program);
   return program;
 }
 

@@ -100,6 +100,19 @@ class PlainReporter implements Reporter {
       case 'warning':
         this.#say(`warning: ${event.message}`);
         return;
+      case 'sent':
+        this.#passing(
+          `sent ${changes(event.changes)} at ${event.position}, ${event.pending} to go`,
+        );
+        return;
+      case 'rejected': {
+        const { operation, table, key, code, message } = event.rejection;
+        this.#say(`refused: ${operation} on ${table} (${key.join(', ')}): ${code}, ${message}`);
+        return;
+      }
+      case 'upload':
+        this.#upload(event);
+        return;
       default: // an error is part of the state that follows it; agreeing digests are no news
     }
   }
@@ -124,6 +137,12 @@ class PlainReporter implements Reporter {
     this.#passing(
       `live at ${event.ts}: ${totals}, the last ${latencyMs(event)} ms after its commit`,
     );
+  }
+
+  #upload({ state, pending }: ReplicaEvent & { kind: 'upload' }): void {
+    if (state.kind === 'idle' || pending === 0) return;
+    const { trouble } = state;
+    this.#say(`${pending} local transactions wait: ${trouble.code}, ${trouble.message}`);
   }
 
   /** News that the next news may overwrite. */
@@ -177,6 +196,10 @@ function copied(receivedBytes: number, totalBytes: number | null): string {
 
 function rows(count: number): string {
   return count === 1 ? '1 row' : `${count} rows`;
+}
+
+function changes(count: number): string {
+  return count === 1 ? '1 change' : `${count} changes`;
 }
 
 /** From Postgres' commit to the commit in the file. Clocks of two machines may differ. */

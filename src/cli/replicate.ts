@@ -2,16 +2,23 @@
 import type { Command } from 'commander';
 import { ServerApi } from '../client/server-api.ts';
 import { HttpTransport } from '../http-transport.ts';
-import { openReplica, type Replica, type ReplicaEvent, TidelockError } from '../index.ts';
+import {
+  openReplica,
+  type Replica,
+  type ReplicaEvent,
+  TidelockError,
+  type WritableReplica,
+} from '../index.ts';
 import { collect, requireOptions, secondsOption, tokenOf } from './options.ts';
 import { createReporter, type Reporter } from './replicate-report.ts';
 import { stopOnSignal } from './stop-signal.ts';
 
 type ReplicateFlags = {
   readonly server: string;
-  readonly selector: readonly string[];
+  readonly selector?: readonly string[];
   readonly db: string;
   readonly token?: string;
+  readonly write?: boolean;
   readonly repair?: boolean;
   readonly once?: boolean;
   readonly timeout?: number;
@@ -29,16 +36,17 @@ export function register(program: Command): void {
     .command('replicate')
     .description('keep a SQLite file equal to the rows of some selectors')
     .option('--server <url>', 'required; address of the server, for example http://127.0.0.1:7700')
-    .option('--selector <selector>', 'required; a subset to hold; repeatable', collect)
+    .option('--selector <selector>', 'required without --write; a subset; repeatable', collect)
     .option('--db <file>', 'required; the SQLite file, made when it does not exist')
     .option('--token <token>', 'JWT, if the server wants one (or TIDELOCK_TOKEN)')
+    .option('--write', 'send what any program writes into the file; subsets are those of the token')
     .option('--repair', 'first compare every row of the file with Postgres, and fetch what differs')
     .option('--once', 'stop when everything that the server has now is in the file')
     .option('--timeout <seconds>', 'with --once: fail after so long', secondsOption)
     .option('--json', 'print every event as one JSON line')
     .addHelpText('after', HELP)
     .action(async (flags: ReplicateFlags, command: Command) => {
-      requireOptions(command, ['server', 'selector', 'db']);
+      requireOptions(command, ['server', ...(flags.write === true ? [] : ['selector']), 'db']);
       await run(flags);
     });
 }
@@ -71,8 +79,8 @@ async function replicate(
   };
   watch.whenCaughtUp(() => void tellMissing({ flags, reporter, signal }));
   try {
-    const { server, selector: selectors, db: file, repair } = flags;
-    const options = { server, selectors, file, token, repair, signal, onEvent };
+    const { server, selector: selectors, db: file, repair, write } = flags;
+    const options = { server, selectors, file, token, repair, write, signal, onEvent };
     const replica = await openReplica(options);
     let status = replica.status;
     try {
@@ -98,10 +106,18 @@ async function catchUp(work: {
 }): Promise<void> {
   const { replica, flags, signal, watch } = work;
   await watch.caughtUp(signal);
+  if (isWritable(replica, flags)) {
+    await replica.sync();
+    return;
+  }
   const api = new ServerApi(new HttpTransport(flags.server, tokenOf(flags.token)));
   const status = (await api.getJson('/v1/status', signal)) as { log?: { upper?: unknown } };
   const upper = status.log?.upper;
   if (typeof upper === 'string') await replica.waitFor(upper);
+}
+
+function isWritable(replica: Replica, flags: ReplicateFlags): replica is WritableReplica {
+  return flags.write === true && 'sync' in replica;
 }
 
 /** Tables that are declared at the server and do not come: nobody would miss them in time. */

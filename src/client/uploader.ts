@@ -69,6 +69,7 @@ export class Uploader {
   #sent = 0;
   #rejected = 0;
   #position: Ts = LSN_ZERO;
+  #isToldIdle = false;
 
   constructor(options: UploaderOptions) {
     this.#options = options;
@@ -286,6 +287,7 @@ export class Uploader {
     const { transactions } = batch;
     const { pending } = local.counts;
     this.#options.onEvent({ kind: 'sent', transactions, changes, position, pending });
+    this.#isToldIdle = false;
     this.#wake();
   }
 
@@ -337,7 +339,10 @@ export class Uploader {
     this.#dispatch({ kind: 'trouble', trouble: { code, message, hint }, jitter });
   }
 
+  /** Looks that find nothing are no news. */
   #tell(state: UploaderState & { kind: 'waiting' | 'idle' }): void {
+    if (state.kind === 'idle' && this.#isToldIdle) return;
+    this.#isToldIdle = state.kind === 'idle';
     const pending = this.#options.local()?.counts.pending ?? 0;
     this.#options.onEvent({ kind: 'upload', state, pending });
   }

@@ -1,10 +1,10 @@
 /**
- * A connection to a two-way replica for the program's own writes: each transaction of it is one local
+ * A connection to a two-way replica for a program's own writes: each transaction of it is one local
  * transaction, which Postgres takes or refuses as a whole.
  *
  * `synchronous = FULL`: until it is sent, a local write is nowhere else, so its commit is synced.
  */
-import { DatabaseSync } from 'node:sqlite';
+import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
 import { TidelockError } from '../core/errors.ts';
 import { inTransaction } from './sql.ts';
 
@@ -14,8 +14,22 @@ export type LocalDatabase = DatabaseSync;
 /** How long a statement waits for another program's transaction. */
 const BUSY_WAIT_MS = 5000;
 
-/** Marks the end of a local transaction, and so the beginning of the next. */
+/** Ends one local transaction and begins the next: what stands before and after it is sent apart. */
 const BOUNDARY_SQL = 'INSERT INTO tidelock_boundary VALUES (1)';
+
+/** Statements that write no rows, or must not stand in a transaction. */
+const NO_WRITE =
+  /^(?:select|values|explain|pragma|savepoint|release|rollback|attach|detach|vacuum|analyze|reindex)\b/i;
+const BEGIN = /^begin\b/i;
+const END = /^(?:commit|end)\b/i;
+
+export type StatementResult = {
+  /** Empty for a statement that has no rows. */
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly SQLOutputValue[])[];
+  /** Rows that a statement without result wrote; null for one with a result. */
+  readonly changes: number | null;
+};
 
 export class LocalConnection {
   readonly database: LocalDatabase;
@@ -34,19 +48,56 @@ export class LocalConnection {
     return inTransaction(this.database, () => {
       this.database.exec(BOUNDARY_SQL);
       const result = work(this.database);
-      if (result instanceof Promise) {
-        result.catch(() => {}); // what it does comes too late, and is refused by SQLite or stands alone
-        throw new TidelockError({
-          code: 'BAD_REQUEST',
-          message: 'a local transaction cannot wait: its function returned a promise',
-          hint: 'fetch first what you need, then write it in a function without await',
-        });
-      }
+      if (result instanceof Promise) throw waits(result);
+      this.database.exec(BOUNDARY_SQL);
       return result;
     });
+  }
+
+  /**
+   * Runs one statement as typed. A local transaction is the statement alone, or what stands between BEGIN and
+   * COMMIT.
+   */
+  run(sql: string): StatementResult {
+    const { database } = this;
+    const text = withoutComments(sql);
+    if (BEGIN.test(text)) {
+      const result = this.#run(sql);
+      database.exec(BOUNDARY_SQL);
+      return result;
+    }
+    if (END.test(text) && database.isTransaction) database.exec(BOUNDARY_SQL);
+    const isAlone = database.isTransaction || END.test(text) || NO_WRITE.test(text);
+    return isAlone ? this.#run(sql) : this.transaction(() => this.#run(sql));
   }
 
   close(): void {
     if (this.database.isOpen) this.database.close();
   }
+
+  #run(sql: string): StatementResult {
+    const statement = this.database.prepare(sql);
+    statement.setReadBigInts(true);
+    const columns = statement.columns().map(({ name }) => name);
+    if (columns.length === 0) {
+      return { columns, rows: [], changes: Number(statement.run().changes) };
+    }
+    statement.setReturnArrays(true);
+    const rows = statement.all() as unknown as SQLOutputValue[][];
+    return { columns, rows, changes: null };
+  }
+}
+
+/** The statement from its first word on. */
+function withoutComments(sql: string): string {
+  return sql.replace(/^(?:\s+|--[^\n]*\n|\/\*[\s\S]*?\*\/)+/, '');
+}
+
+function waits(result: Promise<unknown>): TidelockError {
+  result.catch(() => {}); // what it does comes too late
+  return new TidelockError({
+    code: 'BAD_REQUEST',
+    message: 'a local transaction cannot wait: its function returned a promise',
+    hint: 'fetch first what you need, then write it in a function without await',
+  });
 }

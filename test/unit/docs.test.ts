@@ -12,6 +12,7 @@ import { register as registerDemo } from '../../src/cli/demo.ts';
 import { register as registerDoctor } from '../../src/cli/doctor.ts';
 import { register as registerReplicate } from '../../src/cli/replicate.ts';
 import { register as registerServe } from '../../src/cli/serve.ts';
+import { register as registerShell } from '../../src/cli/shell.ts';
 import { register as registerToken } from '../../src/cli/token.ts';
 import { register as registerUninstall } from '../../src/cli/uninstall.ts';
 import { register as registerVerify } from '../../src/cli/verify.ts';
@@ -84,7 +85,8 @@ function checkSettings(page: string): readonly string[] {
 function checkCommands(page: string): readonly string[] {
   const program = new Command();
   const all = [registerServe, registerReplicate, registerVerify, registerDoctor, registerToken];
-  for (const register of [...all, registerUninstall, registerDemo]) register(program);
+  for (const register of [...all, registerUninstall, registerDemo, registerShell])
+    register(program);
   const settings = new Set(SETTING_LIST.map(({ flagName }) => `--${flagName}`));
   const code = program.commands.flatMap((command) => [
     command.name(),

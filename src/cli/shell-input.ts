@@ -1,0 +1,83 @@
+/** Cuts what is typed into statements and dot commands. Pure. */
+
+export type ShellInput =
+  | { readonly kind: 'statement'; readonly text: string; readonly line: number }
+  | { readonly kind: 'command'; readonly words: readonly string[]; readonly line: number };
+
+/** What opens something in which a semicolon ends nothing, and what closes it. */
+const CLOSED_BY: Readonly<Record<string, string>> = {
+  "'": "'",
+  '"': '"',
+  '`': '`',
+  '[': ']',
+  '--': '\n',
+  '/*': '*/',
+};
+
+export class ShellReader {
+  #text = '';
+  #line = 0;
+  #startLine = 1;
+
+  /** True in the middle of a statement. */
+  get isOpen(): boolean {
+    return this.#text.trim() !== '';
+  }
+
+  /** One more line; what it completes. */
+  push(line: string): readonly ShellInput[] {
+    this.#line += 1;
+    if (!this.isOpen) {
+      this.#text = '';
+      this.#startLine = this.#line;
+      if (line.startsWith('.')) {
+        return [{ kind: 'command', words: line.slice(1).trim().split(/\s+/), line: this.#line }];
+      }
+    }
+    this.#text += `${line}\n`;
+    return this.#complete();
+  }
+
+  /** What stands there without a semicolon is a statement too when the input ends. */
+  end(): readonly ShellInput[] {
+    const text = this.#text;
+    this.#text = '';
+    return isNothing(text) ? [] : [{ kind: 'statement', text: text.trim(), line: this.#startLine }];
+  }
+
+  /** Forgets a statement that is not complete. */
+  clear(): void {
+    this.#text = '';
+  }
+
+  #complete(): readonly ShellInput[] {
+    const inputs: ShellInput[] = [];
+    for (let end = statementEnd(this.#text); end > 0; end = statementEnd(this.#text)) {
+      const text = this.#text.slice(0, end);
+      if (!isNothing(text))
+        inputs.push({ kind: 'statement', text: text.trim(), line: this.#startLine });
+      this.#text = this.#text.slice(end);
+      this.#startLine = this.#line;
+    }
+    return inputs;
+  }
+}
+
+/** Just after the first semicolon that ends a statement; 0 when there is none. A doubled quote closes and opens. */
+function statementEnd(text: string): number {
+  for (let index = 0; index < text.length; index += 1) {
+    const char = text.charAt(index);
+    if (char === ';') return index + 1;
+    const opened = char in CLOSED_BY ? char : text.slice(index, index + 2);
+    const closing = CLOSED_BY[opened];
+    if (closing === undefined) continue;
+    const end = text.indexOf(closing, index + opened.length);
+    if (end < 0) return 0;
+    index = end + closing.length - 1;
+  }
+  return 0;
+}
+
+function isNothing(text: string): boolean {
+  return text.replace(/--[^\n]*|\/\*[\s\S]*?\*\/|[\s;]+/g, '') === '';
+}

@@ -1,0 +1,210 @@
+/** `tidelock shell`: SQL on a two-way replica, with synchronisation in the background and by command. */
+import { createInterface, type Interface } from 'node:readline';
+import type { Command } from 'commander';
+import type { LocalRejection } from '../client/store.ts';
+import { messageOf, TidelockError } from '../core/errors.ts';
+import { openReplicaSession, type ReplicaSession } from '../replica-session.ts';
+import { collect, secondsOption, tokenOf } from './options.ts';
+import { type ShellInput, ShellReader } from './shell-input.ts';
+import { jsonText, tableText } from './shell-print.ts';
+
+type ShellFlags = {
+  readonly server: string;
+  readonly token?: string;
+  readonly selector?: readonly string[];
+  readonly timeout?: number;
+  readonly json?: boolean;
+};
+
+const DEFAULT_SERVER = 'http://127.0.0.1:7700';
+
+const HELP = `
+Statements end with ; and one of them, or what stands between BEGIN and COMMIT, is a local transaction: Postgres
+takes or refuses it as a whole. It is sent in the background, also later when there is no server now.
+  .sync                send what was written here, then fetch what is in Postgres
+  .send, .check        one of the two
+  .pending             local transactions that are not sent
+  .rejected [clear]    writes that Postgres refused and that were taken back here
+  .tables              the tables
+  .schema [TABLE]      their definitions
+  .quit                the end, also Ctrl-D
+In SQL: tidelock_send(), tidelock_check(), tidelock_sync(), tidelock_uuid()
+`;
+
+export function register(program: Command): void {
+  program
+    .command('shell')
+    .description('SQL on a replica that writes: local, offline, synchronised')
+    .argument('<file>', 'the SQLite file, made when it does not exist')
+    .option('--server <url>', 'address of the server', DEFAULT_SERVER)
+    .option('--token <token>', 'JWT, if the server wants one (or TIDELOCK_TOKEN)')
+    .option('--selector <selector>', 'a subset to hold; default: what the token permits', collect)
+    .option('--timeout <seconds>', 'how long .sync and its like wait; default 30', secondsOption)
+    .option('--json', 'print every row as one JSON line')
+    .addHelpText('after', HELP)
+    .action(async (file: string, flags: ShellFlags) => {
+      await run(file, flags);
+    });
+}
+
+async function run(file: string, flags: ShellFlags): Promise<void> {
+  const isTerminal = process.stdin.isTTY === true;
+  const session = await openReplicaSession({
+    ...{ file, server: flags.server, token: tokenOf(flags.token), selectors: flags.selector },
+    timeoutMs: flags.timeout === undefined ? undefined : flags.timeout * 1000,
+    onNews: (text) => isTerminal && process.stderr.write(`\r${text}\n`),
+  });
+  const input = createInterface({
+    ...{ input: process.stdin, output: process.stdout, terminal: isTerminal },
+  });
+  const shell = new Shell(session, { isJson: flags.json === true, isTerminal });
+  try {
+    await shell.run(input);
+  } finally {
+    input.close();
+    await session.close();
+  }
+}
+
+class Shell {
+  readonly #session: ReplicaSession;
+  readonly #flags: { readonly isJson: boolean; readonly isTerminal: boolean };
+  readonly #reader = new ShellReader();
+  #isEnded = false;
+
+  constructor(
+    session: ReplicaSession,
+    flags: { readonly isJson: boolean; readonly isTerminal: boolean },
+  ) {
+    this.#session = session;
+    this.#flags = flags;
+  }
+
+  /** Reads to the end. From a terminal errors are told; otherwise the first one ends it. */
+  async run(input: Interface): Promise<void> {
+    input.on('SIGINT', () => {
+      this.#reader.clear();
+      process.stdout.write('\n');
+      this.#prompt(input);
+    });
+    this.#prompt(input);
+    for await (const line of input) {
+      this.#take(this.#reader.push(line));
+      if (this.#isEnded) return;
+      this.#prompt(input);
+    }
+    this.#take(this.#reader.end());
+  }
+
+  #prompt(input: Interface): void {
+    if (!this.#flags.isTerminal) return;
+    input.setPrompt(this.#reader.isOpen ? '     ...> ' : 'tidelock> ');
+    input.prompt();
+  }
+
+  #take(inputs: readonly ShellInput[]): void {
+    for (const input of inputs) {
+      if (this.#isEnded) return;
+      try {
+        if (input.kind === 'statement') this.#print(this.#session.run(input.text));
+        else this.#command(input.words);
+      } catch (error) {
+        this.#fail(error, input.line);
+      }
+    }
+  }
+
+  #command([name = '', argument]: readonly string[]): void {
+    switch (name) {
+      case 'send':
+      case 'check':
+      case 'sync':
+        this.#say(JSON.stringify(this.#session.call(name)));
+        return;
+      case 'pending':
+        this.#say(String(this.#session.call('pending')));
+        return;
+      case 'rejected':
+        this.#rejected(argument === 'clear');
+        return;
+      case 'tables':
+        this.#print(this.#session.run(`${TABLES_SQL} ORDER BY name`));
+        return;
+      case 'schema':
+        this.#schema(argument);
+        return;
+      case 'help':
+        this.#say(HELP.trim());
+        return;
+      case 'quit':
+      case 'exit':
+        this.#isEnded = true;
+        return;
+      default:
+        throw new TidelockError({
+          code: 'BAD_REQUEST',
+          message: `there is no command .${name}`,
+          hint: '.help names them',
+        });
+    }
+  }
+
+  #rejected(isCleared: boolean): void {
+    if (isCleared) {
+      this.#session.call('forget');
+      return;
+    }
+    const rejections = this.#session.call('rejected') as readonly LocalRejection[];
+    const columns = ['operation', 'table', 'key', 'code', 'message', 'rejected at'];
+    const rows = rejections.map(({ operation, table, key, code, message, rejectedAt }) => [
+      operation,
+      table,
+      key.join(', '),
+      code,
+      message,
+      rejectedAt,
+    ]);
+    this.#print({ columns, rows, changes: null });
+  }
+
+  #schema(table: string | undefined): void {
+    const condition = table === undefined ? '' : ` AND tbl_name = '${table.replaceAll("'", "''")}'`;
+    const { rows } = this.#session.run(`${SCHEMA_SQL}${condition} ORDER BY tbl_name, type DESC`);
+    for (const [sql] of rows) this.#say(`${String(sql)};`);
+  }
+
+  #print(result: Parameters<typeof tableText>[0]): void {
+    process.stdout.write(this.#flags.isJson ? jsonText(result) : tableText(result));
+  }
+
+  #say(text: string): void {
+    process.stdout.write(`${text}\n`);
+  }
+
+  #fail(error: unknown, line: number): void {
+    if (!this.#flags.isTerminal) throw atLine(error, line);
+    const code = error instanceof TidelockError ? `${error.code}: ` : '';
+    process.stderr.write(`error ${code}${messageOf(error)}\n`);
+    if (error instanceof TidelockError && error.hint !== undefined) {
+      process.stderr.write(`  what to do: ${error.hint}\n`);
+    }
+  }
+}
+
+/** Tables of the user's own: not SQLite's, not ours. */
+const OWN = `name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND tbl_name NOT LIKE 'tidelock\\_%' ESCAPE '\\'
+  AND tbl_name NOT LIKE 'tidelock.%'`;
+const TABLES_SQL = `SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND ${OWN}`;
+const SCHEMA_SQL = `SELECT sql FROM sqlite_schema
+  WHERE sql IS NOT NULL AND type IN ('table', 'index', 'view') AND ${OWN}`;
+
+/** What SQLite says about a statement is the user's to mend; ours keeps its code. */
+function atLine(error: unknown, line: number): TidelockError {
+  const isOurs = error instanceof TidelockError;
+  return new TidelockError({
+    code: isOurs ? error.code : 'BAD_REQUEST',
+    message: `line ${line}: ${messageOf(error)}`,
+    hint: isOurs ? error.hint : undefined,
+    cause: error,
+  });
+}
