@@ -46,7 +46,7 @@ export type ExactSnapshotOptions = {
   readonly signal: AbortSignal;
 };
 
-/** A schema change between the locks and the position makes the snapshot useless: try again. */
+/** A schema change, or a cut of the log, between the locks and the position makes the snapshot useless: try again. */
 const TRIES_MAX = 5;
 
 /** Throws `SOURCE_DOWN`, `TIMEOUT` (the log does not catch up), `NOT_READY`. */
@@ -57,8 +57,8 @@ export async function openExactSnapshot(options: ExactSnapshotOptions): Promise<
   }
   throw new TidelockError({
     code: 'BUSY',
-    message: `the schema changed during each of ${TRIES_MAX} snapshots`,
-    hint: 'try again when the schema rests',
+    message: `the schema changed, or the log was cut, during each of ${TRIES_MAX} snapshots`,
+    hint: 'try again when the schema rests; a log that is cut so often needs more room (logBytesMax)',
   });
 }
 
@@ -66,7 +66,9 @@ async function tryOpen(options: ExactSnapshotOptions): Promise<ExactSnapshot | n
   const { core, url, selectors, signal } = options;
   const { store } = core.tail;
   const before = options.tables();
-  const release = core.hold('snapshot', store.since);
+  const { since } = store;
+  const timeline = timelineOf(store);
+  const release = core.hold('snapshot', since);
   let transaction: SnapshotTransaction | null = null;
   try {
     transaction = await openSnapshot({ url, tables: before.map(({ name }) => name) });
@@ -74,9 +76,10 @@ async function tryOpen(options: ExactSnapshotOptions): Promise<ExactSnapshot | n
     if (transaction.serverStart !== options.serverStart()) throw isNotStreaming();
     const visibility = visibilityOf(transaction);
     const groups = lateGroups(store.heads, visibility);
-    const timeline = timelineOf(store);
     const isSettled = JSON.stringify(before) === JSON.stringify(options.tables());
-    if (!isSettled || timeline === null) {
+    // The log's byte limit breaks any hold: late transactions may be gone.
+    const isWhole = store.since === since || store.purgedTxid < visibility.xmin;
+    if (!isSettled || !isWhole || timeline === null || timeline !== timelineOf(store)) {
       await transaction.close();
       release();
       return null;

@@ -128,12 +128,15 @@ export class LogStream {
     const { table, selectors } = this.#request;
     const splitter = new LineSplitter();
     let ts: Lsn | null = null;
+    let timeline = '';
     const chunks = this.#engine.snapshotLines({ selectors, replica: undefined, signal });
     for await (const chunk of chunks) {
       const lines: string[] = [];
       for (const line of splitter.push(chunk)) {
-        if (line.type === 'snapshot_completed') ts = parseLsn(String(line.ts), 'ts');
-        else if (line.table === table.name) lines.push(...copiedLines(table, line));
+        if (line.type === 'snapshot_completed') {
+          ts = parseLsn(String(line.ts), 'ts');
+          timeline = String(line.timeline);
+        } else if (line.table === table.name) lines.push(...copiedLines(table, line));
       }
       await this.#write(lines);
     }
@@ -143,6 +146,7 @@ export class LogStream {
       { selectors, since: null, snapshot: null, changesMax: 0 },
       signal,
     );
+    if (timeline !== this.#engine.status().timeline) throw otherHistory();
     const since = { history: reading.last.history, ts: ts as Ts, index: INDEX_MAX };
     this.#since = formatSequence(since);
     this.#control('snapshot_completed');
@@ -212,6 +216,14 @@ export class LogStream {
     if (!this.#sink.isOpen || !this.#request.isFollowing) return;
     this.#heartbeat = setTimeout(() => this.#beat(), this.#request.heartbeatMs);
   }
+}
+
+function otherHistory(): TidelockError {
+  return new TidelockError({
+    code: 'TIMELINE_CHANGED',
+    message: 'a new history of the database began while the table was copied',
+    hint: 'begin again',
+  });
 }
 
 /** A function, because the compiler believes that what was false stays false. */
