@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { READ_FAULTS } from '../bench/proxy/fault-proxy.ts';
 import { PLANT_VARIABLE, plantedBug } from '../bench/stress/bugs/catalog.ts';
 import { exitCodeOf } from '../bench/stress/bugs/exit-code.ts';
 import type { RunFile } from '../bench/stress/evidence.ts';
@@ -40,9 +41,12 @@ const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const PROGRAM = join(ROOT, 'bin', 'tidelock');
 
 const HELP = `
-Faults: none, gentle, harsh, or names with commas between them:
+Faults: none, gentle, harsh, network, or names with commas between them:
   ${FAULTS.slice(0, 5).join(', ')},
   ${FAULTS.slice(5).join(', ')}
+By a proxy between each receiver and the server (network is all of these):
+  ${READ_FAULTS.slice(0, 6).join(', ')},
+  ${READ_FAULTS.slice(6).join(', ')}
 The same seed draws the same transactions and the same faults.
 
 Examples:
@@ -71,7 +75,7 @@ export function register(stress: Command): void {
       seedOption,
     )
     .addOption(
-      new Option('--faults <faults>', 'none, gentle, harsh, or a list')
+      new Option('--faults <faults>', 'none, gentle, harsh, network, or a list')
         .argParser(faultsOption)
         .default(faultsOption('none'), 'none'),
     )
@@ -163,7 +167,9 @@ function optionsOf(flags: Flags): StressOptions {
 function faultsOption(text: string): Flags['faults'] {
   const choice = choiceOf(text);
   if (choice !== undefined) return { text, choice };
-  throw new InvalidArgumentError(`none, gentle, harsh, or a list of: ${FAULTS.join(', ')}.`);
+  throw new InvalidArgumentError(
+    `none, gentle, harsh, network, or a list of: ${[...FAULTS, ...READ_FAULTS].join(', ')}.`,
+  );
 }
 
 function packageVersion(): string {

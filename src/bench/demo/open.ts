@@ -151,6 +151,7 @@ function startReceivers(
   for (const folder of ['replicas', 'logs']) mkdirSync(join(dir, folder), { recursive: true });
   const receivers = selectors.map((replica) => {
     const receiver = new ReceiverProcess({
+      proxy: null,
       ...{ launch, evidence, server, replica, selectors: [replica], tables: EVIDENCE_TABLES },
       ...{ protocol: 'native', bug: null, onEnds: () => undefined },
       ...{ file: fileOf(dir, replica), logFile: join(dir, 'logs', `${replica}.log`) },

@@ -2,9 +2,11 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { TidelockError } from '../../core/errors.ts';
+import { FaultProxy } from '../proxy/fault-proxy.ts';
 import { Admin } from './admin.ts';
 import { type Cluster, ServerProcess, startPostgres } from './cluster.ts';
 import { type Oracle, startOracle } from './oracle/oracle.ts';
+import { isOfNetwork } from './plan.ts';
 import { fileOf, ReceiverProcess } from './receiver-process.ts';
 import { replicaNames, type Stage } from './run.ts';
 import {
@@ -93,18 +95,20 @@ async function makeAccounts(admin: Admin, { options, evidence }: Stage): Promise
 }
 
 /** Starts all receivers at once. They race the senders for their first copy. */
-export function openReceivers(
+export async function openReceivers(
   stage: Stage,
   cluster: Cluster,
   onEnds: (replica: string, ends: readonly (readonly [number, number])[]) => void,
-): readonly ReceiverProcess[] {
+): Promise<readonly ReceiverProcess[]> {
   const { options, evidence, closers } = stage;
   const { dir, launch, protocol } = options;
+  const proxies = await openProxies(stage, cluster);
   for (const folder of ['replicas', 'logs']) mkdirSync(join(dir, folder), { recursive: true });
   const receivers = replicaNames(options.receivers).map(
     (replica, index) =>
       new ReceiverProcess({
-        ...{ launch, evidence, replica, protocol, onEnds, server: cluster.server },
+        ...{ launch, evidence, replica, protocol, onEnds },
+        ...{ proxy: proxies[index] ?? null, server: proxies[index]?.url ?? cluster.server },
         ...{ selectors: selectorsOf(index, options), tables: STRESS_TABLES, bug: options.bug },
         ...{ file: fileOf(dir, replica), logFile: join(dir, 'logs', `${replica}.log`) },
       }),
@@ -114,4 +118,20 @@ export function openReceivers(
   });
   for (const receiver of receivers) receiver.start();
   return receivers;
+}
+
+/** One for each receiver when the plan may need it; else none: nothing stands in the way of a calm run. */
+async function openProxies(
+  { options, closers }: Stage,
+  cluster: Cluster,
+): Promise<readonly FaultProxy[]> {
+  const { faults, receivers, seed } = options;
+  if (!faults.faults.some(isOfNetwork)) return [];
+  const proxies: FaultProxy[] = [];
+  for (let index = 0; index < receivers; index++) {
+    const proxy = await FaultProxy.start({ target: cluster.server, seed: seed + index });
+    closers.add(() => proxy.close());
+    proxies.push(proxy);
+  }
+  return proxies;
 }

@@ -2,6 +2,7 @@
  * Which fault comes when, drawn from the seed before the run. Two lanes run side by side: one for Postgres,
  * connections and the server, one for the receivers; within a lane one fault ends before the next begins.
  */
+import { type NetworkFault, READ_FAULTS } from '../proxy/fault-proxy.ts';
 import { SeededRandom } from '../random.ts';
 
 const SERVER_FAULTS = [
@@ -16,8 +17,8 @@ const SERVER_FAULTS = [
 export const RECEIVER_FAULTS = ['kill-receiver', 'freeze-receiver', 'forget-receiver'] as const;
 export const FAULTS = [...SERVER_FAULTS, ...RECEIVER_FAULTS] as const;
 /** Only by name: what is lost with a slot is lost to the stream, and made good by copies. */
-const NAMED_FAULTS = [...FAULTS, 'drop-slot'] as const;
-export type FaultName = (typeof NAMED_FAULTS)[number];
+const NAMED_FAULTS: readonly FaultName[] = [...FAULTS, 'drop-slot', ...READ_FAULTS];
+export type FaultName = (typeof FAULTS)[number] | 'drop-slot' | NetworkFault;
 
 /** What `gentle` is made of: nothing loses its memory. */
 const GENTLE: readonly FaultName[] = [
@@ -34,16 +35,30 @@ export type FaultChoice = {
 const HARSH_GAP_MS = 2500;
 const GENTLE_GAP_MS = 6000;
 
-/** `none`, `gentle`, `harsh`, or names with commas between them; undefined when it is none of these. */
+/**
+ * `none`, `gentle`, `harsh`, `network` (what a proxy can do between a receiver and the server), or names with
+ * commas between them; undefined when it is none of these.
+ */
 export function choiceOf(text: string): FaultChoice | undefined {
   if (text === 'none') return { faults: [], gapMs: HARSH_GAP_MS };
   if (text === 'gentle') return { faults: GENTLE, gapMs: GENTLE_GAP_MS };
   if (text === 'harsh') return { faults: FAULTS, gapMs: HARSH_GAP_MS };
+  if (text === 'network') return { faults: READ_FAULTS, gapMs: HARSH_GAP_MS };
   const names = text.split(',').map((name) => name.trim());
   const faults = names.filter((name): name is FaultName =>
     NAMED_FAULTS.some((fault) => fault === name),
   );
   return faults.length === names.length ? { faults, gapMs: HARSH_GAP_MS } : undefined;
+}
+
+/** True for what befalls one receiver. */
+export function isOfReceiver(fault: FaultName): boolean {
+  return RECEIVER_FAULTS.some((name) => name === fault) || isOfNetwork(fault);
+}
+
+/** True for what a proxy in front of a receiver does. */
+export function isOfNetwork(fault: FaultName): fault is NetworkFault {
+  return READ_FAULTS.some((name) => name === fault);
 }
 
 export type PlannedFault = {
@@ -76,7 +91,7 @@ export function drawPlan(options: PlanOptions): readonly PlannedFault[] {
     options.faults.filter((fault) => lane.includes(fault));
   const planned = [
     ...drawLane(options, of([...SERVER_FAULTS, 'drop-slot']), random),
-    ...drawLane(options, of(RECEIVER_FAULTS), random),
+    ...drawLane(options, options.faults.filter(isOfReceiver), random),
   ];
   return planned
     .sort((a, b) => a.atMs - b.atMs)
@@ -113,7 +128,7 @@ function drawLane(
 }
 
 function targetOf(fault: FaultName, receivers: readonly string[], random: SeededRandom): string {
-  if (RECEIVER_FAULTS.some((name) => name === fault)) return random.pick(receivers);
+  if (isOfReceiver(fault)) return random.pick(receivers);
   if (fault === 'drop-senders') return 'senders';
   return fault.endsWith('-server') ? 'server' : 'postgres';
 }

@@ -1,5 +1,6 @@
 /** Faults of a receiver. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { NetworkFault } from '../proxy/fault-proxy.ts';
 import { isAlive } from './launched.ts';
 import type { ReceiverProcess } from './receiver-process.ts';
 import type { FaultWork } from './server-faults.ts';
@@ -46,4 +47,22 @@ export async function forgetReceiver(work: FaultWork, receiver: ReceiverProcess)
   const anew = await receiver.forget(stage.signal);
   if (receiver.copies > copies)
     log.saw(`threw away what it had at ${position}, new copy at ${anew}`);
+}
+
+/** Something between the receiver and the server, for a while. */
+export async function disturbReceiver(
+  work: FaultWork,
+  receiver: ReceiverProcess,
+  fault: NetworkFault,
+): Promise<void> {
+  const { log, stage, planned } = work;
+  await receiver.ready(stage.signal);
+  const { proxy } = receiver;
+  if (proxy === null) return;
+  proxy.inject(fault);
+  try {
+    await sleep(planned.holdMs, undefined, { signal: stage.signal });
+  } finally {
+    for (const effect of await proxy.heal()) log.saw(effect);
+  }
 }

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { TidelockError } from '../../core/errors.ts';
 import { parseLsn } from '../../core/lsn.ts';
+import type { FaultProxy } from '../proxy/fault-proxy.ts';
 import { until } from '../until.ts';
 import type { BugName } from './bugs/catalog.ts';
 import type { EvidenceTable } from './evidence.ts';
@@ -24,6 +25,8 @@ export type ReceiverProcessOptions = {
   readonly file: string;
   readonly logFile: string;
   readonly onEnds: (replica: string, ends: readonly (readonly [number, number])[]) => void;
+  /** What stands at `server`; null: the server itself. */
+  readonly proxy: FaultProxy | null;
 };
 
 /** A local transaction that a receiver tells of. */
@@ -73,6 +76,10 @@ export class ReceiverProcess {
 
   get process(): Launched | null {
     return this.#launched;
+  }
+
+  get proxy(): FaultProxy | null {
+    return this.#options.proxy;
   }
 
   get life(): number {

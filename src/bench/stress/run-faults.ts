@@ -3,8 +3,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { together } from '../until.ts';
 import { statusOf } from './cluster.ts';
 import { FaultLog, isHealed } from './fault-log.ts';
-import { type FaultName, type PlannedFault, RECEIVER_FAULTS } from './plan.ts';
-import { forgetReceiver, freezeReceiver, killReceiver } from './receiver-faults.ts';
+import { isOfNetwork, isOfReceiver, type PlannedFault } from './plan.ts';
+import {
+  disturbReceiver,
+  forgetReceiver,
+  freezeReceiver,
+  killReceiver,
+} from './receiver-faults.ts';
 import type { ReceiverProcess } from './receiver-process.ts';
 import type { Running, Setting } from './run.ts';
 import {
@@ -31,7 +36,10 @@ export type When = {
 
 export async function runFaults(stage: Setting, running: Running, when: When): Promise<void> {
   const { plan, endMs } = when;
-  const lanes = [plan.filter((planned) => !isOfReceiver(planned)), plan.filter(isOfReceiver)];
+  const lanes = [
+    plan.filter(({ fault }) => !isOfReceiver(fault)),
+    plan.filter(({ fault }) => isOfReceiver(fault)),
+  ];
   const fromMs = stage.evidence.now();
   await together(
     stage.signal,
@@ -46,10 +54,6 @@ export async function runFaults(stage: Setting, running: Running, when: When): P
       }
     }),
   );
-}
-
-function isOfReceiver({ fault }: PlannedFault): boolean {
-  return RECEIVER_FAULTS.some((name) => name === fault);
 }
 
 /** What became of a fault. */
@@ -81,7 +85,7 @@ export async function runFault(
   const before = (await statusOf(running.cluster.server))?.counters.redelivered ?? 0;
   await perform(work);
   const isWell = await isHealed(() => heal(work));
-  if (!isOfReceiver(planned)) await redeliveredSince(work, before);
+  if (!isOfReceiver(planned.fault)) await redeliveredSince(work, before);
   log.end(isWell);
   return { planned, effects: log.effects, isHealed: isWell, ms: log.ms, why: null };
 }
@@ -90,7 +94,7 @@ export async function runFault(
 function lineOf({ planned, effects, isHealed, ms, why }: FaultOutcome): string {
   const { fault, target } = planned;
   if (why !== null) return `${fault}: NOT EXERCISED, ${why}`;
-  const where = isOfReceiver(planned) ? `${fault} ${target}` : fault;
+  const where = isOfReceiver(fault) ? `${fault} ${target}` : fault;
   const what = effects.join('; ') || 'NO EFFECT SEEN';
   return `${where}: ${what}; ${isHealed ? `healed after ${ms} ms` : 'NOT HEALED IN TIME'}`;
 }
@@ -111,7 +115,9 @@ function performerOf({ fault, target }: PlannedFault, running: Running): Perform
   const receiver = running.receivers.find(({ replica }) => replica === target);
   const ofReceiver = (perform: typeof killReceiver): Perform | string =>
     receiver === undefined ? `there is no ${target}` : (work) => perform(work, receiver);
-  const performers: Readonly<Record<FaultName, Perform | string>> = {
+  if (isOfNetwork(fault))
+    return ofReceiver((work, disturbed) => disturbReceiver(work, disturbed, fault));
+  const performers: Readonly<Record<typeof fault, Perform | string>> = {
     'kill-postgres': ofPostgres(killPostgres),
     'restart-postgres': ofPostgres(restartPostgres),
     'freeze-postgres': ofPostgres(freezePostgres),

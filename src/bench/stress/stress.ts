@@ -72,7 +72,7 @@ async function work(stage: Stage, plan: readonly PlannedFault[]): Promise<Settle
   const { options, evidence, report, closers, signal } = stage;
   const { cluster, admin, oracle } = await openCluster(stage);
   const senders = openSenders(stage, cluster.url);
-  const receivers = openReceivers(stage, cluster, (replica, ends) => {
+  const receivers = await openReceivers(stage, cluster, (replica, ends) => {
     for (const [id, group] of ends) senders[senderOf(id)]?.acknowledge(group, replica);
   });
   const running: Running = { cluster, admin, senders, receivers };

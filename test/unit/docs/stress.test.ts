@@ -1,6 +1,7 @@
 /** Holds docs/stress.md against the code. */
 import { Command } from 'commander';
 import { expect, test } from 'vitest';
+import { NETWORK_FAULTS } from '../../../src/bench/proxy/fault-proxy.ts';
 import { BUGS, PLANT_VARIABLE } from '../../../src/bench/stress/bugs/catalog.ts';
 import { STREAMS } from '../../../src/bench/stress/evidence.ts';
 import { PROPERTIES } from '../../../src/bench/stress/judge/findings.ts';
@@ -30,6 +31,11 @@ test('names every stream', () => {
   const stated = rows(section(PAGE, '## Evidence')).map(([name = '']) => name);
   const isFile = (name: string): boolean => name.endsWith('.jsonl');
   expect(differences(stated.filter(isFile), Object.values(STREAMS))).toEqual([]);
+});
+
+test('names every fault of the proxy', () => {
+  const stated = rows(section(PAGE, '## Faults of the network')).map(([name = '']) => name);
+  expect(differences(stated.slice(1), NETWORK_FAULTS)).toEqual([]);
 });
 
 test('names every planted bug with the property that catches it', () => {

@@ -1,10 +1,12 @@
 /** The fault plan is drawn before the run, and the seed decides it. */
 import { expect, test } from 'vitest';
+import { READ_FAULTS } from '../../../../src/bench/proxy/fault-proxy.ts';
 import {
   choiceOf,
   drawPlan,
   FAULTS,
   type FaultChoice,
+  isOfNetwork,
   RECEIVER_FAULTS,
 } from '../../../../src/bench/stress/plan.ts';
 
@@ -51,4 +53,12 @@ test('ids are unique, times ascend, faults of a receiver name one', () => {
     const isOfReceiver = RECEIVER_FAULTS.some((name) => name === fault);
     expect(RECEIVERS.includes(target)).toBe(isOfReceiver);
   }
+});
+
+test('the faults of a proxy befall receivers, and only when they are asked for', () => {
+  const drawn = plan(4, 'network');
+  expect(new Set(drawn.map(({ fault }) => fault))).toEqual(new Set(READ_FAULTS));
+  expect(drawn.every(({ target }) => RECEIVERS.includes(target))).toBe(true);
+  expect(plan(4, 'harsh').some(({ fault }) => isOfNetwork(fault))).toBe(false);
+  expect(choiceOf('net-reset,kill-server')?.faults).toEqual(['net-reset', 'kill-server']);
 });
