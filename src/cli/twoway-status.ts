@@ -1,0 +1,30 @@
+/** `tidelock twoway status`: the two-way tables of a database. */
+import type { Command } from 'commander';
+import { readTwowayStatus, type TwowayStatus } from '../postgres/twoway-status.ts';
+import { addSettingFlags } from './config-load.ts';
+import { type SessionFlags, withSession } from './twoway-session.ts';
+
+export function register(twoway: Command): void {
+  const command = twoway
+    .command('status')
+    .description('show the two-way tables; fails when one has to be enabled again');
+  addSettingFlags(command, ['postgres']).option('--json', 'print one JSON object').action(run);
+}
+
+async function run(flags: SessionFlags & { readonly json?: boolean }): Promise<void> {
+  const tables = await withSession(flags, readTwowayStatus);
+  if (flags.json === true) console.log(JSON.stringify({ tables }));
+  else console.log(tables.length === 0 ? 'no table is two-way' : tables.map(describe).join('\n'));
+  if (tables.some(({ state }) => state !== 'ok')) process.exitCode = 1;
+}
+
+const REMEDIES: Readonly<Record<TwowayStatus['state'], (table: string) => string>> = {
+  ok: () => '',
+  stale: (table) => `\n  what to do: tidelock twoway enable ${table}`,
+  dropped: (table) => `\n  what to do: tidelock twoway disable ${table}`,
+};
+
+function describe(status: TwowayStatus): string {
+  const { table, state, rule, ruleKind, role, versions, tombstones } = status;
+  return `${table}  ${state}  ${ruleKind} ${rule}; written as ${role}; ${versions} versions, of which ${tombstones} tombstones${REMEDIES[state](table)}`;
+}
