@@ -74,6 +74,7 @@ export async function resyncBy(
     store.setState('resyncing');
     return await resync({
       ...{ api, store, server, selectors, crashPoint, signal: controller.signal },
+      spool: tools.files.spool(),
       replica: store.identity.replica,
       onChunk: () => guard.heard(COPY_TICKS_MAX),
     });
@@ -99,8 +100,9 @@ export async function follow(tools: ActivityTools, work: FollowWork): Promise<vo
   const guard = guarded(tools, controller, {
     ...{ tickMs: heartbeatS * 1000, ticksMax: HEARTBEATS_MISSED_MAX },
   });
+  const spool = tools.files.spool();
   const applier = new FeedApplier({
-    store,
+    ...{ store, spool },
     history: new DigestHistory(store.identity.position, store.digests()),
     onNews: work.onNews,
     crashPoint: tools.crashPoint,

@@ -16,7 +16,8 @@ import type { CrashHook } from './crash-points.ts';
 import type { DigestDifference, DigestHistory } from './digest-history.ts';
 import { errorFromWire } from './errors.ts';
 import { FeedHead } from './feed-head.ts';
-import type { ReplicaStore, ReplicaTransaction } from './store.ts';
+import { LargeTransaction } from './large-transaction.ts';
+import type { ReplicaStore, Spool } from './store.ts';
 
 /** Bytes of one unfinished transaction that are kept in memory before it is streamed. */
 export const OPEN_BYTES_MAX = 1024 * 1024;
@@ -55,6 +56,8 @@ export type ApplierOptions = {
   readonly onNews: (news: FeedNews) => void;
   readonly crashPoint: CrashHook;
   readonly openBytesMax?: number;
+  /** Where large transactions wait for their end, when others write into the store too. */
+  readonly spool?: Spool | null;
   /** Stop exactly here: later transactions are not applied, and `isFinished` becomes true. */
   readonly until?: Ts;
 };
@@ -81,8 +84,8 @@ export class FeedApplier {
   #pendingBytes = 0;
   /** Complete transactions that wait for the end of the chunk. */
   #batch: Batch | null = null;
-  /** The storage transaction of a large transaction, and how many changes it got. */
-  #open: { readonly transaction: ReplicaTransaction; changes: number } | null = null;
+  /** The large transaction that is arriving. */
+  #open: LargeTransaction | null = null;
 
   constructor(options: ApplierOptions) {
     this.#options = options;
@@ -120,7 +123,7 @@ export class FeedApplier {
     this.#open = null;
     this.#batch = null;
     this.#pending = [];
-    open?.transaction.rollback();
+    open?.rollback();
   }
 
   #line(line: RawLine): void {
@@ -209,7 +212,7 @@ export class FeedApplier {
     const open = this.#open;
     if (open === null) return;
     this.#open = null;
-    open.transaction.rollback();
+    open.rollback();
     this.#decoder = this.#newDecoder();
   }
 
@@ -229,8 +232,12 @@ export class FeedApplier {
   }
 
   #decoded(): RowChange[] {
+    return this.#decode(this.#pending);
+  }
+
+  #decode(lines: readonly RawLine[]): RowChange[] {
     const changes: RowChange[] = [];
-    for (const line of this.#pending) {
+    for (const line of lines) {
       const change = this.#decoder.decode(line);
       if (change !== null) changes.push(change);
     }
@@ -274,15 +281,15 @@ export class FeedApplier {
     }
   }
 
-  /** Hands the arrived part of a large transaction to the store, which keeps it invisible. */
+  /** Takes the arrived part of a large transaction out of memory, invisible for others. */
   #stream(): void {
-    const open = this.#open ?? { transaction: this.#store.begin(), changes: 0 };
-    this.#open = open;
-    const changes = this.#decoded();
+    const { spool = null } = this.#options;
+    const decode = (lines: readonly RawLine[]): RowChange[] => this.#decode(lines);
+    this.#open ??= new LargeTransaction({ store: this.#store, spool, decode });
+    const lines = this.#pending;
     this.#pending = [];
     this.#pendingBytes = 0;
-    open.transaction.apply(changes);
-    open.changes += changes.length;
+    this.#open.take(lines);
     this.#options.crashPoint('stream: inside a large transaction');
   }
 
@@ -291,7 +298,7 @@ export class FeedApplier {
     const open = this.#open;
     if (open === null) return;
     this.#options.crashPoint('stream: before commit');
-    const changed = open.transaction.commit(ts);
+    const changed = open.commit(ts);
     this.#open = null;
     this.#options.history.note(ts, ts, changed);
     this.#options.crashPoint('apply: after commit');

@@ -8,7 +8,7 @@ import { stalledTables } from './applier.ts';
 import type { CrashHook } from './crash-points.ts';
 import { DifferenceApplier } from './difference.ts';
 import type { ServerApi } from './server-api.ts';
-import type { ReplicaStore, ResyncCounts } from './store.ts';
+import type { ReplicaStore, ResyncCounts, Spool } from './store.ts';
 
 /** Rows of one bucket: what one wrong row costs. */
 const ROWS_PER_BUCKET = 64;
@@ -26,11 +26,13 @@ export type ResyncOptions = {
   readonly replica: string | undefined;
   readonly signal: AbortSignal;
   readonly onChunk: () => void;
+  /** Where the answer waits for its end, when others write into the store too. */
+  readonly spool?: Spool | null;
   readonly crashPoint: CrashHook;
 };
 
 export async function resync(options: ResyncOptions): Promise<ResyncCounts> {
-  const { api, store, server, selectors, replica, signal, crashPoint } = options;
+  const { api, store, server, selectors, replica, signal, crashPoint, spool = null } = options;
   const bucketCount = bucketCountFor(store);
   const held = await store.scanBuckets(bucketCount);
   signal.throwIfAborted();
@@ -41,9 +43,13 @@ export async function resync(options: ResyncOptions): Promise<ResyncCounts> {
     for await (const chunk of body) {
       signal.throwIfAborted();
       options.onChunk();
-      applier.take(splitter.push(chunk));
+      const lines = splitter.push(chunk);
+      if (spool === null) applier.take(lines);
+      else spool.write(lines);
     }
+    if (spool !== null) for (const lines of spool.read()) applier.take(lines);
   } finally {
+    spool?.clear();
     applier.abandon();
   }
   if (applier.counts !== null) return applier.counts;

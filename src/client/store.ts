@@ -11,6 +11,7 @@ import type { TableDef } from '../core/table.ts';
 import type { UploadValue } from '../core/upload.ts';
 import type { JsonCell } from '../core/value.ts';
 import type { DigestEntry } from '../protocol/feed.ts';
+import type { RawLine } from '../protocol/lines.ts';
 
 export type ReplicaState = 'copying' | 'live' | 'resyncing';
 
@@ -202,8 +203,19 @@ export interface ReplicaFiles {
   open(): ReplicaStore | null;
   /** Starts `<file>.download-<pid>`, replacing one of this process. */
   download(): ReplicaDownload;
+  /** For what must be applied in one go because others write into the file; null when nobody else does. */
+  spool(): Spool | null;
   /** Releases the lock. */
   close(): void;
+}
+
+/** Holds lines that are too many for memory. Throws `REPLICA_WRITE_FAILED`. */
+export interface Spool {
+  write(lines: readonly RawLine[]): void;
+  /** Everything that was written, in order. */
+  read(): Iterable<readonly RawLine[]>;
+  /** Forgets everything; it can be used again. */
+  clear(): void;
 }
 
 export type AdoptInfo = { readonly replica: string; readonly server: string };

@@ -18,6 +18,7 @@ import { TidelockError } from '../core/errors.ts';
 import { ReplicaDownload } from './replica-download.ts';
 import { replicaOpenFailure } from './replica-errors.ts';
 import { openReplicaStore, type ReplicaStore } from './replica-store.ts';
+import { SpoolFile } from './spool-file.ts';
 import { openSql, type Sql, sqlFailureOf } from './sql.ts';
 
 /** How long taking the lock waits for a predecessor that is just ending. */
@@ -76,6 +77,11 @@ export class ReplicaFiles {
     return new ReplicaDownload(path, this.#options, () =>
       adoptSnapshotFile(this.#options.file, path),
     );
+  }
+
+  /** For what must be applied in one go because others write into the file; null when nobody else does. */
+  spool(): SpoolFile | null {
+    return this.#options.isWritten === true ? new SpoolFile(this.#options.file) : null;
   }
 
   /** Releases the lock. */

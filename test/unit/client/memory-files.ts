@@ -47,6 +47,10 @@ export class MemoryFiles implements ReplicaFiles {
     };
   }
 
+  spool(): null {
+    return null;
+  }
+
   close(): void {
     this.isLocked = false;
   }
