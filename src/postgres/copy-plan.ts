@@ -6,7 +6,7 @@
  */
 import { TidelockError } from '../core/errors.ts';
 import { EVERYONE, readableSelectors } from '../core/selector.ts';
-import { selectorSql } from '../core/selector-expression.ts';
+import { type SelectorExpression, selectorSql } from '../core/selector-expression.ts';
 import { quoteName, quoteText, type TableDef } from '../core/table.ts';
 import { kindOfType, type ValueKind } from '../core/value.ts';
 import { quoteTable, splitTableName } from './names.ts';
@@ -151,14 +151,22 @@ function planSelector(
   columnOf: (column: string) => PgRow,
 ): { rule: string; condition: string; selector: string | null } {
   if (table.selector.kind === 'everyone') return { rule: '', condition: '', selector: EVERYONE };
-  const plain = (column: string): string => quoteName(columnOf(column).name ?? '');
-  const text = (column: string): string => asText(columnOf(column));
-  const rule = selectorSql(table.selector.expression, { text, plain, flag: plain });
+  const rule = ruleSql(table.selector.expression, columnOf);
   const wanted = readableSelectors(table.selector, selectors);
   const [only, ...others] = wanted;
   if (only === undefined) return { rule, condition: ' WHERE false', selector: '' };
   const condition = ` WHERE ${rule} IN (${wanted.map(quoteText).join(', ')})`;
   return { rule, condition, selector: others.length === 0 ? only : null };
+}
+
+/** A rule over the columns of one relation, as SQL; rows of `columnOf` have the fields of `COLUMNS_SQL`. */
+export function ruleSql(
+  expression: SelectorExpression,
+  columnOf: (column: string) => PgRow,
+): string {
+  const plain = (column: string): string => quoteName(columnOf(column).name ?? '');
+  const text = (column: string): string => asText(columnOf(column));
+  return selectorSql(expression, { text, plain, flag: plain });
 }
 
 function readerOf(column: PgRow): number {

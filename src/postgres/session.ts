@@ -125,23 +125,32 @@ export class PgSession {
    * and `SOURCE_UNFIT` when a right is missing; every other error of Postgres is `INTERNAL` (`sqlStateOf`
    * tells which), because only the caller knows what it means.
    */
-  query(sql: string, params: readonly (string | null)[] = []): Promise<readonly PgRow[]> {
+  async query(sql: string, params: readonly (string | null)[] = []): Promise<readonly PgRow[]> {
+    const result = await this.#inLine(sql, params);
+    // Several statements give several results: the last one counts.
+    return (Array.isArray(result) ? (result.at(-1)?.rows ?? []) : result.rows) as PgRow[];
+  }
+
+  /** Runs one statement that writes: how many rows it inserted, updated or deleted. Throws as `query` does. */
+  async count(sql: string, params: readonly (string | null)[] = []): Promise<number> {
+    return (await this.#inLine(sql, params)).rowCount ?? 0;
+  }
+
+  #inLine(sql: string, params: readonly (string | null)[]): Promise<pg.QueryResult> {
     const answer = this.#last.then(() => this.#query(sql, params));
     this.#last = answer.catch(() => undefined); // the next one waits for its end, whatever it is
     return answer;
   }
 
-  async #query(sql: string, params: readonly (string | null)[]): Promise<readonly PgRow[]> {
+  async #query(sql: string, params: readonly (string | null)[]): Promise<pg.QueryResult> {
     if (this.#lost !== null) throw this.#lost;
     try {
       const isPlain = params.length === 0 || this.#isReplication;
-      const result = await this.#client.query<Record<string, string | null>>({
+      return await this.#client.query({
         text: this.#isReplication ? withLiterals(sql, params) : sql,
         ...(isPlain ? {} : { values: [...params] }),
         types: AS_TEXT,
       });
-      // Several statements give several results: the last one counts.
-      return (Array.isArray(result) ? (result.at(-1)?.rows ?? []) : result.rows) as PgRow[];
     } catch (cause) {
       throw translateError(cause, this.where, { isConnecting: false });
     }

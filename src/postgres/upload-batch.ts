@@ -1,0 +1,116 @@
+/**
+ * Brings the transactions of one upload into Postgres, inside a transaction of the caller: in order, in runs as
+ * large as may be, and where Postgres refuses a run, in halves, until exactly the offending transactions are left out.
+ */
+import type { Rejection, UploadTransaction } from '../core/upload.ts';
+import { cutRuns, type LocalTransaction, Refusal, readTransaction } from './upload-changes.ts';
+import { isRace, refusalOf } from './upload-failures.ts';
+import { applyRun, type RunContext } from './upload-run.ts';
+import { readUploadTables, type UploadTable } from './upload-tables.ts';
+
+/** Runs tried in one upload: what is left then is for the next one, so that nobody holds Postgres for long. */
+const TRIES_MAX = 500;
+/** Refused transactions in one upload, for the same reason and for the length of the answer. */
+const REJECTIONS_MAX = 1000;
+
+export type BatchOutcome = {
+  /** Everything up to here has its outcome; below the last number when a limit was reached. */
+  readonly upTo: number;
+  readonly rejections: readonly Rejection[];
+};
+
+/** `transactions` are those that have no outcome yet; at least one. Throws what is no single transaction's fault. */
+export async function applyBatch(
+  context: RunContext,
+  transactions: readonly UploadTransaction[],
+): Promise<BatchOutcome> {
+  const tables = await tablesOf(context, transactions);
+  const rejections: Rejection[] = [];
+  const readable: LocalTransaction[] = [];
+  let upTo = 0;
+  for (const transaction of transactions) {
+    if (rejections.length >= REJECTIONS_MAX) break;
+    const read = tryRead(transaction, tables);
+    if (read instanceof Refusal) rejections.push(read.rejection(transaction.number));
+    else readable.push(read);
+    upTo = transaction.number;
+  }
+  const left = await applyRuns(context, readable, rejections);
+  if (left !== undefined) upTo = left.number - 1;
+  const known = rejections.filter(({ number }) => number <= upTo);
+  return { upTo, rejections: known.sort((a, b) => a.number - b.number) };
+}
+
+function tablesOf(
+  { session }: RunContext,
+  transactions: readonly UploadTransaction[],
+): Promise<ReadonlyMap<string, UploadTable>> {
+  const names = new Set<string>();
+  for (const { changes } of transactions) for (const [, name] of changes) names.add(name);
+  return readUploadTables(session, [...names].filter(isPlain));
+}
+
+/** Postgres has no names with NUL or broken surrogates: such a table is none of ours. */
+function isPlain(name: string): boolean {
+  return name.isWellFormed() && !name.includes('\0');
+}
+
+function tryRead(
+  transaction: UploadTransaction,
+  tables: ReadonlyMap<string, UploadTable>,
+): LocalTransaction | Refusal {
+  try {
+    return readTransaction(transaction, tables);
+  } catch (error) {
+    if (error instanceof Refusal) return error;
+    throw error;
+  }
+}
+
+/** Adds to `rejections`. Returns the first transaction that was not tried, when a limit was reached. */
+async function applyRuns(
+  context: RunContext,
+  transactions: readonly LocalTransaction[],
+  rejections: Rejection[],
+): Promise<LocalTransaction | undefined> {
+  const todo = [...cutRuns(transactions)].reverse();
+  for (let tries = 0; ; tries += 1) {
+    const run = todo.pop();
+    if (run === undefined) return undefined;
+    if (tries >= TRIES_MAX || rejections.length >= REJECTIONS_MAX) return run[0];
+    const [first] = run;
+    const refusal = await tryRun(context, run, rejections);
+    if (refusal === null || first === undefined) continue;
+    if (run.length === 1) rejections.push(placed(refusal, first).rejection(first.number));
+    else todo.push(run.slice(run.length >> 1), run.slice(0, run.length >> 1));
+  }
+}
+
+/** Null when the run landed. A single transaction gets a second chance, with its statements in their own order. */
+async function tryRun(
+  context: RunContext,
+  run: readonly LocalTransaction[],
+  rejections: Rejection[],
+): Promise<Refusal | null> {
+  const orders = run.length === 1 ? (['together', 'inOrder'] as const) : (['together'] as const);
+  let last: Refusal | null = null;
+  for (const order of orders) {
+    try {
+      rejections.push(...(await applyRun(context, run, order)));
+      return null;
+    } catch (error) {
+      const refusal = isRace(error) ? null : refusalOf(error);
+      if (refusal === null) throw error;
+      last = refusal;
+    }
+  }
+  return last;
+}
+
+/** A transaction with one change has only one that can be at fault. */
+function placed(refusal: Refusal, { changes }: LocalTransaction): Refusal {
+  const [only, ...others] = changes;
+  if (refusal.place !== undefined || only === undefined || others.length > 0) return refusal;
+  const place = { table: only.table.name, key: only.sentKey };
+  return new Refusal(refusal.code, refusal.message, place);
+}
