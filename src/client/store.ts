@@ -9,7 +9,6 @@ import type { Ts } from '../core/lsn.ts';
 import type { RowChange } from '../core/row-change.ts';
 import type { TableDef } from '../core/table.ts';
 import type { UploadValue } from '../core/upload.ts';
-import type { JsonCell } from '../core/value.ts';
 import type { DigestEntry } from '../protocol/feed.ts';
 import type { RawLine } from '../protocol/lines.ts';
 
@@ -71,6 +70,8 @@ export interface ReplicaStore {
  * be called while a transaction of the store is open.
  */
 export interface LocalWrites {
+  /** The store has an open transaction (a large one is applied): nothing can be changed here until it ends. */
+  readonly isBlocked: boolean;
   /** Names this file to the server's bookkeeping of uploads (a UUID). */
   readonly site: string;
   /** Number of the last sealed transaction; 0 before the first. */
@@ -145,7 +146,7 @@ export type LocalRejection = {
   readonly number: number;
   /** `schema.table`. */
   readonly table: string;
-  readonly key: readonly JsonCell[];
+  readonly key: readonly UploadValue[];
   readonly operation: 'insert' | 'update' | 'delete';
   /** The upload's line: what was to be written. */
   readonly line: string;

@@ -8,6 +8,7 @@ import type { RowChange } from '../core/row-change.ts';
 import { RowHasher } from '../core/row-hasher.ts';
 import type { TableDef } from '../core/table.ts';
 import type { DigestBook } from './digest-book.ts';
+import type { LocalStore } from './local-store.ts';
 import type { ReplicaCatalog } from './replica-catalog.ts';
 import { scanSlices } from './replica-scan.ts';
 import type { ReplicaTable } from './replica-table.ts';
@@ -21,15 +22,22 @@ export class ChangeApplier {
   readonly #sql: Sql;
   readonly #catalog: ReplicaCatalog;
   readonly #book: DigestBook | null;
+  readonly #local: LocalStore | null;
   readonly #writers = new Map<string, TableWriter>();
   #last: TableWriter | null = null;
   /** Definitions that changed since the last `settle`. */
   definitionChanges = 0;
 
-  constructor(sql: Sql, catalog: ReplicaCatalog, book: DigestBook | null) {
+  /** `local`: where programs write to the file. */
+  constructor(
+    sql: Sql,
+    catalog: ReplicaCatalog,
+    parts: { readonly book: DigestBook | null; readonly local: LocalStore | null },
+  ) {
     this.#sql = sql;
     this.#catalog = catalog;
-    this.#book = book;
+    this.#book = parts.book;
+    this.#local = parts.local;
   }
 
   apply(changes: readonly RowChange[]): void {
@@ -74,6 +82,7 @@ export class ChangeApplier {
 
   drop(name: string): void {
     this.release(name);
+    this.#local?.beforeDefinition(name);
     this.#book?.table(name).clear();
     this.#catalog.drop(name);
     this.definitionChanges += 1;
@@ -110,7 +119,10 @@ export class ChangeApplier {
       this.flush();
       this.#writers.clear();
     }
-    const writer = new TableWriter(this.#sql, stored.table, this.#book?.table(name) ?? null);
+    const writer = new TableWriter(this.#sql, stored.table, {
+      digests: this.#book?.table(name) ?? null,
+      guard: this.#local?.guard(stored.table) ?? null,
+    });
     this.#writers.set(name, writer);
     return writer;
   }
@@ -143,6 +155,7 @@ export class ChangeApplier {
 
   #define(definition: TableDef): void {
     this.release(definition.name);
+    this.#local?.beforeDefinition(definition.name);
     const effect = this.#catalog.evolve(definition);
     if (effect === 'none') return;
     this.definitionChanges += 1;

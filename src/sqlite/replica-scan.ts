@@ -5,6 +5,7 @@ import { Digest } from '../core/digest.ts';
 import { RowHasher } from '../core/row-hasher.ts';
 import type { Cell } from '../core/value.ts';
 import type { ReplicaDigest, SelectedRows } from './digest-book.ts';
+import { baseSelectSql } from './local-scan.ts';
 import type { ReplicaTable } from './replica-table.ts';
 import { prepareArrays, type Sql } from './sql.ts';
 
@@ -14,9 +15,18 @@ const SLICE_ROWS_MAX = 2000;
 /** Rows that are hashed together. */
 const HASHED_ROWS = 20;
 
-/** Calls `use` with every row, in no promised order. */
+/**
+ * Calls `use` with every row of the table, in no promised order. Inside the follower's transaction that is the
+ * base, once the table is lifted (local-table.ts).
+ */
 export function scanRows(sql: Sql, table: ReplicaTable, use: (row: Cell[]) => void): void {
   for (const row of prepareArrays(sql, table.selectSql).iterate()) use(table.restore(row));
+}
+
+/** The same for the base, from outside of the follower's transaction. */
+export function scanBase(sql: Sql, table: ReplicaTable, use: (row: Cell[]) => void): void {
+  const rows = prepareArrays(sql, baseSelectSql(sql, table)).iterate();
+  for (const row of rows) use(table.restore(row));
 }
 
 /** The same in slices, with selectors; a slice is valid until the next one. */
@@ -39,14 +49,14 @@ export function scanSlices(
   end();
 }
 
-/** The same, giving the event loop a turn between slices. The connection must have an open transaction. */
-async function scanRowsSlowly(
+/** All rows of the base, giving the event loop a turn between slices. The connection must have an open transaction. */
+async function scanBaseSlowly(
   sql: Sql,
   table: ReplicaTable,
   use: (row: Cell[]) => void,
 ): Promise<void> {
   let count = 0;
-  for (const row of prepareArrays(sql, table.selectSql).iterate()) {
+  for (const row of prepareArrays(sql, baseSelectSql(sql, table)).iterate()) {
     use(table.restore(row));
     count += 1;
     if (count % SLICE_ROWS_MAX === 0) await setImmediate();
@@ -62,7 +72,7 @@ export async function scanDigests(
   for (const table of tables) {
     const digests = new Map<string, Digest>();
     const hasher = new RowHasher(table.definition);
-    await scanRowsSlowly(sql, table, (row) => {
+    await scanBaseSlowly(sql, table, (row) => {
       const selector = table.selectorOf(row) ?? '';
       const digest = digests.get(selector) ?? new Digest();
       digest.add(hasher.hash(row));
@@ -83,7 +93,7 @@ export async function scanBuckets(
 ): Promise<readonly { readonly digest: string; readonly rows: number }[]> {
   const buckets = Array.from({ length: bucketCount }, () => new Digest());
   const hasher = new RowHasher(table.definition);
-  await scanRowsSlowly(sql, table, (row) => {
+  await scanBaseSlowly(sql, table, (row) => {
     buckets[bucketOf(table.keyCells(row), bucketCount)]?.add(hasher.hash(row));
   });
   return buckets.map(({ hex, rows }) => ({ digest: hex, rows }));
@@ -104,7 +114,7 @@ export function rowsOfBuckets(
 ): readonly RowHash[] {
   const hasher = new RowHasher(table.definition);
   const result: RowHash[] = [];
-  scanRows(sql, table, (row) => {
+  scanBase(sql, table, (row) => {
     const key = table.keyCells(row);
     if (!wanted.buckets.has(bucketOf(key, wanted.bucketCount))) return;
     const digest = new Digest();

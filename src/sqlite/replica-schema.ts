@@ -13,6 +13,8 @@ import { asNumber, asText, type Sql } from './sql.ts';
  * protocol 2; nothing else is different from format 1.
  */
 const REPLICA_FORMAT = 2;
+/** The same with local writes: an older program would take its own changes for those of others. */
+const WRITTEN_FORMAT = 3;
 /** Files of this format are brought up to date by the process that writes them. */
 const OLD_FORMAT = 1;
 /** `TLRF` in the file's header. */
@@ -69,10 +71,10 @@ export function checkReplicaFormat(sql: Sql, file: string): void {
       hint: 'give the replica a file of its own',
     });
   }
-  if (format !== REPLICA_FORMAT) {
+  if (format !== REPLICA_FORMAT && format !== WRITTEN_FORMAT) {
     throw new TidelockError({
       code: 'REPLICA_UNFIT',
-      message: `${file} has replica format ${format}, this program knows format ${REPLICA_FORMAT}`,
+      message: `${file} has replica format ${format}, this program knows format ${WRITTEN_FORMAT}`,
       hint:
         format === OLD_FORMAT
           ? 'follow into it once with this program: that brings it up to date'
@@ -91,6 +93,12 @@ export function isOldFormat(sql: Sql): boolean {
 export function writeFormat(sql: Sql): void {
   sql.exec(`PRAGMA user_version = ${REPLICA_FORMAT}`);
   sql.exec(`UPDATE tidelock_replica SET format = ${REPLICA_FORMAT}`);
+}
+
+/** Inside the transaction that made the file capture local writes. */
+export function writeWrittenFormat(sql: Sql): void {
+  sql.exec(`PRAGMA user_version = ${WRITTEN_FORMAT}`);
+  sql.exec(`UPDATE tidelock_replica SET format = ${WRITTEN_FORMAT}`);
 }
 
 function readFormat(sql: Sql): { readonly id: number; readonly format: number } {
@@ -124,11 +132,12 @@ export function readMeta(sql: Sql, file: string): ReplicaMeta {
 
 /** Replaces the row as a whole. */
 export function writeMeta(sql: Sql, meta: ReplicaMeta): void {
+  const { format } = readFormat(sql);
   sql.exec('DELETE FROM tidelock_replica');
   sql
     .prepare('INSERT INTO tidelock_replica VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)')
     .run(
-      REPLICA_FORMAT,
+      format,
       meta.replica,
       meta.server,
       meta.timeline,

@@ -5,6 +5,7 @@
  * synced, so a crash of the machine may undo the last commits, all of each: the position goes back with the
  * rows and the feed sends them again. A harmless rewind, for some ten times the commit rate.
  */
+import { randomUUID } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { assert } from '../core/assert.ts';
 import { formatLsn, type Ts } from '../core/lsn.ts';
@@ -12,6 +13,9 @@ import type { RowChange } from '../core/row-change.ts';
 import type { TableDef } from '../core/table.ts';
 import { ChangeApplier } from './change-applier.ts';
 import { DigestBook, type ReplicaDigest, readDigests } from './digest-book.ts';
+import { isCapturing } from './local-schema.ts';
+import { enableLocalWrites, type LocalStore } from './local-store.ts';
+import { LocalWrites } from './local-writes.ts';
 import { ReplicaCatalog } from './replica-catalog.ts';
 import { replicaOpenFailure, replicaWriteFailure } from './replica-errors.ts';
 import { ReplicaResync } from './replica-resync.ts';
@@ -25,7 +29,14 @@ import {
   writeMeta,
 } from './replica-schema.ts';
 import { upgradeReplica } from './replica-upgrade.ts';
-import { openSql, rollBack, type Sql, type SqlStatement, sqlFailureOf } from './sql.ts';
+import {
+  inTransaction,
+  openSql,
+  rollBack,
+  type Sql,
+  type SqlStatement,
+  sqlFailureOf,
+} from './sql.ts';
 
 /** How long a commit waits for a lock that another program holds on the file. */
 const BUSY_WAIT_MS = 500;
@@ -38,6 +49,10 @@ export type ReplicaStoreOptions = {
   readonly isDigestKept?: boolean;
   /** Milliseconds since 1970, for `applied_at`. */
   readonly now?: () => number;
+  /** Programs may write to the file's two-way tables. A file that was opened so once stays so. */
+  readonly isWritten?: boolean;
+  /** A fresh UUID, for names of sites and transactions. */
+  readonly newId?: () => string;
 };
 
 /** Digests of what is held, by table and bucket: `bucketCount` entries each. */
@@ -98,8 +113,9 @@ export class ReplicaStore {
   readonly #book: DigestBook | null;
   readonly #applier: ChangeApplier;
   readonly #updatePosition: SqlStatement;
-  /** Local writes, when the replica was opened for them. */
-  readonly local: null = null;
+  readonly #localStore: LocalStore | null;
+  /** Local writes, where programs may write to the file; null otherwise. */
+  readonly local: LocalWrites | null;
   #meta: ReplicaMeta;
   #tables: readonly StoredTable[];
 
@@ -112,7 +128,12 @@ export class ReplicaStore {
     this.#catalog = new ReplicaCatalog(sql);
     this.#tables = this.#catalog.all();
     this.#book = options.isDigestKept === false ? null : new DigestBook(sql);
-    this.#applier = new ChangeApplier(sql, this.#catalog, this.#book);
+    this.#localStore = this.#openLocal(options);
+    this.local = this.#localStore === null ? null : this.#localWrites(this.#localStore);
+    this.#applier = new ChangeApplier(sql, this.#catalog, {
+      book: this.#book,
+      local: this.#localStore,
+    });
     this.#updatePosition = sql.prepare(
       'UPDATE tidelock_replica SET position = ?, schema_version = ?, applied_at = ?',
     );
@@ -182,6 +203,7 @@ export class ReplicaStore {
   /** Opens the write transaction of a difference snapshot; readers go on seeing the old state. */
   beginResync(bucketCount: number): ReplicaResync {
     this.#begin();
+    this.#guard(() => this.#localStore?.liftAll());
     return new ReplicaResync({
       sql: this.#sql,
       catalog: this.#catalog,
@@ -196,7 +218,7 @@ export class ReplicaStore {
 
   /** Writes `tidelock_replica.state`. */
   setState(state: ReplicaState): void {
-    this.#guard(() => {
+    this.#change(() => {
       this.#sql.prepare('UPDATE tidelock_replica SET state = ?').run(state);
     });
     this.#meta = { ...this.#meta, state };
@@ -204,7 +226,7 @@ export class ReplicaStore {
 
   /** Says whose replica this is: the last step of adopting a snapshot file. */
   setOwner(owner: { readonly replica: string; readonly server: string }): void {
-    this.#guard(() => {
+    this.#change(() => {
       this.#sql
         .prepare('UPDATE tidelock_replica SET replica = ?, server = ?')
         .run(owner.replica, owner.server);
@@ -229,6 +251,49 @@ export class ReplicaStore {
   #begin(): void {
     assert(!this.#sql.isTransaction, 'a replica has one write transaction at a time');
     this.#guard(() => this.#sql.exec('BEGIN IMMEDIATE'));
+    try {
+      this.#guard(() => this.#localStore?.begin());
+    } catch (error) {
+      this.#rollback();
+      throw error;
+    }
+  }
+
+  /** One transaction that leaves rows and position of the base as they are. */
+  #change<T>(work: () => T): T {
+    this.#begin();
+    try {
+      return this.#guard(() => {
+        const result = work();
+        this.#localStore?.finish(this.#meta);
+        this.#sql.exec('COMMIT');
+        this.#localStore?.committed();
+        return result;
+      });
+    } catch (error) {
+      this.#rollback();
+      throw error;
+    }
+  }
+
+  #openLocal(options: ReplicaStoreOptions): LocalStore | null {
+    const isWanted = (options.isWritten ?? false) || isCapturing(this.#sql);
+    if (this.#isReadOnly || !isWanted) return null;
+    return inTransaction(this.#sql, () => {
+      return enableLocalWrites(this.#sql, this.#catalog, {
+        newId: options.newId ?? randomUUID,
+        now: this.#now,
+        place: this.#meta,
+      });
+    });
+  }
+
+  #localWrites(local: LocalStore): LocalWrites {
+    return new LocalWrites({
+      local,
+      change: (work) => this.#change(work),
+      isBlocked: () => this.#sql.isTransaction,
+    });
   }
 
   #commit(position: Ts): readonly ReplicaDigest[] {
@@ -237,6 +302,7 @@ export class ReplicaStore {
     const changed = this.#book?.save() ?? [];
     const meta = this.#nextMeta({ ...this.#meta, position });
     this.#updatePosition.run(formatLsn(position), meta.schemaVersion, meta.appliedAt);
+    this.#localStore?.finish(meta);
     this.#sql.exec('COMMIT');
     this.#settle(meta);
     return changed;
@@ -247,6 +313,7 @@ export class ReplicaStore {
     this.#book?.save();
     const meta = this.#nextMeta(next);
     writeMeta(this.#sql, meta);
+    this.#localStore?.finish(meta);
     this.#sql.exec('COMMIT');
     this.#settle(meta);
   }
@@ -262,12 +329,14 @@ export class ReplicaStore {
   #settle(meta: ReplicaMeta): void {
     this.#meta = meta;
     this.#applier.settle();
+    this.#localStore?.committed();
     this.#tables = this.#catalog.all();
   }
 
   #rollback(): void {
     rollBack(this.#sql);
     this.#applier.revert();
+    this.#localStore?.reverted();
   }
 
   #guard<T>(work: () => T): T {

@@ -15,7 +15,7 @@ export function upgradeReplica(sql: Sql): void {
     if (!isOldFormat(sql)) return; // another process was first
     const catalog = new ReplicaCatalog(sql);
     const book = new DigestBook(sql);
-    const applier = new ChangeApplier(sql, catalog, book);
+    const applier = new ChangeApplier(sql, catalog, { book, local: null });
     for (const { table } of catalog.all()) applier.recount(table);
     book.save();
     writeFormat(sql);

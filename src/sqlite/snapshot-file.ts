@@ -171,7 +171,10 @@ export class SnapshotFile {
     this.#sql.exec('COMMIT');
     this.#sql.exec('PRAGMA journal_mode = WAL');
     this.#sql.exec('BEGIN');
-    this.#late = new ChangeApplier(this.#sql, this.#catalog, this.#book);
+    this.#late = new ChangeApplier(this.#sql, this.#catalog, {
+      book: this.#book,
+      local: null,
+    });
     return this.#late;
   }
 

@@ -33,6 +33,16 @@ export type RowComparison = {
   readonly seen: (keys: readonly Row[]) => void;
 };
 
+/** What has to happen before rows are touched: local writes of the same keys step aside (local-table.ts). */
+export type WriteGuard = {
+  /** False while no local write is there: then no key needs to be named. */
+  readonly isDirty: boolean;
+  lift(keys: readonly Row[]): void;
+  liftAll(): void;
+  /** So many rows are about to be written. */
+  announce(rows: number): void;
+};
+
 export class TableWriter {
   readonly table: ReplicaTable;
   readonly #digests: TableDigests | null;
@@ -41,13 +51,19 @@ export class TableWriter {
   readonly #new: SelectedRows = { rows: [], selectors: [] };
   readonly #pending = new Map<RowKey, Pending>();
   readonly #batchSize: number;
+  readonly #guard: WriteGuard | null;
   #pendingBytes = 0;
   #comparison: RowComparison | null = null;
 
   /** Without `digests` none are kept, and replaced rows are not read. */
-  constructor(sql: Sql, table: ReplicaTable, digests: TableDigests | null) {
+  constructor(
+    sql: Sql,
+    table: ReplicaTable,
+    options: { readonly digests: TableDigests | null; readonly guard: WriteGuard | null },
+  ) {
     this.table = table;
-    this.#digests = digests;
+    this.#digests = options.digests;
+    this.#guard = options.guard;
     this.#hasher = new RowHasher(table.definition);
     this.#statements = new RowStatements(sql, table);
     this.#batchSize = this.#statements.batchSize;
@@ -96,6 +112,7 @@ export class TableWriter {
 
   truncate(sql: Sql): void {
     this.forget();
+    this.#guard?.liftAll();
     sql.exec(`DELETE FROM ${this.table.quoted}`);
     this.#digests?.clear();
   }
@@ -135,6 +152,7 @@ export class TableWriter {
 
   #flushNew(): void {
     const { rows, selectors } = this.#new;
+    this.#announce(rows, (row) => this.table.keyCells(row));
     const count = this.#statements.insert(rows);
     this.#digests?.add(this.#hasher, this.#new, count);
     rows.splice(0, count);
@@ -145,6 +163,7 @@ export class TableWriter {
   }
 
   #flushPending(): void {
+    this.#announce([...this.#pending.values()], ({ key }) => key);
     if (this.#comparison !== null) this.#compare(this.#comparison);
     const keys: Row[] = [];
     const rows: Row[] = [];
@@ -159,6 +178,12 @@ export class TableWriter {
     this.#statements.upsert(rows);
     this.#pending.clear();
     this.#pendingBytes = 0;
+  }
+
+  #announce<T>(changes: readonly T[], keyOf: (change: T) => Row): void {
+    if (this.#guard === null) return;
+    this.#guard.announce(changes.length);
+    if (this.#guard.isDirty) this.#guard.lift(changes.map(keyOf));
   }
 
   #updateDigests(digests: TableDigests, keys: readonly Row[]): void {
@@ -214,6 +239,7 @@ export class TableWriter {
     const pending = this.#pending.get(this.table.keyOf(key));
     let row: Row | null = pending?.row ?? null;
     if (pending === undefined) {
+      if (this.#guard?.isDirty) this.#guard.lift([key]);
       this.#statements.read([key], (stored) => {
         row = stored;
       });

@@ -10,6 +10,7 @@ import type {
 type Sealed = { readonly number: number; readonly nonce: string; readonly name: string };
 
 export class MemoryLocal implements LocalWrites {
+  readonly isBlocked = false;
   site = 'site-1';
   last = 0;
   settled = 0;

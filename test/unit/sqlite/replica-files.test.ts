@@ -169,7 +169,7 @@ test.each([
     'a replica of a newer format',
     (file: string) => {
       emptyReplica(file, [TABLE]).close();
-      new DatabaseSync(file).exec('PRAGMA user_version = 3');
+      new DatabaseSync(file).exec('PRAGMA user_version = 4');
     },
   ],
   [

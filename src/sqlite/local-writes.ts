@@ -1,0 +1,103 @@
+/** The port of local writes (client/store.ts) over one replica file. Each change is one SQLite transaction. */
+import { assert } from '../core/assert.ts';
+import type { UploadValue } from '../core/upload.ts';
+import type { LocalCounts, LocalRejection, LocalUpload, Refusal } from './local-pending.ts';
+import type { BasePlace, LocalStore } from './local-store.ts';
+
+export type LocalAnswer = BasePlace & {
+  readonly accepted: number;
+  readonly rejected: readonly (Refusal & {
+    readonly number: number;
+    readonly table?: string | undefined;
+    readonly key?: readonly UploadValue[] | undefined;
+  })[];
+};
+
+/** The store's transaction around a change of local writes. */
+export type LocalContext = {
+  readonly local: LocalStore;
+  /** All of `work` or nothing; what programs wrote is sealed before it. */
+  readonly change: <T>(work: () => T) => T;
+  /** The store has an open transaction. */
+  readonly isBlocked: () => boolean;
+};
+
+export class LocalWrites {
+  readonly #context: LocalContext;
+
+  constructor(context: LocalContext) {
+    this.#context = context;
+  }
+
+  get isBlocked(): boolean {
+    return this.#context.isBlocked();
+  }
+
+  get site(): string {
+    return this.#pending.head().site;
+  }
+
+  get last(): number {
+    return this.#pending.head().last;
+  }
+
+  get settled(): number {
+    return this.#pending.head().settled;
+  }
+
+  get included(): number {
+    return this.#pending.included(this.last);
+  }
+
+  get counts(): LocalCounts {
+    return this.#pending.counts();
+  }
+
+  seal(): boolean {
+    if (!this.#context.local.hasLog) return false;
+    this.#change(() => {});
+    return true;
+  }
+
+  nextUpload(after: number, bytesMax: number): LocalUpload | null {
+    return this.#pending.nextUpload(after, bytesMax);
+  }
+
+  settle(answer: LocalAnswer): readonly LocalRejection[] {
+    return this.#change(() => {
+      const before = this.#pending.lastRejection();
+      for (const { number, code, message } of answer.rejected) {
+        if (number <= answer.accepted) this.#context.local.refuse(number, { code, message });
+      }
+      this.#context.local.accept(answer.accepted, answer);
+      return this.#pending.rejections(before);
+    });
+  }
+
+  park(number: number, reason: Refusal): void {
+    this.#change(() => {
+      this.#context.local.refuse(number, reason);
+    });
+  }
+
+  rejections(): readonly LocalRejection[] {
+    return this.#pending.rejections(0);
+  }
+
+  forgetRejections(upTo: number): void {
+    this.#change(() => this.#pending.forgetRejections(upTo));
+  }
+
+  renewSite(): void {
+    this.#change(() => this.#context.local.renew());
+  }
+
+  get #pending(): LocalStore['pending'] {
+    return this.#context.local.pending;
+  }
+
+  #change<T>(work: () => T): T {
+    assert(!this.isBlocked, 'local writes change between the transactions of the store');
+    return this.#context.change(work);
+  }
+}
