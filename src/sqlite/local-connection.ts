@@ -6,6 +6,7 @@
  */
 import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
 import { TidelockError } from '../core/errors.ts';
+import { BOUNDARY_SQL } from './local-schema.ts';
 import { inTransaction } from './sql.ts';
 
 /** What a program writes through: a connection of node:sqlite. */
@@ -13,9 +14,6 @@ export type LocalDatabase = DatabaseSync;
 
 /** How long a statement waits for another program's transaction. */
 const BUSY_WAIT_MS = 5000;
-
-/** Ends one local transaction and begins the next: what stands before and after it is sent apart. */
-const BOUNDARY_SQL = 'INSERT INTO tidelock_boundary VALUES (1)';
 
 /** Statements that write no rows, or must not stand in a transaction. */
 const NO_WRITE =
