@@ -8,6 +8,7 @@ import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
 import { TidelockError } from '../core/errors.ts';
 import { BOUNDARY_SQL } from './local-schema.ts';
 import { inTransaction } from './sql.ts';
+import { addUuidFunction } from './uuid.ts';
 
 /** What a program writes through: a connection of node:sqlite. */
 export type LocalDatabase = DatabaseSync;
@@ -36,6 +37,7 @@ export class LocalConnection {
   constructor(file: string) {
     this.database = new DatabaseSync(file, { timeout: BUSY_WAIT_MS });
     this.database.exec('PRAGMA synchronous = FULL');
+    addUuidFunction(this.database);
   }
 
   /**
