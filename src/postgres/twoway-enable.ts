@@ -68,7 +68,7 @@ export async function enableTwoway(
   const name = fullName(options.table);
   const facts = await readTwowayFacts(session, name);
   if (facts === null) throw notFound(name);
-  const known = (await readTwowayTables(session)).find(({ oid }) => oid === facts.oid);
+  const known = await readKnown(session, facts.oid);
   const { rule, ruleKind } = ruleFor(name, { facts, known, options });
   const role = options.role ?? known?.role ?? USER_ROLE;
   const warnings = [...judgeTwoway(name, facts, parseSelectorRule(rule))];
@@ -99,6 +99,13 @@ export async function disableTwoway(
     });
   }
   return { table: name, statements };
+}
+
+/** A role that may not even look into our schema learns of that from `requireRights`. */
+async function readKnown(session: PgSession, oid: number): Promise<TwowayTable | undefined> {
+  const { schemaOwner } = await readTwowayRights(session, USER_ROLE);
+  if (schemaOwner !== null) return undefined;
+  return (await readTwowayTables(session)).find((table) => table.oid === oid);
 }
 
 /** Also of a table that was dropped meanwhile: its triggers went with it. */

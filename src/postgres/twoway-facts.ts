@@ -38,8 +38,10 @@ export type TwowayFacts = {
 export type TwowayRights = {
   readonly role: string;
   readonly database: string;
-  /** It may make the schema, or objects in it. */
+  /** It may make the schema; true where the schema is there. */
   readonly mayCreate: boolean;
+  /** Of our schema, when that is not this role; null when it is, or there is no schema. */
+  readonly schemaOwner: string | null;
   readonly mayMakeRoles: boolean;
   readonly hasUserRole: boolean;
   readonly isUserMember: boolean;
@@ -85,17 +87,19 @@ export async function readTwowayRights(
   const role = quoteText(userRole);
   const row = await session.queryOne(`
     SELECT current_user AS role, pg_catalog.current_database() AS database,
-      CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = '${OWN_SCHEMA}')
-        THEN pg_catalog.has_schema_privilege('${OWN_SCHEMA}', 'CREATE')
-        ELSE pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE') END AS may_create,
+      s.oid IS NOT NULL OR pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE') AS may_create,
+      CASE WHEN s.oid IS NOT NULL AND NOT pg_catalog.pg_has_role(s.nspowner, 'USAGE')
+        THEN pg_catalog.pg_get_userbyid(s.nspowner) END AS schema_owner,
       r.rolsuper OR r.rolcreaterole AS may_make_roles, u.oid IS NOT NULL AS has_user_role,
       u.oid IS NOT NULL AND pg_catalog.pg_has_role(u.oid, 'MEMBER') AS is_user_member
     FROM pg_catalog.pg_roles r LEFT JOIN pg_catalog.pg_roles u ON u.rolname = ${role}
+    LEFT JOIN pg_catalog.pg_namespace s ON s.nspname = '${OWN_SCHEMA}'
     WHERE r.rolname = current_user`);
   return {
     role: row.role ?? '',
     database: row.database ?? '',
     mayCreate: row.may_create === 't',
+    schemaOwner: row.schema_owner ?? null,
     mayMakeRoles: row.may_make_roles === 't',
     hasUserRole: row.has_user_role === 't',
     isUserMember: row.is_user_member === 't',

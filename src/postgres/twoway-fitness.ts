@@ -46,8 +46,8 @@ export function requireRights(
   rights: TwowayRights,
 ): void {
   const role = quoteName(rights.role);
-  const missing: string[] = [];
-  if (!facts.isOwner) missing.push(`GRANT ${quoteName(facts.owner)} TO ${role}`);
+  const owners = [...(facts.isOwner ? [] : [facts.owner]), rights.schemaOwner ?? []].flat();
+  const missing = [...new Set(owners)].map((owner) => `GRANT ${quoteName(owner)} TO ${role}`);
   if (!rights.mayCreate) {
     missing.push(`GRANT CREATE ON DATABASE ${quoteName(rights.database)} TO ${role}`);
   }

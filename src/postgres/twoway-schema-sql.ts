@@ -39,7 +39,10 @@ const IDENTITY_FUNCTIONS: readonly string[] = [
   AS $$ SELECT nullif(pg_catalog.current_setting('tidelock.userid', true), '') $$`,
   `CREATE OR REPLACE FUNCTION ${OWN_SCHEMA}.claim(name text) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
   AS $$ SELECT nullif(pg_catalog.current_setting('tidelock.claims', true), '')::pg_catalog.jsonb ->> name $$`,
-  `GRANT EXECUTE ON FUNCTION ${OWN_SCHEMA}.auth_userid(), ${OWN_SCHEMA}.claim(text) TO PUBLIC`,
+  `CREATE OR REPLACE FUNCTION ${OWN_SCHEMA}.claim_list(name text) RETURNS text[] LANGUAGE sql STABLE PARALLEL SAFE
+  AS $$ SELECT CASE pg_catalog.jsonb_typeof(c.list) WHEN 'array' THEN ARRAY(SELECT pg_catalog.jsonb_array_elements_text(c.list)) END
+    FROM (SELECT nullif(pg_catalog.current_setting('tidelock.claims', true), '')::pg_catalog.jsonb -> name AS list) c $$`,
+  `GRANT EXECUTE ON FUNCTION ${OWN_SCHEMA}.auth_userid(), ${OWN_SCHEMA}.claim(text), ${OWN_SCHEMA}.claim_list(text) TO PUBLIC`,
 ];
 
 /** Everything but roles and event trigger, in order. */
@@ -61,6 +64,9 @@ export function roleSql(role: string): readonly string[] {
     CREATE ROLE ${name} NOLOGIN;
     COMMENT ON ROLE ${name} IS ${quoteText(USER_ROLE_COMMENT)};
   END IF;
+EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; -- made in another database meanwhile
+END $$`,
+    `DO $$ BEGIN
   IF NOT pg_catalog.pg_has_role(current_user, ${text}, 'MEMBER') THEN GRANT ${name} TO CURRENT_USER; END IF;
 END $$`,
     `GRANT USAGE ON SCHEMA ${OWN_SCHEMA} TO ${name}`,

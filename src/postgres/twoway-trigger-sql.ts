@@ -58,7 +58,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $pieces$
     'differs', (SELECT coalesce(format('record_image_ne(ROW(%s), ROW(%s))', string_agg('o.' || name, ', '), string_agg('n.' || name, ', ')), 'false') FROM cell WHERE NOT is_gone),
     'changed', (SELECT coalesce(string_agg(CASE WHEN is_gone THEN '1' ELSE format('1 + record_image_ne(ROW(o.%s), ROW(n.%1$s))::int', name) END, ', ' ORDER BY place), '') FROM cell),
     'changed:any', (SELECT coalesce(string_agg(CASE WHEN is_gone THEN '1' ELSE format('1 + bool_or(record_image_ne(ROW(o.%s), ROW(n.%1$s)))::int', name) END, ', ' ORDER BY place), '') FROM cell),
-    'raised', (SELECT coalesce(string_agg(format('least(coalesce(v.tidelock_versions[%s], 1), 2147483646) + excluded.tidelock_versions[%1$s] - 1', place), ', ' ORDER BY place), '') FROM cell),
+    'raised', (SELECT coalesce(string_agg(format('coalesce(v.tidelock_versions[%s], 1) + least(excluded.tidelock_versions[%1$s] - 1, 2147483647 - coalesce(v.tidelock_versions[%1$s], 1))', place), ', ' ORDER BY place), '') FROM cell),
     'guard', (SELECT format('(SELECT count(*) FROM pg_attribute WHERE attrelid = TG_RELID AND (attname, atttypid) IN (%s)) <> %s',
       string_agg(format('(%L, %s)', plain, CASE WHEN type_oid < 16384 THEN type_oid::text ELSE format('to_regtype(%L)::oid', plain_type) END), ', '), count(*)) FROM guarded))
   || (SELECT jsonb_object_agg('keys:' || a, (SELECT string_agg(a || '.' || name, ', ') FROM key)) FROM alias)
@@ -114,14 +114,17 @@ BEGIN
   RETURN NULL;
 END`;
 
-const PAIRS = `FROM (SELECT @dummy@) d CROSS JOIN LATERAL (SELECT @columns@ FROM old_rows) o`;
+/** Where a column is gone, its name finds the NULL of `d` instead. */
+const rowsSql = (rows: string, more = ''): string =>
+  `(SELECT x.* FROM (SELECT @dummy@) d CROSS JOIN LATERAL (SELECT ${more}@columns@ FROM ${rows}) x)`;
+
 const ON_BOTH = `ON @match:o:n@ WHERE n.@key@ IS NULL OR @differs@`;
 
 const FAST_PAIRS = `SELECT @keys:o@, n.@key@ IS NULL AS tidelock_gone, ARRAY[@changed@]::int[] AS tidelock_versions@audience:on@
-    ${PAIRS} LEFT JOIN LATERAL (SELECT @columns@ FROM new_rows) n ${ON_BOTH}`;
+    FROM ${rowsSql('old_rows')} o LEFT JOIN ${rowsSql('new_rows')} n ${ON_BOTH}`;
 
 const CAREFUL_PAIRS = `SELECT @keys:o@, bool_and(n.@key@ IS NULL) AS tidelock_gone, ARRAY[@changed:any@]::int[] AS tidelock_versions@audience:last@
-    ${PAIRS} LEFT JOIN LATERAL (SELECT row_number() OVER () AS tidelock_place, @columns@ FROM new_rows) n ${ON_BOTH} GROUP BY @keys:o@`;
+    FROM ${rowsSql('old_rows')} o LEFT JOIN ${rowsSql('new_rows', 'row_number() OVER () AS tidelock_place, ')} n ${ON_BOTH} GROUP BY @keys:o@`;
 
 const raiseSql = (pairs: string): string => `WITH written AS (
     INSERT INTO @companion@ AS v (@keys@, tidelock_cl, tidelock_versions@audience@)
