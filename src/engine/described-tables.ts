@@ -7,7 +7,6 @@ import { toUnfit } from './source-words.ts';
 
 export type DescribedTablesOptions = {
   readonly publication: string;
-  readonly declarations: readonly TableDeclaration[];
   readonly onNotice: (notice: string) => void;
 };
 
@@ -28,8 +27,12 @@ export class DescribedTables {
   }
 
   /** `known` are names of tables that replicas have already. */
-  async read(session: PgSession, known: readonly string[]): Promise<readonly TableDescription[]> {
-    const described = await describeTables(session, this.#options.declarations);
+  async read(
+    session: PgSession,
+    declarations: readonly TableDeclaration[],
+    known: readonly string[],
+  ): Promise<readonly TableDescription[]> {
+    const described = await describeTables(session, declarations);
     const fit = described.flatMap(({ kind, name }) => (kind === 'table' ? [name] : []));
     this.#known = known;
     this.#withheld = await this.#ask(session, fit);

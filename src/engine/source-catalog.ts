@@ -1,15 +1,24 @@
 /** The catalog as the stream's reader asks it, and the messages in the stream that speak about tables. */
 import { TidelockError } from '../core/errors.ts';
 import type { LogicalMessage } from '../core/source.ts';
-import { announceSql, describeTable } from '../postgres/catalog.ts';
+import { announceSql, byName, describeTable } from '../postgres/catalog.ts';
 import { parseDdlMessage } from '../postgres/ddl.ts';
 import { DDL_PREFIX } from '../postgres/ddl-sql.ts';
 import type { PgSession } from '../postgres/session.ts';
 import type { TableDeclaration, TableDescription } from '../postgres/table-fitness.ts';
+import { TWOWAY_PREFIX } from '../postgres/twoway-registry.ts';
 import type { Catalog, TableEvent } from './replicated-tables.ts';
 
 /** Our own messages: how tables are at that place of the stream, whatever changed them. */
 const ANNOUNCE_PREFIX = 'tidelock.tables';
+
+export type SourceCatalogOptions = {
+  /** Tables that are said to be as given there, whatever the catalog and the stream say. */
+  readonly withheld: ReadonlyMap<string, TableDescription>;
+  /** The stream says that something about two-way tables changed. */
+  readonly onTwoway: () => void;
+};
+
 const VISIBLE_POLL_MS = 2;
 /** Half a minute. */
 const VISIBLE_TRIES_MAX = 15_000;
@@ -18,16 +27,17 @@ export class SourceCatalog implements Catalog {
   readonly #session: PgSession;
   readonly #declarations: readonly TableDeclaration[];
   readonly #withheld: ReadonlyMap<string, TableDescription>;
+  readonly #onTwoway: () => void;
 
-  /** `withheld`: tables that are said to be as given there, whatever the catalog and the stream say. */
   constructor(
     session: PgSession,
     declarations: readonly TableDeclaration[],
-    withheld: ReadonlyMap<string, TableDescription>,
+    { withheld, onTwoway }: SourceCatalogOptions,
   ) {
     this.#session = session;
     this.#declarations = declarations;
     this.#withheld = withheld;
+    this.#onTwoway = onTwoway;
   }
 
   async describe(name: string, txid: number): Promise<TableDescription> {
@@ -71,11 +81,22 @@ export class SourceCatalog implements Catalog {
   }
 
   parse(message: LogicalMessage): readonly TableEvent[] | null {
+    if (message.prefix === TWOWAY_PREFIX) this.#onTwoway();
     const events = this.#eventsOf(message);
     if (events === null) return null;
-    return events.map(({ description, ...event }) => {
+    const companions = events.flatMap((event) => this.#companionOf(event));
+    return [...events, ...companions].map(({ description, ...event }) => {
       return { ...event, description: description && this.#allowed(description) };
     });
+  }
+
+  /** What is said of a two-way table changes the rule of its companion too. */
+  #companionOf({ name }: TableEvent): readonly TableEvent[] {
+    const companion = byName(this.#declarations).get(name)?.twoway?.companion;
+    if (companion === undefined || companion === null) return [];
+    this.#onTwoway();
+    const description = companion.describe() ?? undefined;
+    return [{ name: companion.name, description, isNew: false, isRewritten: false }];
   }
 
   #allowed(described: TableDescription): TableDescription {

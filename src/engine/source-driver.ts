@@ -26,7 +26,11 @@ import { Ingest, type IngestLimits } from './ingest.ts';
 import { ReplicatedTables } from './replicated-tables.ts';
 import { SourceCatalog } from './source-catalog.ts';
 import { SourceWatch } from './source-watch.ts';
-import { toUnfit, toUnfitSource, waitingFor } from './source-words.ts';
+import { toUnfit, toUnfitSource, waitingFor, withoutTriggers } from './source-words.ts';
+import { TwowaySource } from './twoway-source.ts';
+
+/** The stream brings a transaction a little earlier than Postgres makes it visible. */
+const VISIBLE_MS = 50;
 
 const XMAX_SQL = 'SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot()) AS xmax';
 
@@ -79,6 +83,7 @@ export class SourceDriver implements SourcePort {
   #needsNewSlot = false;
   #redelivered = 0;
   readonly #watch: SourceWatch;
+  readonly #twoway: TwowaySource;
   #isAnnouncing = false;
   #changesBefore = 0;
   /** Ends the wait of a table that is being added. */
@@ -90,6 +95,7 @@ export class SourceDriver implements SourcePort {
     this.#identity = new FullIdentity(options);
     this.#described = new DescribedTables(options);
     this.#watch = new SourceWatch(options);
+    this.#twoway = new TwowaySource(options);
   }
 
   /** How the first attempt to reach the source ended: an error that only an operator can mend, or null. */
@@ -175,8 +181,9 @@ export class SourceDriver implements SourcePort {
     try {
       await this.#watch.look({ session, upper: this.#core.tail.store.upper, tables });
       const isFree = await this.#identity.retry(session, this.tableStates);
-      const isGranted = await this.#described.haveChanged(session);
-      if ((isFree && !hasTriggers) || isGranted) throw new Error('new tables: connecting again');
+      const isOther =
+        (await this.#described.haveChanged(session)) || (await this.#twoway.haveChanged(session));
+      if ((isFree && !hasTriggers) || isOther) throw new Error('other tables: connecting again');
     } catch (error) {
       this.#lost(error, attempt);
     }
@@ -242,12 +249,9 @@ export class SourceDriver implements SourcePort {
     });
     try {
       await requireFit(session);
-      const triggers = await installTriggers(session, this.#options);
-      if (triggers.kind === 'skipped') {
-        onNotice(
-          `schema changes are noticed late: event triggers were refused (${triggers.reason})`,
-        );
-      }
+      const declarations = await this.#twoway.read(session);
+      const triggers = await installTriggers(session, { ...this.#options, declarations });
+      if (triggers.kind === 'skipped') onNotice(withoutTriggers(triggers.reason));
       if (await dropBlindSlot(session, { publication, slot, instance })) {
         onNotice('the publication was dropped: changes have passed unseen, a new history starts');
       }
@@ -255,7 +259,7 @@ export class SourceDriver implements SourcePort {
       this.#needsNewSlot = false;
       await this.#identity.give(session);
       const known = this.#core.tail.store.tables.map(({ name }) => name);
-      const described = await this.#described.read(session, known);
+      const described = await this.#described.read(session, declarations, known);
       const live = described.filter((table) => table.kind === 'table');
       const change = await reconcilePublication(
         session,
@@ -316,11 +320,10 @@ export class SourceDriver implements SourcePort {
     const { url, slot, publication, instance, limits, streaming, silenceMsMax } = this.#options;
     const { keepsOldRows, onNotice } = this.#options;
     const { store } = this.#core.tail;
-    const catalog = new SourceCatalog(
-      session,
-      this.#options.declarations,
-      this.#described.withheld,
-    );
+    const catalog = new SourceCatalog(session, this.#twoway.declarations, {
+      withheld: this.#described.withheld,
+      onTwoway: () => this.#core.clock.after(VISIBLE_MS, () => void this.measure()),
+    });
     const tables = new ReplicatedTables({
       catalog,
       known: store.tables,

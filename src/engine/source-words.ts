@@ -29,3 +29,7 @@ export function waitingFor(waits: readonly SlotWait[]): string {
 export function givenFull(names: readonly string[]): string {
   return `REPLICA IDENTITY FULL was set on ${names.join(', ')}: updates and deletes bring the whole old row`;
 }
+
+export function withoutTriggers(reason: string): string {
+  return `schema changes are noticed late: event triggers were refused (${reason})`;
+}

@@ -4,7 +4,7 @@ import { quoteText } from '../core/table.ts';
 import { quoteTable, SELECTOR_COLUMN, splitTableName } from './names.ts';
 import type { PgSession } from './session.ts';
 import { parseTableFacts, type TableFacts, tableFactsSql, USER_TABLES } from './table-facts.ts';
-import { judgeTable, type TableDeclaration, type TableDescription } from './table-fitness.ts';
+import { judgeByRule, type TableDeclaration, type TableDescription } from './table-fitness.ts';
 
 /** Tables that are declared, or that have the selector column. */
 const HAS_SELECTOR_COLUMN = `EXISTS (SELECT FROM pg_catalog.pg_attribute s
@@ -28,19 +28,27 @@ export async function describeTables(
   declarations: readonly TableDeclaration[],
 ): Promise<readonly TableDescription[]> {
   const version = await serverVersion(session);
-  const rules = rulesOf(declarations);
+  const declared = byName(declarations);
   const rows = await session.query(tableFactsSql(selectedTablesSql(declarations)));
-  const found = rows.map((row) => describeFacts(parseTableFacts(row.facts ?? ''), rules, version));
-  const names = new Set(found.map((description) => description.name));
-  const missing = [...rules.keys()]
+  const facts = rows.map((row) => parseTableFacts(row.facts ?? ''));
+  const names = new Set(facts.map(nameOf));
+  const missing = [...declared.keys()]
     .filter((name) => !names.has(name))
-    .map((name): TableDescription => ({ kind: 'missing', name }));
-  return [...found.filter((description) => description !== null), ...missing];
+    .map((name): TableDescription => describeMissing(name, declared));
+  const isCompanion = (one: TableFacts): boolean =>
+    declared.get(nameOf(one))?.twoway?.companion === null;
+  const found = new Map(
+    [...facts.filter((one) => !isCompanion(one)), ...facts.filter(isCompanion)].map((one) => [
+      one.oid,
+      describeFacts(one, declared, version),
+    ]),
+  );
+  return [...facts.flatMap(({ oid }) => found.get(oid) ?? []), ...missing];
 }
 
 /** A condition over `c` of pg_class and `n` of pg_namespace: the tables that `describeTables` finds. */
 export function selectedTablesSql(declarations: readonly TableDeclaration[]): string {
-  return `(${isNamed([...rulesOf(declarations).keys()])})
+  return `(${isNamed([...byName(declarations).keys()])})
     OR (${USER_TABLES} AND NOT c.relispartition AND ${HAS_SELECTOR_COLUMN})`;
 }
 
@@ -52,8 +60,19 @@ export async function describeTable(
 ): Promise<TableDescription> {
   const version = await serverVersion(session);
   const [row] = await session.query(tableFactsSql(isNamed([fullName(name)])));
-  if (row === undefined) return { kind: 'missing', name };
-  return describeFacts(parseTableFacts(row.facts ?? ''), rulesOf(declarations), version);
+  const declared = byName(declarations);
+  if (row === undefined) return describeMissing(name, declared);
+  return describeFacts(parseTableFacts(row.facts ?? ''), declared, version);
+}
+
+/** What the catalog says of tables with these full names. */
+export async function readFacts(
+  session: PgSession,
+  names: readonly string[],
+): Promise<readonly TableFacts[]> {
+  if (names.length === 0) return [];
+  const rows = await session.query(tableFactsSql(isNamed(names)));
+  return rows.map((row) => parseTableFacts(row.facts ?? ''));
 }
 
 /**
@@ -85,20 +104,36 @@ export function announceSql(request: {
 /** The same from facts that are already known: an event trigger's message carries them. */
 export function describeFacts(
   facts: TableFacts,
-  rules: ReadonlyMap<string, SelectorRule>,
+  declared: ReadonlyMap<string, TableDeclaration>,
   version: number,
 ): TableDescription {
-  const name = `${facts.schema}.${facts.table}`;
-  const rule = rules.get(name) ?? defaultRule(facts);
+  const name = nameOf(facts);
+  const declaration = declared.get(name);
+  const twoway = declaration?.twoway;
+  const rule = twoway?.ruleFor(facts, version) ?? declaration?.selector ?? defaultRule(facts);
   if (rule === undefined) return { kind: 'missing', name };
-  return judgeTable(facts, rule, version);
+  const description = judgeByRule(facts, rule, version);
+  return twoway?.complete(description, facts) ?? description;
+}
+
+/** What is said of a table that does not exist. */
+export function describeMissing(
+  name: string,
+  declared: ReadonlyMap<string, TableDeclaration>,
+): TableDescription {
+  const description: TableDescription = { kind: 'missing', name };
+  return declared.get(fullName(name))?.twoway?.complete(description, null) ?? description;
 }
 
 /** Declarations by full name. A name without a schema means `public`. */
-export function rulesOf(
+export function byName(
   declarations: readonly TableDeclaration[],
-): ReadonlyMap<string, SelectorRule> {
-  return new Map(declarations.map(({ name, selector }) => [fullName(name), selector]));
+): ReadonlyMap<string, TableDeclaration> {
+  return new Map(declarations.map((declaration) => [fullName(declaration.name), declaration]));
+}
+
+function nameOf({ schema, table }: TableFacts): string {
+  return `${schema}.${table}`;
 }
 
 function defaultRule(facts: TableFacts): SelectorRule | undefined {

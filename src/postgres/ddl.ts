@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { LogicalMessage } from '../core/source.ts';
 import { quoteText } from '../core/table.ts';
-import { describeFacts, fullName, rulesOf } from './catalog.ts';
+import { byName, describeFacts, describeMissing, fullName } from './catalog.ts';
 import { DDL_PREFIX, EVENT_TRIGGERS, INSTALL_SQL, UNINSTALL_SQL } from './ddl-sql.ts';
 import { OWN_SCHEMA } from './names.ts';
 import { sqlStateOf } from './pg-errors.ts';
@@ -104,14 +104,11 @@ export function parseDdlMessage(
     const event = JSON.parse(text) as Record<string, unknown>;
     const { name, facts, version, isNew, isRewritten, isGivenFull } = event;
     if (typeof name !== 'string') return [];
+    const declared = byName(declarations);
     const description: TableDescription =
       facts === null
-        ? { kind: 'missing', name }
-        : describeFacts(
-            parseTableFacts(JSON.stringify(facts)),
-            rulesOf(declarations),
-            Number(version),
-          );
+        ? describeMissing(name, declared)
+        : describeFacts(parseTableFacts(JSON.stringify(facts)), declared, Number(version));
     const flags = {
       isNew: isNew === true,
       isRewritten: isRewritten === true,

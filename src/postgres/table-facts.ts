@@ -3,9 +3,12 @@
  * runs inside the event trigger, where it sees the table as it is at that point of the transaction.
  */
 import { OWN_SCHEMA } from './names.ts';
+import type { PolicyFacts } from './policy-rule.ts';
 
 export type ColumnFacts = {
   readonly name: string;
+  /** Of pg_attribute: stays when the column is renamed. Missing in messages of older versions of our triggers. */
+  readonly number?: number | undefined;
   /** `character varying(10)` */
   readonly type: string;
   /** The type without domains. */
@@ -19,6 +22,8 @@ export type ColumnFacts = {
   readonly missing: string | null;
   /** A default, identity or generation expression exists now. */
   readonly hasDefault: boolean;
+  /** False where equal texts need not have equal bytes; missing in older messages. */
+  readonly isDeterministic?: boolean | undefined;
 };
 
 export type IndexFacts = {
@@ -41,6 +46,12 @@ export type LeafFacts = {
   readonly columns: readonly string[];
 };
 
+export type RowSecurityFacts = {
+  /** Roles to which it does not apply: superusers, BYPASSRLS, and owners unless it is forced. */
+  readonly exempt: readonly string[];
+  readonly policies: readonly PolicyFacts[];
+};
+
 export type TableFacts = {
   readonly oid: number;
   readonly schema: string;
@@ -57,6 +68,8 @@ export type TableFacts = {
   readonly indexes: readonly IndexFacts[];
   /** Empty unless it is partitioned; missing in messages of older versions of our triggers. */
   readonly leaves?: readonly LeafFacts[] | undefined;
+  /** Null while it is off; missing in messages of older versions of our triggers. */
+  readonly rowSecurity?: RowSecurityFacts | null | undefined;
 };
 
 const LEAVES = `SELECT relid FROM pg_catalog.pg_partition_tree(c.oid) WHERE isleaf AND relid <> c.oid`;
@@ -84,6 +97,8 @@ const MISSING_TEXT = MISSING(
 const COLUMNS = `(
   SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_object(
     'name', a.attname,
+    'number', a.attnum,
+    'isDeterministic', coalesce((SELECT l.collisdeterministic FROM pg_catalog.pg_collation l WHERE l.oid = a.attcollation), true),
     'type', pg_catalog.format_type(a.atttypid, a.atttypmod),
     'baseOid', ${BASE_TYPE},
     'storage', a.attstorage,
@@ -123,6 +138,24 @@ const LEAF_FACTS = `(
   FROM pg_catalog.pg_class l JOIN pg_catalog.pg_namespace ln ON ln.oid = l.relnamespace
   WHERE c.relkind = 'p' AND l.oid IN (${LEAVES}))`;
 
+/** Expressions are printed under search_path = pg_catalog: every other name has its schema. */
+const POLICIES = `(
+  SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_object(
+    'name', p.polname,
+    'isPermissive', p.polpermissive,
+    'command', p.polcmd,
+    'using', pg_catalog.pg_get_expr(p.polqual, p.polrelid),
+    'roles', CASE WHEN NOT 0 = ANY (p.polroles) THEN (
+      SELECT coalesce(pg_catalog.json_agg(r.rolname ORDER BY r.rolname), '[]') FROM pg_catalog.pg_roles r
+      WHERE EXISTS (SELECT FROM pg_catalog.unnest(p.polroles) u(role) WHERE pg_catalog.pg_has_role(r.oid, u.role, 'USAGE')))
+      END) ORDER BY p.polname), '[]')
+  FROM pg_catalog.pg_policy p WHERE p.polrelid = c.oid)`;
+
+const ROW_SECURITY = `CASE WHEN c.relrowsecurity THEN pg_catalog.json_build_object(
+  'exempt', (SELECT coalesce(pg_catalog.json_agg(r.rolname ORDER BY r.rolname), '[]') FROM pg_catalog.pg_roles r
+    WHERE r.rolsuper OR r.rolbypassrls OR NOT c.relforcerowsecurity AND pg_catalog.pg_has_role(r.oid, c.relowner, 'USAGE')),
+  'policies', ${POLICIES}) END`;
+
 /** One JSON value for the row `c` of pg_class with `n` of pg_namespace. */
 const FACTS = `pg_catalog.json_build_object(
   'oid', c.oid::int8,
@@ -138,7 +171,8 @@ const FACTS = `pg_catalog.json_build_object(
     WHERE r.oid = pg_catalog.pg_partition_root(c.oid)) END,
   'columns', ${COLUMNS},
   'indexes', ${INDEXES},
-  'leaves', ${LEAF_FACTS})`;
+  'leaves', ${LEAF_FACTS},
+  'rowSecurity', ${ROW_SECURITY})`;
 
 /** A query of one text column `facts` for the tables that fit `condition` (over c and n). */
 export function tableFactsSql(condition: string): string {

@@ -10,7 +10,31 @@ import { cellFromText, cellToJson, kindOfType, type ValueKind } from '../core/va
 import { quoteTable } from './names.ts';
 import type { ColumnFacts, IndexFacts, TableFacts } from './table-facts.ts';
 
-export type TableDeclaration = { readonly name: string; readonly selector: SelectorRule };
+export type TableDeclaration = {
+  readonly name: string;
+  readonly selector: SelectorRule;
+  /** Present for two-way tables and their companions: they have the rule that this gives instead of `selector`. */
+  readonly twoway?: TwowaySide | undefined;
+};
+
+/** Why something cannot be, and the statement or the change of the configuration that mends it. */
+export type Refusal = { readonly reason: string; readonly remedy: string };
+
+/** A two-way table, or its companion, at the place of the stream that was described last. */
+export type TwowaySide = {
+  /** Null for a companion itself. */
+  readonly companion: Companion | null;
+  readonly ruleFor: (facts: TableFacts, version: number) => SelectorRule | Refusal;
+  /** Called with what became of it; facts are null when there is no such table. */
+  readonly complete: (description: TableDescription, facts: TableFacts | null) => TableDescription;
+};
+
+/** It is described after its table, because it has its table's rule. */
+export type Companion = {
+  readonly name: string;
+  /** With the columns it had when it was described last; null when it never was. */
+  readonly describe: () => TableDescription | null;
+};
 
 /** How rows older than a column were filled, per column: what a later comparison needs. */
 export type ColumnFill = 'null' | 'constant' | 'unknown';
@@ -35,7 +59,7 @@ export type TableDescription =
 /** Generated columns can be published since this version. */
 const GENERATED_VERSION_MIN = 180_000;
 
-type Verdict = { readonly reason: string; readonly remedy: string } | null;
+type Verdict = Refusal | null;
 
 type Candidate = {
   readonly facts: TableFacts;
@@ -72,6 +96,16 @@ export function judgeTable(
     table: tableDef(candidate),
     fills: Object.fromEntries(candidate.columns.map((column) => [column.name, fillOf(column)])),
   };
+}
+
+/** The same where there may be no rule. */
+export function judgeByRule(
+  facts: TableFacts,
+  rule: SelectorRule | Refusal,
+  version: number,
+): TableDescription {
+  if (!('reason' in rule)) return judgeTable(facts, rule, version);
+  return { kind: 'unfit', name: `${facts.schema}.${facts.table}`, ...rule };
 }
 
 function isPublished(column: ColumnFacts, version: number): boolean {

