@@ -165,6 +165,7 @@ function engineOn(core: EngineCore, feeds: Set<Feed>): Engine {
   );
   return {
     tables: [],
+    uploads: { apply: missing },
     get upper(): Lsn {
       return core.tail.store.upper;
     },

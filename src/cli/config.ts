@@ -188,6 +188,15 @@ export const SETTINGS = z.strictObject({
   digestBodyBytesMax: note(bytes(1024).default(L.digestBodyBytesMax), {
     help: 'size of the body of a difference snapshot',
   }),
+  uploadBodyBytesMax: note(bytes(1024).default(L.uploadBodyBytesMax), {
+    help: 'size of the body of an upload, as it is sent',
+  }),
+  uploadBytesMax: note(bytes(1024).default(L.uploadBytesMax), {
+    help: 'size of an upload, unpacked',
+  }),
+  uploadsMax: note(number(1, 1000).default(L.uploadsMax), {
+    help: 'uploads merged at the same time, each over a connection to Postgres',
+  }),
   requestS: note(seconds(1, 3600).default(L.requestS), {
     help: 'time in which a request must have arrived, with its body',
   }),
@@ -206,7 +215,7 @@ export const SETTINGS = z.strictObject({
     help: 'digests computed at the same time',
   }),
   queueMax: note(number(0, 100_000).default(L.queueMax), {
-    help: 'snapshots, and digests, that may wait for their turn',
+    help: 'snapshots, digests and uploads, of each, that may wait for their turn',
   }),
   queueS: note(seconds(0, 3600).default(L.queueS), { help: 'how long they may wait' }),
   waitsMax: note(number(1, 1_000_000).default(L.waitsMax), { help: 'requests in /v1/wait' }),

@@ -7,6 +7,7 @@ import type { DigestEntry } from '../protocol/feed.ts';
 import type { Change } from '../protocol/transicator/change.ts';
 import type { TableNaming } from '../protocol/transicator/names.ts';
 import type { Sequence } from '../protocol/transicator/sequence.ts';
+import type { UploadDoor } from './uploads.ts';
 
 export type FeedRequest = {
   readonly selectors: readonly string[];
@@ -154,6 +155,8 @@ export interface Engine {
   endLease(replica: string): void;
   /** Resolves with the log's upper once it is past `ts`. Nudges an idle source. Throws `TIMEOUT`, `SOURCE_DOWN`. */
   waitFor(ts: Ts, timeoutMs: number, signal: AbortSignal): Promise<Ts>;
+  /** Writes of replicas. */
+  readonly uploads: Pick<UploadDoor, 'apply'>;
   /** For clients of Transicator; absent where nobody serves them. */
   readonly transicator?: TransicatorSource;
 }

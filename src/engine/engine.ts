@@ -37,6 +37,7 @@ import { Snapshots } from './snapshots.ts';
 import { SourceDriver } from './source-driver.ts';
 import { statusOf } from './status.ts';
 import { TransicatorDoor } from './transicator.ts';
+import { UploadDoor } from './uploads.ts';
 
 export type EngineOptions = {
   /** `postgres://user:password@host:port/database` */
@@ -149,7 +150,8 @@ export async function openEngine(options: EngineOptions): Promise<RunningEngine>
   const snapshots = await Snapshots.open(source);
   core.start(driver);
   const transicator = new TransicatorDoor(source);
-  return new LiveEngine({ core, driver, snapshots, transicator, options });
+  const uploads = new UploadDoor(options.url, () => timelineOf(core.tail.store));
+  return new LiveEngine({ core, driver, snapshots, transicator, uploads, options });
 }
 
 type Parts = {
@@ -157,6 +159,7 @@ type Parts = {
   readonly driver: SourceDriver;
   readonly snapshots: Snapshots;
   readonly transicator: TransicatorSource;
+  readonly uploads: UploadDoor;
   readonly options: EngineOptions;
 };
 
@@ -183,6 +186,10 @@ class LiveEngine implements RunningEngine {
 
   get transicator(): TransicatorSource {
     return this.#parts.transicator;
+  }
+
+  get uploads(): UploadDoor {
+    return this.#parts.uploads;
   }
 
   get tables(): readonly TableDef[] {
@@ -277,8 +284,9 @@ class LiveEngine implements RunningEngine {
   }
 
   async close(): Promise<void> {
-    const { core, driver, snapshots } = this.#parts;
+    const { core, driver, snapshots, uploads } = this.#parts;
     this.#measuring.cancel();
+    await uploads.close();
     snapshots.stop();
     this.#markers.stop();
     core.stop();

@@ -9,7 +9,7 @@ import Fastify, {
 } from 'fastify';
 import { messageOf, TidelockError } from '../core/errors.ts';
 import { PROTOCOL_VERSION } from '../protocol/feed.ts';
-import { authorize } from './auth.ts';
+import { authorize, type OwnSelectors } from './auth.ts';
 import { bindAddress } from './bind.ts';
 import { onClientError } from './client-error.ts';
 import type { Clock } from './clock.ts';
@@ -35,13 +35,15 @@ export type AppParts = {
   readonly config: ServerConfig;
   readonly clock: Clock;
   readonly log: Log;
+  /** Without it a token reads what it names. */
+  readonly ownSelectors?: OwnSelectors | undefined;
   /** True while a socket belongs to a stream: nothing else may be written to it. */
   readonly carries: (socket: Socket) => boolean;
 };
 
 /** Fastify with our limits, our error form and our access check, but without routes. */
 export function createApp(parts: AppParts): FastifyInstance {
-  const { config, clock, log, carries } = parts;
+  const { config, clock, log, carries, ownSelectors = () => [] } = parts;
   const { limits } = config;
   const requestMs = limits.requestS * 1000;
   const app = Fastify({
@@ -70,13 +72,17 @@ export function createApp(parts: AppParts): FastifyInstance {
     if (carries(request.raw.socket)) return abandon(request.raw.socket, reply);
     checkUrl(request, limits.urlBytesMax);
     if (verifier === null) requireLocalHost(request.headers.host);
-    request.access = await authorize(request, verifier);
+    request.access = await authorize(request, verifier, ownSelectors);
   });
   return app;
 }
 
-/** Adds routes, their OpenAPI document, and an answer for everything else. */
-export function addRoutes(app: FastifyInstance, routes: readonly RouteOptions[]): void {
+/** Adds routes, their OpenAPI document, and an answer for everything else. `plugin` adds to a scope of its own. */
+export function addRoutes(
+  app: FastifyInstance,
+  routes: readonly RouteOptions[],
+  plugin: (scope: FastifyInstance) => void = () => undefined,
+): void {
   const table = new RouteTable();
   app.addHook('onRoute', (route) => table.note(route));
   app.setNotFoundHandler((request, reply) => answerUnknown(table, request, reply));
@@ -91,6 +97,7 @@ export function addRoutes(app: FastifyInstance, routes: readonly RouteOptions[])
   app.register(async (scope) => {
     for (const route of routes) scope.route(route);
   });
+  app.register(async (scope) => plugin(scope));
 }
 
 /** Listens. Throws `BAD_CONFIG` when the address is taken, unknown, or open without tokens. */

@@ -1,20 +1,23 @@
 /** Who may do what: one check for every route, closed unless a route says otherwise. */
 import type { FastifyRequest } from 'fastify';
 import { TidelockError } from '../core/errors.ts';
-import type { TokenVerifier } from './tokens.ts';
+import type { TokenClaims, TokenVerifier } from './tokens.ts';
 
 /** What a request may do. */
 export type Access = {
   /** The selectors it may read; `any` for all. */
   readonly selectors: ReadonlySet<string> | 'any';
   readonly isAdmin: boolean;
+  readonly canWrite: boolean;
   /** Who the token is for; empty without one. */
   readonly subject: string;
+  /** The whole token: what policies of two-way tables may ask for. */
+  readonly claims: Readonly<Record<string, unknown>>;
   /** Wall-clock milliseconds; infinite without tokens. */
   readonly expiresAtMs: number;
 };
 
-export type RouteScope = 'open' | 'read' | 'admin';
+export type RouteScope = 'open' | 'read' | 'write' | 'admin';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -28,33 +31,52 @@ declare module 'fastify' {
 
 /** Without configured keys everybody may do everything (and the server binds loopback only). */
 const FULL_ACCESS: Access = {
-  ...{ selectors: 'any', isAdmin: true, subject: '', expiresAtMs: Infinity },
+  ...{ selectors: 'any', isAdmin: true, canWrite: true, subject: '', claims: {} },
+  expiresAtMs: Infinity,
 };
 
 const NO_ACCESS: Access = {
-  ...{ selectors: new Set(), isAdmin: false, subject: '', expiresAtMs: Infinity },
+  ...{ selectors: new Set(), isAdmin: false, canWrite: false, subject: '', claims: {} },
+  expiresAtMs: Infinity,
 };
 
 /** Clients that only know addresses with a password put the token there. */
 const BASIC = /^Basic +([A-Za-z0-9+/]+=*) *$/i;
 const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*) *$/i;
 
+/** The selectors that a token's user and claims give by themselves. */
+export type OwnSelectors = (claims: TokenClaims) => readonly string[];
+
 /** Reads and checks the token. Throws `TOKEN_INVALID`, `TOKEN_FORBIDS`. */
 export async function authorize(
   request: FastifyRequest,
   verifier: TokenVerifier | null,
+  ownSelectors: OwnSelectors,
 ): Promise<Access> {
   if (verifier === null) return FULL_ACCESS;
   const scope = request.routeOptions.config.scope ?? 'admin';
   if (scope === 'open') return NO_ACCESS;
   const claims = await verifier.verify(bearerOf(request));
   if (!claims.scopes.has(scope)) throw forbids(`the scope ${scope}`);
+  const { selectors } = claims;
   return {
-    selectors: claims.selectors,
+    selectors: selectors === 'any' ? 'any' : new Set([...selectors, ...ownSelectors(claims)]),
     isAdmin: claims.scopes.has('admin'),
+    canWrite: claims.scopes.has('write'),
     subject: claims.subject,
+    claims: claims.all,
     expiresAtMs: claims.expiresAtMs,
   };
+}
+
+/** For work that begins long after the request came. Throws `TOKEN_INVALID`. */
+export function requireUnexpired({ expiresAtMs }: Access, wallMs: number): void {
+  if (wallMs < expiresAtMs) return;
+  throw new TidelockError({
+    code: 'TOKEN_INVALID',
+    message: 'the token cannot be accepted: it has expired meanwhile',
+    hint: 'get a new token from whoever runs this server',
+  });
 }
 
 /** Throws `TOKEN_FORBIDS` when a selector is not covered. */

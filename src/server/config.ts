@@ -20,6 +20,11 @@ export type ServerLimits = {
   readonly bodyBytesMax: number;
   /** Body of a difference snapshot: digests of every bucket of every table. */
   readonly digestBodyBytesMax: number;
+  /** An upload as it is sent, and unpacked. */
+  readonly uploadBodyBytesMax: number;
+  readonly uploadBytesMax: number;
+  /** Uploads merged at the same time, each over a connection to Postgres; others queue. */
+  readonly uploadsMax: number;
   /** In which a request must have arrived, with its body. */
   readonly requestS: number;
   readonly connectionsMax: number;
@@ -70,6 +75,9 @@ export const DEFAULT_LIMITS: ServerLimits = {
   urlBytesMax: 64 * KIB,
   bodyBytesMax: MIB,
   digestBodyBytesMax: 8 * MIB,
+  uploadBodyBytesMax: 8 * MIB,
+  uploadBytesMax: 32 * MIB,
+  uploadsMax: 4,
   requestS: 30,
   connectionsMax: 12_000,
   streamsMax: 10_000,

@@ -15,6 +15,7 @@ export type ServerContext = {
   readonly pump: Pump;
   readonly snapshots: Gate;
   readonly digests: Gate;
+  readonly uploads: Gate;
   /** Bytes of snapshots handed to sockets since the start. */
   readonly snapshotBytes: { count: number };
   /** The same, of answers to clients of Transicator that ask for changes. */

@@ -1,7 +1,8 @@
 /** Prometheus metrics, collected when asked for. Names and help texts are a promise: dashboards use them. */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { Counter, Gauge, Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { EngineStatus } from '../engine/api.ts';
+import type { UploadResult } from '../engine/uploads.ts';
 import type { ServerContext } from './context.ts';
 import type { EndReason } from './feed-stream.ts';
 import { registerLockstep } from './lockstep/metrics.ts';
@@ -9,6 +10,7 @@ import { registerLockstep } from './lockstep/metrics.ts';
 const SOURCE_STATES = ['starting', 'streaming', 'down', 'slot_busy', 'unfit', 'resyncing'] as const;
 const DELAY_RESOLUTION_MS = 10;
 const NANOSECONDS_PER_SECOND = 1e9;
+const UPLOAD_SECONDS = [0.005, 0.02, 0.1, 0.5, 2, 10, 60];
 
 type Reading = {
   readonly name: string;
@@ -108,6 +110,9 @@ export class Metrics {
   readonly #context: ServerContext;
   readonly #delay: ReturnType<typeof monitorEventLoopDelay>;
   readonly #ended: Counter<'reason'>;
+  readonly #uploadSeconds: Histogram;
+  readonly #uploaded: Counter;
+  readonly #refused: Counter<'code'>;
   #scrapedAt: number;
   #changesPerSecond = 0;
   /** One reading of the engine serves a whole scrape. */
@@ -128,6 +133,23 @@ export class Metrics {
       labelNames: ['reason'],
       registers: [this.#registry],
     });
+    this.#uploadSeconds = new Histogram({
+      name: 'tidelock_upload_seconds',
+      help: 'Uploads of replicas and how long each took to be merged into Postgres',
+      buckets: UPLOAD_SECONDS,
+      registers: [this.#registry],
+    });
+    this.#uploaded = new Counter({
+      name: 'tidelock_uploaded_transactions_total',
+      help: 'Local transactions of replicas that landed in Postgres',
+      registers: [this.#registry],
+    });
+    this.#refused = new Counter({
+      name: 'tidelock_refused_transactions_total',
+      help: 'Local transactions of replicas that were refused, by code',
+      labelNames: ['code'],
+      registers: [this.#registry],
+    });
     this.#own();
     this.#labelled();
     if (context.lockstep !== null) registerLockstep(this.#registry, context.lockstep);
@@ -139,6 +161,12 @@ export class Metrics {
 
   streamEnded(reason: EndReason): void {
     this.#ended.inc({ reason });
+  }
+
+  uploaded({ applied, refused }: UploadResult, seconds: number): void {
+    this.#uploadSeconds.observe(seconds);
+    this.#uploaded.inc(applied);
+    for (const { code } of refused) this.#refused.inc({ code });
   }
 
   /** The text of a scrape. */
@@ -155,7 +183,7 @@ export class Metrics {
 
   /** What the server itself knows. */
   #own(): void {
-    const { pump, snapshots, digests } = this.#context;
+    const { pump, snapshots, digests, uploads } = this.#context;
     this.#gauge('tidelock_subscribers', 'Open feed streams', () => pump.count);
     this.#gauge(
       'tidelock_snapshots_running',
@@ -164,8 +192,8 @@ export class Metrics {
     );
     this.#gauge(
       'tidelock_queued',
-      'Snapshots and digests that wait for their turn',
-      () => snapshots.waiting + digests.waiting,
+      'Snapshots, digests and uploads that wait for their turn',
+      () => snapshots.waiting + digests.waiting + uploads.waiting,
     );
     this.#gauge(
       'tidelock_apply_changes_per_second',

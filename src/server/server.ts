@@ -9,6 +9,7 @@ import type { Clock } from './clock.ts';
 import type { ServerConfig } from './config.ts';
 import type { ServerContext } from './context.ts';
 import { Gate } from './gate.ts';
+import { holderSelectors } from './holder-selectors.ts';
 import { LockstepReaders } from './lockstep/readers.ts';
 import { lockstepRoutes } from './lockstep/route.ts';
 import type { Log } from './log.ts';
@@ -20,9 +21,12 @@ import { healthRoute, readyRoute } from './routes/health.ts';
 import { deleteLeaseRoute, putLeaseRoute } from './routes/leases.ts';
 import { metricsRoute } from './routes/metrics.ts';
 import { openapiRoute } from './routes/openapi.ts';
+import { sessionRoute } from './routes/session.ts';
 import { differenceRoute, snapshotRoute } from './routes/snapshot.ts';
 import { statusRoute } from './routes/status.ts';
 import { tablesRoute } from './routes/tables.ts';
+import { tokensRoute } from './routes/tokens.ts';
+import { addUpload } from './routes/upload.ts';
 import { waitRoute } from './routes/wait.ts';
 import { transicatorRoutes } from './transicator/routes.ts';
 
@@ -69,6 +73,7 @@ export function createServer(options: ServerOptions): TidelockServer {
       await Promise.all([
         context.pump.drain(drainMs),
         context.snapshots.whenEmpty(drainMs),
+        context.uploads.whenEmpty(drainMs),
         context.lockstep?.close(),
       ]);
       await close();
@@ -106,6 +111,7 @@ function assemble({ engine, lockstep, config, clock, log }: ServerOptions): Part
     ...{ engine, config, clock, pump, upper },
     snapshots: new Gate({ name: 'snapshots', runningMax: limits.snapshotsMax, ...line }),
     digests: new Gate({ name: 'digests', runningMax: limits.digestsMax, ...line }),
+    uploads: new Gate({ name: 'uploads', runningMax: limits.uploadsMax, ...line }),
     snapshotBytes: { count: 0 },
     changesBytes: { count: 0 },
     mark: { isDown: false },
@@ -117,8 +123,11 @@ function assemble({ engine, lockstep, config, clock, log }: ServerOptions): Part
   const metrics = new Metrics(context);
   const carries = (socket: Socket): boolean =>
     pump.carries(socket) || lockstepReaders.carries(socket);
-  const app = createApp({ config, clock, log, carries });
-  addRoutes(app, routesOf(context, { metrics, log }));
+  const ownSelectors = holderSelectors(() => engine.tables);
+  const app = createApp({ config, clock, log, carries, ownSelectors });
+  addRoutes(app, routesOf(context, { metrics, log }), (scope) =>
+    addUpload(scope, context, metrics),
+  );
   const startDraining = (): void => draining.abort(shuttingDown());
   return { app, context, metrics, startDraining };
 }
@@ -137,7 +146,7 @@ function routesOf(
 ): readonly RouteOptions[] {
   const native = [
     ...[feedRoute, snapshotRoute, differenceRoute, digestRoute, statusRoute, tablesRoute],
-    ...[waitRoute, putLeaseRoute, deleteLeaseRoute, readyRoute],
+    ...[waitRoute, putLeaseRoute, deleteLeaseRoute, readyRoute, sessionRoute, tokensRoute],
   ].map((route) => route(context));
   return [
     ...native,

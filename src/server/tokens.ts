@@ -18,13 +18,15 @@ import { messageOf, TidelockError } from '../core/errors.ts';
 import type { Clock } from './clock.ts';
 import { needsTokens, type TokenSettings } from './config.ts';
 
-export type TokenScope = 'read' | 'admin';
+export type TokenScope = 'read' | 'write' | 'admin';
 
 /** The part of a checked token that we act on. */
 export type TokenClaims = {
   readonly subject: string;
   readonly selectors: ReadonlySet<string> | 'any';
   readonly scopes: ReadonlySet<string>;
+  /** Everything that the token says. */
+  readonly all: Readonly<Record<string, unknown>>;
   readonly expiresAtMs: number;
 };
 
@@ -107,15 +109,23 @@ export type TokenRequest = {
   readonly subject: string;
   readonly selectors: readonly string[] | 'any';
   readonly scopes: readonly TokenScope[];
+  /** Further claims, for policies; none of `RESERVED_CLAIMS`. */
+  readonly claims?: Readonly<Record<string, unknown>> | undefined;
   readonly lifetimeS: number;
   readonly issuer?: string | undefined;
   readonly audience?: string | undefined;
 };
 
+/** Claims that have a meaning of their own. */
+export const RESERVED_CLAIMS: readonly string[] = [
+  ...['iss', 'sub', 'aud', 'exp', 'nbf', 'iat', 'jti', 'scope', 'selectors'],
+];
+
 /** Signs a token with a shared secret. Throws `BAD_CONFIG` for a secret that is too short. */
 export async function issueToken(request: TokenRequest, clock: Clock): Promise<string> {
   const nowS = Math.floor(clock.wallMs() / 1000);
   const token = new SignJWT({
+    ...request.claims,
     selectors: request.selectors === 'any' ? '*' : [...request.selectors],
     scope: request.scopes.join(' '),
   })
@@ -170,6 +180,7 @@ function readClaims(payload: JWTPayload, clockToleranceS: number): TokenClaims {
     subject: sub ?? '',
     selectors: readSelectors(selectors),
     scopes: new Set(scope.split(' ')),
+    all: payload,
     expiresAtMs: (exp + clockToleranceS) * 1000,
   };
 }

@@ -50,6 +50,7 @@ export type MemoryEngine = Engine & {
   makeSnapshot: (request: SnapshotRequest) => Promise<void>;
   makeLines: (request: SnapshotRequest, held?: HeldDigests) => AsyncIterable<Uint8Array>;
   makeDigest: Engine['digest'];
+  uploads: Engine['uploads'];
   snapshotBytes: number;
   since: Lsn;
   isFlooded: boolean;
@@ -95,6 +96,12 @@ export function createMemoryEngine(): MemoryEngine {
     makeLines: async function* (request) {
       yield lineOf({ type: 'hello', selectors: request.selectors });
       yield lineOf({ type: 'snapshot_completed', ts: formatLsn(upper) });
+    },
+    uploads: {
+      apply: async ({ head, transactions }) => ({
+        ...{ accepted: transactions.at(-1)?.number ?? 0, timeline: head.timeline },
+        ...{ position: upper, rejected: [], refused: [], applied: transactions.length },
+      }),
     },
     makeDigest: async (request) => digestOf(request.selectors, upper, request.bucketCount),
     commit: (selector, lines = []) => {

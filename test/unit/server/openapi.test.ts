@@ -69,9 +69,22 @@ const JSON_BODY = { 'content-type': 'application/json' };
 const HELD = { bucketCount: 1, tables: { 'public.cities': [{ digest: '0'.repeat(32), rows: 0 }] } };
 
 /** One good request per documented operation. */
-const GOOD: Record<string, { url: string; init?: RequestInit }> = {
+const GOOD: Record<string, { url: string; init?: RequestInit; status?: number }> = {
   'get /v1/feed': { url: '/v1/feed?selector=FR&follow=0' },
   'get /v1/snapshot': { url: '/v1/snapshot?selector=FR' },
+  'post /v1/upload': {
+    url: '/v1/upload',
+    init: {
+      ...{ method: 'POST', headers: { 'content-type': 'application/x-ndjson' } },
+      body: `["site","01890a5d-ac96-774b-bcce-b302099a8057",{"protocol":1,"timeline":"t1","position":"0/0","settled":0}]`,
+    },
+  },
+  'get /v1/session': { url: '/v1/session' },
+  'post /v2/tokens': {
+    url: '/v2/tokens',
+    init: { method: 'POST', headers: JSON_BODY, body: '{"user":"ann"}' },
+    status: 400, // this server has no secret
+  },
   'post /v1/snapshot': {
     url: '/v1/snapshot',
     init: {
@@ -104,9 +117,9 @@ describe('the OpenAPI document', () => {
     expect(document.openapi).toBe('3.1.0');
     expect([...operations()].sort()).toEqual(Object.keys(GOOD).sort());
     for (const operation of operations()) {
-      const { url, init } = GOOD[operation] ?? { url: '' };
+      const { url, init, status: expected = 200 } = GOOD[operation] ?? { url: '' };
       const { status } = await fetch(harness.url + url, init);
-      expect([operation, status]).toEqual([operation, status === 204 ? 204 : 200]);
+      expect([operation, status]).toEqual([operation, status === 204 ? 204 : expected]);
     }
     const allowed = await Promise.all(
       Object.keys(document.paths).map(async (path) => {

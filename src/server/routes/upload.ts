@@ -1,0 +1,133 @@
+/** POST /v1/upload: the local transactions of a file that writes. docs/merge.md has the rules. */
+import { promisify } from 'node:util';
+import { gunzip, zstdDecompress } from 'node:zlib';
+import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify';
+import { messageOf, TidelockError } from '../../core/errors.ts';
+import { REJECTION_CODES } from '../../core/upload.ts';
+import type { UploadResult } from '../../engine/uploads.ts';
+import { encodeUploadAnswer, UPLOAD_TYPE } from '../../protocol/upload.ts';
+import { readUpload } from '../../protocol/upload-reader.ts';
+import { requireUnexpired } from '../auth.ts';
+import type { ServerContext } from '../context.ts';
+import type { Metrics } from '../metrics.ts';
+import { COUNT, failures, json, object, POSITION, type Schema, TIMELINE } from '../schemas.ts';
+import { clientSignal, withoutIdleLimit } from '../send.ts';
+
+const ANSWER: Schema = object({
+  accepted: { ...COUNT, description: 'Every transaction up to here has its outcome.' },
+  position: { ...POSITION, description: 'A file at or after it has everything that landed.' },
+  timeline: TIMELINE,
+  rejected: {
+    type: 'array',
+    description: 'Refused transactions that the file has not settled.',
+    items: object(
+      {
+        number: COUNT,
+        code: { enum: Object.keys(REJECTION_CODES) },
+        message: { type: 'string' },
+        table: { type: 'string' },
+        key: { type: 'array', items: {} },
+      },
+      ['table', 'key'],
+    ),
+  },
+});
+
+const FAILURES = failures([
+  ...(['BUSY', 'NOT_READY', 'SOURCE_DOWN', 'BAD_POSITION'] as const),
+  ...(['SITE_TAKEN', 'SITE_CLONED', 'UPLOAD_GAP', 'RESYNC_FIRST'] as const),
+]);
+
+type Unpack = (bytes: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>;
+
+const UNPACK: Readonly<Record<string, Unpack>> = {
+  identity: async (bytes) => bytes,
+  gzip: promisify(gunzip) as Unpack,
+  zstd: promisify(zstdDecompress) as Unpack,
+};
+
+/** Adds the route, with a parser of its body that no other route has. */
+export function addUpload(scope: FastifyInstance, context: ServerContext, metrics: Metrics): void {
+  scope.addContentTypeParser(UPLOAD_TYPE, { parseAs: 'buffer' }, (_request, body, done) =>
+    done(null, body),
+  );
+  scope.route(uploadRoute(context, metrics));
+}
+
+function uploadRoute(context: ServerContext, metrics: Metrics): RouteOptions {
+  return {
+    method: 'POST',
+    url: '/v1/upload',
+    bodyLimit: context.config.limits.uploadBodyBytesMax,
+    config: { scope: 'write' },
+    schema: {
+      summary: 'Merge local transactions of a file into Postgres',
+      consumes: [UPLOAD_TYPE],
+      querystring: object({}),
+      response: {
+        200: json('Everything is committed or refused.', ANSWER),
+        ...FAILURES,
+      },
+    },
+    handler: async (request, reply) => {
+      context.draining.throwIfAborted();
+      const leave = await context.uploads.enter(clientSignal(reply.raw));
+      try {
+        await withoutIdleLimit(reply, async () => {
+          const start = context.clock.now();
+          const result = await apply(context, request);
+          metrics.uploaded(result, (context.clock.now() - start) / 1000);
+          await reply.type('application/json; charset=utf-8').send(bodyOf(result));
+        });
+      } finally {
+        leave();
+      }
+      return reply;
+    },
+  };
+}
+
+function bodyOf({ accepted, timeline, position, rejected }: UploadResult): string {
+  return encodeUploadAnswer({ accepted, timeline, position, rejected });
+}
+
+/** The client may leave meanwhile: what it sent is applied all the same, and told when it asks again. */
+async function apply(context: ServerContext, request: FastifyRequest): Promise<UploadResult> {
+  const { access } = request;
+  const text = await unpack(request, context.config.limits.uploadBytesMax);
+  const upload = readUpload(text);
+  requireUnexpired(access, context.clock.wallMs());
+  const { subject: userid, claims, selectors } = access;
+  return await context.engine.uploads.apply(upload, { userid, claims, selectors });
+}
+
+async function unpack({ body, headers }: FastifyRequest, bytesMax: number): Promise<string> {
+  const encoding = headers['content-encoding']?.trim().toLowerCase() ?? 'identity';
+  const unpackBytes = Object.hasOwn(UNPACK, encoding) ? UNPACK[encoding] : undefined;
+  if (unpackBytes === undefined || !Buffer.isBuffer(body)) throw unreadable(`as ${encoding}`);
+  try {
+    const bytes = await unpackBytes(body, { maxOutputLength: bytesMax });
+    if (bytes.length > bytesMax) throw tooLarge(bytesMax);
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(bytesMax);
+    throw error instanceof TidelockError ? error : unreadable(messageOf(error), error);
+  }
+}
+
+function tooLarge(bytesMax: number): TidelockError {
+  return new TidelockError({
+    code: 'TOO_LARGE',
+    message: `the upload has more than ${bytesMax} bytes when it is unpacked`,
+    hint: 'send fewer transactions at a time',
+  });
+}
+
+function unreadable(why: string, cause?: unknown): TidelockError {
+  return new TidelockError({
+    code: 'BAD_REQUEST',
+    message: `the body of the upload cannot be read: ${why}`,
+    hint: `send ${UPLOAD_TYPE} in UTF-8, as it is or with Content-Encoding gzip or zstd`,
+    cause,
+  });
+}
