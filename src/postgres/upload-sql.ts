@@ -101,8 +101,12 @@ export function insertSql(
 ): Statement {
   const all = [...table.key, ...columns];
   const { from, params, values } = inputOf(all, transpose(all.length, rows));
+  const given = values.map((value, index) => {
+    const defaultSql = all[index]?.defaultSql ?? null;
+    return defaultSql === null ? value : `coalesce(${value}, ${defaultSql})`;
+  });
   return {
-    sql: `INSERT INTO ${table.sql} (${all.map(({ sql }) => sql).join(', ')}) SELECT ${values.join(', ')} FROM ${from}`,
+    sql: `INSERT INTO ${table.sql} (${all.map(({ sql }) => sql).join(', ')}) SELECT ${given.join(', ')} FROM ${from}`,
     params,
   };
 }

@@ -23,6 +23,8 @@ export type UploadColumn = {
   readonly output: string;
   /** Every spelling that Postgres accepts is the one that it prints, so texts compare as values do. */
   readonly isLiteral: boolean;
+  /** Of a column that may not be NULL: what a program means that does not name it in an insert. */
+  readonly defaultSql: string | null;
 };
 
 export type UploadTable = {
@@ -68,9 +70,11 @@ CROSS JOIN LATERAL (
         AND ao.amoprighttype = pc.opcintype AND ao.amopstrategy = 3
       JOIN pg_catalog.pg_operator o ON o.oid = ao.amopopr JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace
       WHERE i.indrelid = r.relation AND i.indisprimary AND k.number = a.attnum),
+    'default_sql', CASE WHEN a.attnotnull AND a.attgenerated = '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END,
     'is_deterministic', CASE WHEN coalesce(l.collisdeterministic, true) THEN 't' ELSE 'f' END)) AS columns
   FROM pg_catalog.pg_attribute a
   JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+  LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
   LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation
   CROSS JOIN LATERAL (
     WITH RECURSIVE b AS (
@@ -129,6 +133,7 @@ function describe(facts: PgRow): UploadColumn {
     equals: facts.equals ?? '=',
     output: facts.output ?? 'textout',
     isLiteral: LITERAL_OIDS.has(oid),
+    defaultSql: facts.default_sql ?? null,
   };
 }
 
