@@ -91,7 +91,10 @@ test('rows written right after the table was created are in the stream', async (
   await eventsOf(`BEGIN; CREATE TABLE public.declared (id int PRIMARY KEY);
     INSERT INTO public.declared VALUES (1); COMMIT; INSERT INTO public.declared VALUES (2)`);
   recorder.onCommit = undefined;
-  expect(seen).toEqual(['message', 'insert', 'insert', 'message']);
+  // Postgres files a message under its end, where the next record begins: when that is a row of another
+  // subtransaction, which it is while others change the schema too, either of them may come first.
+  expect(seen.slice(0, 2).sort()).toEqual(['insert', 'message']);
+  expect(seen.slice(2)).toEqual(['insert', 'message']);
 });
 
 test('a table made from a query has rows that were not sent, and says so', async () => {

@@ -163,7 +163,7 @@ describe(`under load, seed ${SEED}`, () => {
     const load = writing(stack);
     let reader: ReturnType<typeof watchSum> | null = null;
     const positions: number[] = [];
-    for (let kill = 0; kill < 12; kill += 1) {
+    for (let kill = 0; kill < 7; kill += 1) {
       const run = replicate(stack);
       const count = random.between(1, 40);
       const applied = () => run.lines.filter(({ kind }) => kind === 'applied');

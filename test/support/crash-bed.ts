@@ -221,8 +221,12 @@ export class CrashBed {
     return this.followed.flatMap(({ resyncs }) => resyncs);
   }
 
+  /** What replicas were told so far was to be expected. */
   forgetResyncs(): void {
-    for (const { resyncs } of this.followed) resyncs.length = 0;
+    for (const { resyncs, mismatches } of this.followed) {
+      resyncs.length = 0;
+      mismatches.length = 0;
+    }
   }
 
   async timeline(): Promise<string> {
