@@ -147,6 +147,13 @@ export class Follower {
     this.#dispatch({ kind: 'resyncNeeded', reason, isMismatch: false });
   }
 
+  /** Somebody has reason to believe that trying again helps: a pause ends. */
+  retryNow(): void {
+    if (this.state.kind !== 'waiting') return;
+    this.#cancelWait?.();
+    this.#dispatch({ kind: 'timer' });
+  }
+
   /** Resolves when the position is at `ts` or past it. Rejects with `TIMEOUT`, or when closed or failed. */
   waitFor(ts: Ts, timeoutMs: number): Promise<void> {
     const { state } = this;

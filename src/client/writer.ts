@@ -35,7 +35,11 @@ export class Writer {
     const { follower, api, clock, random, onEvent, crashPoint } = options;
     this.#options = options;
     this.#uploader = new Uploader({
-      ...{ api, clock, random, onEvent, crashPoint },
+      ...{ api, clock, random, crashPoint },
+      onEvent: (event) => {
+        if (event.kind === 'sent') follower.retryNow(); // the server is back
+        onEvent(event);
+      },
       local: () => follower.local,
       identity: () => follower.identity,
       resync: (reason) => follower.resyncFor(reason),
@@ -84,6 +88,7 @@ export class Writer {
     const startedMs = this.#options.clock.now();
     const before = this.#received;
     const position = await this.#postgresPosition(timeoutMs);
+    this.#options.follower.retryNow();
     await this.#reach(position, timeoutMs - (this.#options.clock.now() - startedMs));
     return { received: this.#received - before };
   }

@@ -1,0 +1,148 @@
+/** Two-way replicas: write in one place, read in all others; offline, refused, merged. Real Postgres, HTTP, files. */
+import { copyFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import type { ReplicaEvent } from '../../src/index.ts';
+import { until } from '../support/stack.ts';
+import { TwowayBed, writeFile } from '../support/twoway-bed.ts';
+
+test('a write in one replica appears in Postgres and in the other', async () => {
+  const bed = await TwowayBed.open();
+  const [a, b] = [await bed.replica('a'), await bed.replica('b')];
+  await a.transaction((db) => {
+    db.exec(`INSERT INTO note VALUES ('k1', 'first', NULL, 1), ('k2', 'second', 'text', 2)`);
+  });
+  expect(await a.send()).toEqual({ sent: 2, rejected: 0 });
+  expect(await bed.notesInPostgres()).toHaveLength(2);
+  await b.check();
+  expect(bed.notes('b').map(({ title }) => title)).toEqual(['first', 'second']);
+  await b.transaction((db) => {
+    db.exec(`UPDATE note SET title = 'changed' WHERE id = 'k1'; DELETE FROM note WHERE id = 'k2'`);
+  });
+  await b.waitForWrites();
+  await a.check();
+  expect(bed.notes('a')).toEqual([{ id: 'k1', title: 'changed', body: null, n: 1 }]);
+  await bed.converge('a', 'b');
+});
+
+test('another program writes into the file, and it is sent without being asked', async () => {
+  const bed = await TwowayBed.open();
+  const a = await bed.replica('a');
+  const sent: ReplicaEvent[] = [];
+  a.on('sent', (event) => sent.push(event));
+  writeFile(bed.stack.file('a'), `INSERT INTO note (id, title) VALUES ('p', 'by a program')`);
+  await until('it is in Postgres', async () => (await bed.notesInPostgres()).length === 1);
+  await until('it is told', () => sent.length === 1);
+  expect(sent).toMatchObject([{ changes: 1, transactions: 1, pending: 0 }]);
+});
+
+test('P28: without a server reading and writing go on; then both sides have everything', async () => {
+  const bed = await TwowayBed.open();
+  const a = await bed.replica('a');
+  await bed.replica('b');
+  await bed.stack.stop();
+  for (let turn = 0; turn < 20; turn += 1) {
+    await a.transaction((db) => {
+      db.exec(`INSERT INTO note (id, n) VALUES ('off${turn}', ${turn})`);
+    });
+  }
+  writeFile(bed.stack.file('b'), `INSERT INTO note (id, title) VALUES ('b', 'offline too')`);
+  expect(bed.notes('a')).toHaveLength(20);
+  await expect(a.send()).rejects.toMatchObject({ code: 'SERVER_UNREACHABLE' });
+  expect(a.pending).toBe(20);
+  await bed.stack.sql.query(`INSERT INTO note (id, title) VALUES ('pg', 'meanwhile')`);
+  await bed.stack.start();
+  expect(await bed.converge('a', 'b')).toHaveLength(22);
+  expect(a.pending).toBe(0);
+});
+
+test('P12: the same row edited offline in two places becomes one row, column by column', async () => {
+  const bed = await TwowayBed.open();
+  const [a, b] = [await bed.replica('a'), await bed.replica('b')];
+  await a.transaction((db) => db.exec(`INSERT INTO note VALUES ('k', 'title', 'body', 1)`));
+  await bed.converge('a', 'b');
+  await bed.stack.stop();
+  await a.transaction((db) => db.exec(`UPDATE note SET title = 'of a', n = 2 WHERE id = 'k'`));
+  await b.transaction((db) => db.exec(`UPDATE note SET body = 'of b', n = 3 WHERE id = 'k'`));
+  await bed.stack.start();
+  expect(await bed.converge('a', 'b')).toEqual([{ id: 'k', title: 'of a', body: 'of b', n: 3 }]);
+});
+
+test('P13: a delete wins over an update that did not see it, and a row inserted again lives', async () => {
+  const bed = await TwowayBed.open();
+  const [a, b] = [await bed.replica('a'), await bed.replica('b')];
+  await a.transaction((db) => db.exec(`INSERT INTO note (id) VALUES ('x'), ('y')`));
+  await bed.converge('a', 'b');
+  await bed.stack.stop();
+  await a.transaction((db) => db.exec('DELETE FROM note'));
+  await a.transaction((db) => db.exec(`INSERT INTO note (id, title) VALUES ('y', 'again')`));
+  await b.transaction((db) => db.exec(`UPDATE note SET title = 'late'`));
+  await bed.stack.start();
+  expect(await bed.converge('a', 'b')).toEqual([{ id: 'y', title: 'again', body: null, n: null }]);
+});
+
+test('P16 P9: what Postgres refuses is taken back as a whole, told with its reason, and blocks nothing', async () => {
+  const bed = await TwowayBed.open();
+  await bed.stack.sql.query('ALTER TABLE note ADD CHECK (n < 100)');
+  const a = await bed.replica('a');
+  const told: ReplicaEvent[] = [];
+  a.on('rejected', (event) => told.push(event));
+  await bed.stack.stop();
+  await a.transaction((db) => db.exec(`INSERT INTO note (id, n) VALUES ('good', 1)`));
+  await a.transaction((db) => {
+    db.exec(`INSERT INTO note (id, n) VALUES ('half', 2), ('bad', 100)`);
+  });
+  await a.transaction((db) => db.exec(`INSERT INTO note (id, n) VALUES ('later', 3)`));
+  expect(bed.notes('a')).toHaveLength(4); // one's own writes show until their outcome is known
+  await bed.stack.start();
+  expect((await bed.converge('a')).map(({ id }) => id)).toEqual(['good', 'later']);
+  expect(a.rejected()).toMatchObject([
+    { table: 'public.note', key: ['half'], operation: 'insert', code: 'CONSTRAINT' },
+    { key: ['bad'], code: 'CONSTRAINT' },
+  ]);
+  expect(told).toHaveLength(2);
+  a.forgetRejected();
+  expect(a.rejected()).toEqual([]);
+});
+
+test('P9: after waitForWrites a write is in the base, and stays when the base moves', async () => {
+  const bed = await TwowayBed.open();
+  const a = await bed.replica('a');
+  for (let turn = 1; turn <= 10; turn += 1) {
+    await a.transaction((db) => {
+      db.exec(
+        `INSERT INTO note (id, n) VALUES ('k', ${turn}) ON CONFLICT (id) DO UPDATE SET n = ${turn}`,
+      );
+    });
+    expect(bed.notes('a').at(0)?.n).toBe(turn);
+    await a.waitForWrites();
+    expect(bed.notes('a').at(0)?.n).toBe(turn);
+  }
+  expect(a.pending).toBe(0);
+});
+
+test('P5: a transaction that fails half way leaves nothing behind', async () => {
+  const bed = await TwowayBed.open();
+  const a = await bed.replica('a');
+  const failing = a.transaction((db) => {
+    db.exec(`INSERT INTO note (id) VALUES ('half')`);
+    throw new Error('on purpose');
+  });
+  await expect(failing).rejects.toThrow('on purpose');
+  const waiting = a.transaction(async (db) => db.exec(`INSERT INTO note (id) VALUES ('late')`));
+  await expect(waiting).rejects.toMatchObject({ code: 'BAD_REQUEST' });
+  expect(await bed.converge('a')).toEqual([]);
+});
+
+test('SITE_CLONED: a file that was copied with its unsent writes goes on in both places, and nothing is lost', async () => {
+  const bed = await TwowayBed.open();
+  const a = await bed.replica('a');
+  await a.transaction((db) => db.exec(`INSERT INTO note (id) VALUES ('before')`));
+  await a.sync();
+  await bed.closeReplica('a');
+  writeFile(bed.stack.file('a'), `INSERT INTO note (id) VALUES ('unsent')`);
+  copyFileSync(bed.stack.file('a'), bed.stack.file('copy'));
+  writeFile(bed.stack.file('a'), `INSERT INTO note (id) VALUES ('in a')`);
+  writeFile(bed.stack.file('copy'), `INSERT INTO note (id) VALUES ('in the copy')`);
+  const notes = await bed.converge('a', 'copy');
+  expect(notes.map(({ id }) => id)).toEqual(['before', 'in a', 'in the copy', 'unsent']);
+});
