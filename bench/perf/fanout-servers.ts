@@ -191,7 +191,7 @@ function engineOn(core: EngineCore, feeds: Set<Feed>): Engine {
         ...{ sizeBytes: 0, groups: 0, state: 'ok' },
       },
       ...{ tables: [], leases: [], subscribers: 0, lastCommitLagS: 0 },
-      counters: { transactions: 0, changes: 0, redelivered: 0, snapshots: 0 },
+      counters: { transactions: 0, changes: 0, redelivered: 0, snapshots: 0, tombstones: 0 },
     }),
     openFeed: (request) => {
       const feed = core.openFeed(request, () => head);

@@ -120,6 +120,8 @@ export type EngineStatus = {
     readonly changes: number;
     readonly redelivered: number;
     readonly snapshots: number;
+    /** Tombstones of two-way tables that were collected. */
+    readonly tombstones: number;
   };
   /** Seconds between the last transaction's commit time and its append; null before the first. */
   readonly lastCommitLagS: number | null;

@@ -36,6 +36,7 @@ import { timelineOf } from './log-at-open.ts';
 import { Snapshots } from './snapshots.ts';
 import { SourceDriver } from './source-driver.ts';
 import { statusOf } from './status.ts';
+import { Tombstones } from './tombstones.ts';
 import { TransicatorDoor } from './transicator.ts';
 import { UploadDoor } from './uploads.ts';
 
@@ -166,6 +167,7 @@ type Parts = {
 class LiveEngine implements RunningEngine {
   readonly #parts: Parts;
   readonly #markers: DigestMarkers;
+  readonly #tombstones: Tombstones;
   #enterCheck: Enter = async () => () => undefined;
   #measuring: TimerHandle;
 
@@ -176,6 +178,10 @@ class LiveEngine implements RunningEngine {
       everyMs: parts.options.digestEveryMs ?? DIGEST_EVERY_MS,
       scan: (selectors, signal) => this.#check(selectors, signal),
       onFailure: (error) => parts.options.onNotice?.(`a check scan failed: ${messageOf(error)}`),
+    });
+    this.#tombstones = new Tombstones({
+      view: () => parts.core.inspect(),
+      onNotice: parts.options.onNotice ?? (() => undefined),
     });
     this.#measuring = this.#measureLater();
   }
@@ -206,7 +212,8 @@ class LiveEngine implements RunningEngine {
 
   status(): EngineStatus {
     const { core, driver, snapshots, options } = this.#parts;
-    return statusOf({ core, driver, snapshots, slot: options.slot ?? 'tidelock' });
+    const tombstones = this.#tombstones;
+    return statusOf({ core, driver, snapshots, tombstones, slot: options.slot ?? 'tidelock' });
   }
 
   openFeed(request: FeedRequest): Feed {
@@ -299,7 +306,7 @@ class LiveEngine implements RunningEngine {
     const { core, driver, options } = this.#parts;
     return core.clock.after(options.measureMs ?? MEASURE_MS, () => {
       this.#measuring = this.#measureLater();
-      void driver.measure();
+      void driver.measure((session) => this.#tombstones.look(session));
     });
   }
 }

@@ -169,7 +169,7 @@ export class SourceDriver implements SourcePort {
   }
 
   /** Asks Postgres how far it is, and whether the stream still brings everything: else it is made anew. */
-  async measure(): Promise<void> {
+  async measure(also?: (session: PgSession) => Promise<void>): Promise<void> {
     const session = this.#connection?.session;
     if (session === undefined || session.isLost || this.#reader === null) {
       this.#watch.forget();
@@ -180,6 +180,7 @@ export class SourceDriver implements SourcePort {
     const tables = this.#isAnnouncing ? null : this.tables.map(({ name }) => name);
     try {
       await this.#watch.look({ session, upper: this.#core.tail.store.upper, tables });
+      await also?.(session);
       const isFree = await this.#identity.retry(session, this.tableStates);
       const isOther =
         (await this.#described.haveChanged(session)) || (await this.#twoway.haveChanged(session));

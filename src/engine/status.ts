@@ -4,14 +4,16 @@ import type { EngineStatus, SourceState } from './api.ts';
 import type { EngineCore } from './core.ts';
 import type { Snapshots } from './snapshots.ts';
 import type { SourceDriver } from './source-driver.ts';
+import type { Tombstones } from './tombstones.ts';
 
 export function statusOf(parts: {
   readonly core: EngineCore;
   readonly driver: SourceDriver;
   readonly snapshots: Snapshots;
+  readonly tombstones: Tombstones;
   readonly slot: string;
 }): EngineStatus {
-  const { core, driver, snapshots, slot } = parts;
+  const { core, driver, snapshots, tombstones, slot } = parts;
   const view = core.inspect();
   const { source, log } = view;
   const wallMs = core.clock.wallMicros() / 1000;
@@ -43,7 +45,10 @@ export function statusOf(parts: {
       expiresInS: Math.max(0, Math.round((expiresAt - view.now) / 1000)),
     })),
     subscribers: view.subscribers.total,
-    counters: { transactions: core.transactions, changes, redelivered, snapshots: snapshots.count },
+    counters: {
+      ...{ transactions: core.transactions, changes, redelivered, snapshots: snapshots.count },
+      tombstones: tombstones.collected,
+    },
     lastCommitLagS: core.lastCommitLagS,
   };
 }

@@ -103,6 +103,11 @@ const COUNTERS: readonly Reading[] = [
     help: 'Snapshots made since the start',
     of: ({ counters }) => counters.snapshots,
   },
+  {
+    name: 'tidelock_tombstones_collected_total',
+    help: 'Tombstones of two-way tables that every lease had passed and that were removed',
+    of: ({ counters }) => counters.tombstones,
+  },
 ];
 
 export class Metrics {

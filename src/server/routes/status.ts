@@ -60,7 +60,10 @@ const STATUS: Schema = object(
       ),
     },
     subscribers: COUNT,
-    counters: object({ transactions: COUNT, changes: COUNT, redelivered: COUNT, snapshots: COUNT }),
+    counters: object({
+      ...{ transactions: COUNT, changes: COUNT, redelivered: COUNT, snapshots: COUNT },
+      tombstones: COUNT,
+    }),
     lastCommitLagS: { type: ['number', 'null'] },
   },
   ['leases'],

@@ -212,7 +212,7 @@ function statusOf(
     tables: [{ name: 'public.cities', state: 'live', selector: 'country' }],
     leases: [...leases].map(([replica, ts]) => ({ replica, ts, expiresInS: 60 })),
     subscribers,
-    counters: { transactions: 3, changes: 5, redelivered: 0, snapshots: 1 },
+    counters: { transactions: 3, changes: 5, redelivered: 0, snapshots: 1, tombstones: 0 },
     lastCommitLagS: 0.5,
   };
 }
