@@ -214,8 +214,11 @@ export type TransicatorFile = {
 export interface TransicatorSource {
   /** Throws `TOO_OLD` (take a new snapshot), `NOT_READY`, `SOURCE_DOWN` (only Postgres could tell). */
   changes(request: ChangesRequest, signal: AbortSignal): Promise<ChangeReading>;
-  /** Resolves when there may be something for these selectors after `after`, or the signal aborts. Throws `BUSY`. */
-  untilChange(selectors: readonly string[], after: Ts, signal: AbortSignal): Promise<void>;
+  /**
+   * Resolves when there may be something for these selectors after `after`, or the signal aborts, with a position up to
+   * which there is nothing for them: a reading that goes on there needs nothing that was purged meanwhile. Throws `BUSY`.
+   */
+  untilChange(selectors: readonly string[], after: Ts, signal: AbortSignal): Promise<Ts>;
   /** Throws `SOURCE_DOWN`, `TIMEOUT`, `BUSY`, `NOT_READY`. */
   openRows(request: RowsRequest): Promise<RowSnapshot>;
   /** Throws the same. */

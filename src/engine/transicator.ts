@@ -58,24 +58,27 @@ export class TransicatorDoor implements TransicatorSource {
     });
   }
 
-  /** A feed of which nothing is read: its wake is what is wanted. */
-  async untilChange(selectors: readonly string[], after: Ts, signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return;
+  /** A feed of which nothing is delivered: its wake is what is wanted. */
+  async untilChange(selectors: readonly string[], after: Ts, signal: AbortSignal): Promise<Ts> {
+    if (signal.aborted) return after;
     const request = { selectors, since: after, timeline: undefined, replica: undefined };
     try {
       const feed = this.#options.core.openFeed({ ...request, wantsDigests: false }, NO_HEAD);
       try {
-        if (feed.read() !== null) return;
-        await new Promise<void>((resolve) => {
-          feed.onReady = resolve;
-          signal.addEventListener('abort', () => resolve(), { once: true });
+        if (feed.read() !== null) return after;
+        const isWoken = await new Promise<boolean>((resolve) => {
+          feed.onReady = () => resolve(true);
+          signal.addEventListener('abort', () => resolve(false), { once: true });
         });
+        const { position } = feed;
+        return isWoken || feed.read() !== null ? position : feed.position;
       } finally {
         feed.close();
       }
     } catch (error) {
       // The next reading says it better.
       if (!hasCode(error, 'TOO_OLD') && !hasCode(error, 'TIMELINE_CHANGED')) throw error;
+      return after;
     }
   }
 

@@ -6,9 +6,11 @@ import { parseLsn } from '../../src/core/lsn.ts';
 import { DEFAULT_POLICY } from '../../src/engine/engine.ts';
 import { timerClock } from '../../src/lockstep/clock.ts';
 import { PollingRowStreams } from '../../src/lockstep/row-streams.ts';
+import { parseSequence } from '../../src/protocol/transicator/sequence.ts';
+import { StrictClient } from '../support/lockstep/strict-client.ts';
 import { Stack, until } from '../support/stack.ts';
 import { HoldingProxy } from '../support/transicator/holding-proxy.ts';
-import { getChanges, settled } from '../support/transicator-world.ts';
+import { getChanges, type JsonChanges, settled } from '../support/transicator-world.ts';
 
 const MEGABYTE = 1024 ** 2;
 
@@ -99,4 +101,37 @@ test('P7: a snapshot whose late transactions were cut from the log meanwhile is 
   const text = await (await asking).text();
   expect(text).toContain('"late"');
   expect(text).toContain('snapshot_completed');
+});
+
+test('T8: those who wait for a quiet selector are not too old because what others wrote is cut', async () => {
+  const stack = await openStack(2 * MEGABYTE);
+  await stack.sql.query(`INSERT INTO item (_change_selector) VALUES ('foo')`);
+  await settled(stack);
+  const { lastSequence } = await getChanges(stack, 'scope=foo');
+  const asking = fetch(`${stack.server}/changes?scope=foo&block=60&since=${lastSequence}`);
+  const stream = new StrictClient({
+    port: Number(new URL(stack.server).port),
+    path: `/lockstep/item?selector=foo&heartbeat=1&since=${lastSequence}`,
+  });
+  onTestFinished(() => stream.leave());
+  await until('both wait', () => stack.engine.status().subscribers === 2);
+  const end = parseLsn(await stack.position(), 'here');
+  for (let round = 0; round < 4; round += 1) await fill(stack, 'bar', 1);
+  await until('the log was cut', () => stack.engine.status().log.since >= end);
+  const heartbeat = (): unknown =>
+    stream.objects.findLast(({ type }) => type === 'heartbeat')?.since;
+  await until('the stream knows that it may go on behind that', () => {
+    const since = parseSequence(String(heartbeat()));
+    return since !== null && since.ts >= stack.engine.status().log.since;
+  });
+  await stack.sql.query(`INSERT INTO item (note, _change_selector) VALUES ('new', 'foo')`);
+  const answer = await asking;
+  expect(answer.status).toBe(200);
+  expect(((await answer.json()) as JsonChanges).changes).toMatchObject([
+    { newRow: { note: { value: 'new' } } },
+  ]);
+  await until('the row is there', () =>
+    stream.objects.some(({ data }) => (data as { note?: string } | undefined)?.note === 'new'),
+  );
+  expect(stream.error).toBeNull();
 });

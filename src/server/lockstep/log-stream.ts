@@ -105,13 +105,26 @@ export class LogStream {
       this.#control('snapshot_completed');
     }
     while (this.#request.isFollowing && this.#sink.isOpen && !stopped(signal)) {
-      const { selectors } = this.#request;
-      await this.#source.untilChange(selectors, since.ts, signal);
+      since = await this.#waitAfter(since, signal);
       if (signal.aborted) return;
       const before = since;
       since = await this.#catchUp(since, signal);
       if (since !== before) this.#beat();
     }
+  }
+
+  /**
+   * Waits for something to read, for the time of a heartbeat at most. Returns from where to read on: past what others
+   * wrote, so that neither we nor our reader need what is purged of it.
+   */
+  async #waitAfter(since: Sequence, signal: AbortSignal): Promise<Sequence> {
+    const { selectors, heartbeatMs } = this.#request;
+    const end = AbortSignal.any([signal, AbortSignal.timeout(heartbeatMs)]);
+    const ts = await this.#source.untilChange(selectors, since.ts, end);
+    if (ts <= since.ts) return since;
+    const quiet = { history: since.history, ts, index: INDEX_MAX };
+    this.#since = formatSequence(quiet);
+    return quiet;
   }
 
   async #copyInTurn(signal: AbortSignal): Promise<Sequence> {

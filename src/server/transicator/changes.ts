@@ -4,7 +4,7 @@ import type { ChangeReading, ChangesRequest } from '../../engine/api.ts';
 import type { Change } from '../../protocol/transicator/change.ts';
 import { changeJson } from '../../protocol/transicator/change-json.ts';
 import { changesProto, sequencesProto } from '../../protocol/transicator/change-proto.ts';
-import { formatSequence } from '../../protocol/transicator/sequence.ts';
+import { formatSequence, INDEX_MAX } from '../../protocol/transicator/sequence.ts';
 import { requireSelectors } from '../auth.ts';
 import type { ParsedQuery } from '../input.ts';
 import { clientSignal, sendChunks, withoutIdleLimit } from '../send.ts';
@@ -61,14 +61,14 @@ async function answer({ context, reply, input, form }: Exchange): Promise<void> 
 
 type Found = { readonly reading: ChangeReading; readonly start: readonly Change[] | null };
 
-/** Reads; while there is nothing, waits for something and reads anew from the same position, until the time is up. */
+/** Reads; while there is nothing, waits for something and reads on, until the time is up. */
 async function firstChanges(
   context: TransicatorContext,
   input: ChangesInput,
   signal: AbortSignal,
 ): Promise<Found> {
   const { selectors, since, snapshot, limit, blockMs } = input;
-  const request: ChangesRequest = { selectors, since, snapshot, changesMax: limit };
+  let request: ChangesRequest = { selectors, since, snapshot, changesMax: limit };
   const deadline = context.clock.now() + blockMs;
   // Every turn but the last waits for the log to grow.
   for (;;) {
@@ -78,8 +78,11 @@ async function firstChanges(
     if (start !== null || leftMs <= 0 || limit <= 0) return { reading, start };
     if (context.draining.aborted) return { reading, start };
     const ends = [signal, context.draining, AbortSignal.timeout(Math.ceil(leftMs))];
-    await context.source.untilChange(selectors, reading.upTo, AbortSignal.any(ends));
+    const ts = await context.source.untilChange(selectors, reading.upTo, AbortSignal.any(ends));
     signal.throwIfAborted();
+    // Going on from there, it does not matter what is purged while we wait.
+    const quiet = { history: reading.first.history, ts, index: INDEX_MAX };
+    if (ts > (since?.ts ?? 0)) request = { ...request, since: quiet };
   }
 }
 

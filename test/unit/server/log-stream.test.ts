@@ -32,7 +32,7 @@ const SEQUENCE = { history: 1, ts: toLsn(100), index: 0 };
 const READING = { first: SEQUENCE, last: SEQUENCE, upTo: toLsn(100), read: () => null };
 const SOURCE: TransicatorSource = {
   changes: async () => READING,
-  untilChange: async () => undefined,
+  untilChange: async (_, after) => after,
   openRows: () => Promise.reject(new Error('nobody asks')),
   file: () => Promise.reject(new Error('nobody asks')),
 };
