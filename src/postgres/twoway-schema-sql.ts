@@ -73,6 +73,18 @@ END $$`,
   ];
 }
 
+/** Takes a role away that `roleSql` made; it stays where policies, grants or other databases need it. */
+export function dropRoleSql(role: string): string {
+  const [name, text] = [quoteName(role), quoteText(role)];
+  return `DO $$ BEGIN
+  IF pg_catalog.shobj_description((SELECT oid FROM pg_catalog.pg_roles WHERE rolname = ${text}), 'pg_authid') = ${quoteText(USER_ROLE_COMMENT)} THEN
+    REVOKE USAGE ON SCHEMA ${OWN_SCHEMA} FROM ${name};
+    DROP ROLE ${name};
+  END IF;
+EXCEPTION WHEN dependent_objects_still_exist OR insufficient_privilege OR object_in_use THEN NULL;
+END $$`;
+}
+
 export function grantSql(table: string, role: string): string {
   return `GRANT SELECT, INSERT, UPDATE, DELETE ON ${table} TO ${quoteName(role)}`;
 }

@@ -1,15 +1,21 @@
-/** Takes away everything of ours from a source: slot, publication, event triggers, schema. Tables stay as they are. */
+/**
+ * Takes away everything of ours from a source: slot, publication, versions of two-way tables, event triggers, schema.
+ * Tables stay as they are.
+ */
 import { TidelockError } from '../core/errors.ts';
 import { quoteName, quoteText } from '../core/table.ts';
 import { uninstallTriggers } from './ddl.ts';
 import { OWN_SCHEMA } from './names.ts';
 import type { PgSession } from './session.ts';
+import { disableSql } from './twoway-enable.ts';
+import { readTwowayTables } from './twoway-registry.ts';
+import { dropRoleSql } from './twoway-schema-sql.ts';
 
 export type UninstallNames = { readonly slot: string; readonly publication: string };
 
 /** What is there, in the order in which it goes. Empty: nothing of ours. */
 export type Belonging = {
-  readonly kind: 'slot' | 'publication' | 'triggers';
+  readonly kind: 'slot' | 'publication' | 'twoway' | 'triggers';
   readonly name: string;
   /** For people: what it is, and what goes with it. */
   readonly text: string;
@@ -50,6 +56,7 @@ export async function planUninstall(
   }
   const others = await otherPublications(session, publication);
   if (others !== null && others.length === 0) {
+    belongings.push(...(await twowayTables(session)));
     const text = `schema ${OWN_SCHEMA} with its event triggers, and triggers tidelock_truncate on partitions`;
     belongings.push({ kind: 'triggers', name: OWN_SCHEMA, text });
   }
@@ -67,11 +74,27 @@ export async function uninstall(
     await session.query(`SELECT pg_catalog.pg_drop_replication_slot(${quoteText(names.slot)})`);
   }
   // Before the publication: its triggers would put back what they take for an accident.
+  if (has('twoway')) await disableAll(session);
   if (has('triggers')) await uninstallTriggers(session);
   else if (others.length > 0) await forgetPublication(session, names.publication);
   if (has('publication')) {
     await session.query(`DROP PUBLICATION IF EXISTS ${quoteName(names.publication)}`);
   }
+}
+
+async function twowayTables(session: PgSession): Promise<readonly Belonging[]> {
+  const names = (await readTwowayTables(session)).map(({ name }) => name).join(', ');
+  if (names === '') return [];
+  const text = `versions of two-way tables ${names}: what replicas have not sent is refused then`;
+  return [{ kind: 'twoway', name: names, text }];
+}
+
+/** And the roles that we made for them, where nothing else needs these. */
+async function disableAll(session: PgSession): Promise<void> {
+  const tables = await readTwowayTables(session);
+  const roles = [...new Set(tables.map(({ role }) => role))];
+  await session.query(tables.flatMap(disableSql).join(';\n'));
+  await session.query(roles.map(dropRoleSql).join(';\n'));
 }
 
 /** Null when nothing is installed. */

@@ -1,5 +1,7 @@
 /** `tidelock uninstall`: what the server has made goes, what is the application's stays. */
 import { expect, test } from 'vitest';
+import { PgSession } from '../../src/postgres/session.ts';
+import { enableTwoway } from '../../src/postgres/twoway-enable.ts';
 import { cities } from '../support/cities.ts';
 import { Command } from '../support/command.ts';
 import { type Stack, until } from '../support/stack.ts';
@@ -83,4 +85,27 @@ test('triggers and schema stay while another server of ours needs them', async (
   expect(left).toContain('schema');
   expect(left).not.toContain('slot');
   expect(left).not.toContain('publication');
+});
+
+test('versions, triggers and the role of two-way tables go with it; the rows and the grants of others stay', async () => {
+  const stack = await cities();
+  await stack.stop();
+  const role = `u_${stack.name}`;
+  const session = await PgSession.connect({ url: stack.url });
+  await enableTwoway(session, { table: 'city', role });
+  await session.query(`UPDATE public.city SET name = 'x' WHERE id < 10`);
+  await session.end();
+  await until('the slot is free', async () => {
+    const { rows } = await stack.sql.query(
+      'SELECT 1 FROM pg_replication_slots WHERE slot_name = $1 AND active',
+      [stack.name],
+    );
+    return rows.length === 0;
+  });
+  const done = await uninstall(stack, '--yes');
+  expect(done.stdout).toContain('versions of two-way tables public.city');
+  expect(await ours(stack)).toEqual([]);
+  const { rows } = await stack.sql.query('SELECT FROM pg_roles WHERE rolname = $1', [role]);
+  expect(rows).toEqual([]);
+  await stack.sql.query(`UPDATE city SET name = 'y'`);
 });
