@@ -6,6 +6,7 @@ import type { Rejection, UploadTransaction } from '../core/upload.ts';
 import { cutRuns, type LocalTransaction, Refusal, readTransaction } from './upload-changes.ts';
 import { isRace, refusalOf } from './upload-failures.ts';
 import { applyRun, type RunContext } from './upload-run.ts';
+import { lockRows } from './upload-states.ts';
 import { readUploadTables, type UploadTable } from './upload-tables.ts';
 
 /** Runs tried in one upload: what is left then is for the next one, so that nobody holds Postgres for long. */
@@ -74,6 +75,7 @@ async function applyRuns(
   rejections: Rejection[],
 ): Promise<LocalTransaction | undefined> {
   const todo = [...cutRuns(transactions)].reverse();
+  if (todo.length > 1) await lockRows(context.session, transactions);
   for (let tries = 0; ; tries += 1) {
     const run = todo.pop();
     if (run === undefined) return undefined;

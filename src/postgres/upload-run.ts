@@ -54,7 +54,7 @@ export async function applyRun(
     const plan = await planRun(context, run);
     await writeAll(context, groupsOf(plan.writes, order));
     await requireCovered(context, plan.writes);
-    await correctAll(session, plan.corrections);
+    await correctAll(context, plan.corrections);
     await session.query('RELEASE SAVEPOINT tidelock_run');
     return plan.rejections;
   } catch (error) {
@@ -224,7 +224,10 @@ async function requireCovered(
   }
 }
 
-async function correctAll(session: UploadSession, corrections: Plan['corrections']): Promise<void> {
+async function correctAll(
+  { session, mayRetry }: RunContext,
+  corrections: Plan['corrections'],
+): Promise<void> {
   const groups = new Map<UploadTable, { alive: Correction[]; dead: Correction[] }>();
   for (const [{ table }, correction] of corrections) {
     const group = groups.get(table) ?? { alive: [], dead: [] };
@@ -238,7 +241,9 @@ async function correctAll(session: UploadSession, corrections: Plan['corrections
     ] as const) {
       if (list.length === 0) continue;
       const { sql, params } = correctSql(table, list, isAlive);
-      await session.count(sql, params);
+      const count = await session.count(sql, params);
+      // Nothing locks a row that is not there: it may have come back since it was looked at.
+      if (mayRetry && !isAlive && count < list.length) throw new Race('a deleted row came back');
     }
   }
 }

@@ -52,7 +52,10 @@ function printed({ output }: UploadColumn, value: string): string {
   return `pg_catalog.textin(${output}(${value}))`;
 }
 
-/** Locks the rows of these keys against other writers, and reads them; `n` = which key, from 1. */
+/**
+ * Locks the rows of these keys against other writers, and reads them; `n` = which key, from 1. Locks are taken in the
+ * order of the keys, so that two uploads of the same rows wait for one another and not in a circle.
+ */
 export function readRowsSql(
   table: UploadTable,
   keys: readonly Values[],
@@ -67,12 +70,30 @@ export function readRowsSql(
   const selector = `${table.selectorSql ?? 'NULL'} AS selector`;
   return {
     sql: `SELECT u.tidelock_n AS n, ${selector}${cells.join('')}
-      FROM ${from} JOIN ONLY ${table.sql} t ON ${matches(table, 't', values)} FOR NO KEY UPDATE OF t`,
+      FROM ${from} JOIN ONLY ${table.sql} t ON ${matches(table, 't', values)}
+      ORDER BY ${keyOrder(table)} FOR NO KEY UPDATE OF t`,
     params,
   };
 }
 
-/** Locks and reads the companion's rows of these keys. */
+/** The locks of `readRowsSql` alone. */
+export function lockRowsSql(table: UploadTable, keys: readonly Values[]): Statement {
+  const { from, params, values } = inputOf(table.key, transpose(table.key.length, keys));
+  return {
+    sql: `SELECT count(*) FROM (SELECT FROM ${from} JOIN ONLY ${table.sql} t ON ${matches(table, 't', values)}
+      ORDER BY ${keyOrder(table)} FOR NO KEY UPDATE OF t) locked`,
+    params,
+  };
+}
+
+function keyOrder(table: UploadTable): string {
+  return table.key.map(({ sql }) => `t.${sql}`).join(', ');
+}
+
+/**
+ * Reads the companion's rows of these keys. It locks none: those of living rows are written by whoever has locked the row,
+ * and an application that inserts a row again must not wait in the companion for somebody who waits for its row.
+ */
 export function readVersionsSql(table: UploadTable, keys: readonly Values[]): Statement {
   const { from, params, values } = inputOf(table.key, transpose(table.key.length, keys), {
     isNumbered: true,
@@ -80,7 +101,7 @@ export function readVersionsSql(table: UploadTable, keys: readonly Values[]): St
   return {
     sql: `SELECT u.tidelock_n AS n, v.tidelock_cl AS cl, v.tidelock_versions AS versions,
         ${table.selectorSql ?? 'NULL'} AS selector
-      FROM ${from} JOIN ${table.versionsSql} v ON ${matches(table, 'v', values)} FOR NO KEY UPDATE OF v`,
+      FROM ${from} JOIN ${table.versionsSql} v ON ${matches(table, 'v', values)}`,
     params,
   };
 }
@@ -193,7 +214,7 @@ export function correctSql(
   if (!isAlive) {
     return {
       sql: `UPDATE ${table.versionsSql} v SET tidelock_cl = ${cl}, tidelock_versions = NULL FROM ${from}
-        WHERE ${matches(table, 'v', values)} AND v.tidelock_cl <> ${cl}`,
+        WHERE ${matches(table, 'v', values)} AND v.tidelock_cl % 2 = 0 AND v.tidelock_cl < ${cl}`,
       params,
     };
   }

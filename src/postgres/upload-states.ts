@@ -3,7 +3,7 @@ import { cellFromText } from '../core/value.ts';
 import { type ColumnState, deadRow, type RowState, UNKNOWN_ROW } from '../merge/row-state.ts';
 import type { PgRow } from './session.ts';
 import type { KeyChange, LocalTransaction, SentColumn } from './upload-changes.ts';
-import { canonicalSql, readRowsSql, readVersionsSql } from './upload-sql.ts';
+import { canonicalSql, lockRowsSql, readRowsSql, readVersionsSql } from './upload-sql.ts';
 import type { UploadColumn, UploadSession, UploadTable } from './upload-tables.ts';
 
 export type StoredRow = {
@@ -22,17 +22,35 @@ export type Meeting = { readonly change: KeyChange; readonly stored: StoredRow }
 
 const ABSENT: StoredRow = { state: UNKNOWN_ROW, exists: false, selector: null, isTorn: false };
 
+/**
+ * Locks all rows of an upload before its first run: run by run, two uploads could wait for one another. Applications that
+ * only queue for one of the rows would be the victims of that.
+ */
+export async function lockRows(
+  session: UploadSession,
+  transactions: readonly LocalTransaction[],
+): Promise<void> {
+  for (const [table, changes] of byTable(transactions)) {
+    const keys = new Map(changes.map(({ id, key }) => [id, key]));
+    const { sql, params } = lockRowsSql(table, [...keys.values()]);
+    await session.query(sql, params);
+  }
+}
+
 /** Reads the rows that these transactions write: two statements for each table. */
 export async function readStates(
   session: UploadSession,
   transactions: readonly LocalTransaction[],
 ): Promise<ReadonlyMap<KeyChange, StoredRow>> {
   const stored = new Map<KeyChange, StoredRow>();
-  for (const changes of byTable(transactions).values()) await readTable(session, changes, stored);
+  for (const [, changes] of byTable(transactions)) await readTable(session, changes, stored);
   return stored;
 }
 
-function byTable(transactions: readonly LocalTransaction[]): ReadonlyMap<UploadTable, KeyChange[]> {
+/** In the order of their names, which is that of all locks. */
+function byTable(
+  transactions: readonly LocalTransaction[],
+): readonly (readonly [UploadTable, KeyChange[]])[] {
   const tables = new Map<UploadTable, KeyChange[]>();
   for (const { changes } of transactions) {
     for (const change of changes) {
@@ -41,7 +59,7 @@ function byTable(transactions: readonly LocalTransaction[]): ReadonlyMap<UploadT
       else list.push(change);
     }
   }
-  return tables;
+  return [...tables].sort(([a], [b]) => (a.name < b.name ? -1 : 1));
 }
 
 async function readTable(
