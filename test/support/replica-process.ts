@@ -5,6 +5,7 @@
  *
  * Tells its parent what happens; takes a `Trap`, or `{ waitFor: position }`.
  */
+import { flushCompileCache } from 'node:module';
 import { openReplicaWith } from '../../src/replica.ts';
 import { type Trap, Trapdoor } from './trap.ts';
 
@@ -64,6 +65,7 @@ async function run({ trap, retryMsMax, ...options }: ReplicaSettings): Promise<v
   });
   await opening;
   say({ kind: 'ready' });
+  flushCompileCache(); // it is killed, and would write it at its exit
 }
 
 if (import.meta.main) await run(JSON.parse(process.argv[2] ?? '{}') as ReplicaSettings);

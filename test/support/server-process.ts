@@ -5,6 +5,7 @@
  *
  * Tells its parent `listening`; takes a `Trap` for the time from then on.
  */
+import { flushCompileCache } from 'node:module';
 import { join } from 'node:path';
 import { parseSelectorRule } from '../../src/core/selector.ts';
 import { type EngineOptions, openEngine } from '../../src/engine/engine.ts';
@@ -59,6 +60,7 @@ async function run(settings: ServerSettings): Promise<void> {
     },
   });
   say({ kind: 'listening', url: (await server.listen()).url });
+  flushCompileCache(); // it is killed, and would write it at its exit
 }
 
 if (import.meta.main) await run(JSON.parse(process.argv[2] ?? '{}') as ServerSettings);
