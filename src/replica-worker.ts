@@ -72,7 +72,17 @@ async function run(settings: WorkerSettings): Promise<void> {
   replica.on('rejected', ({ rejection: { table, operation, code, message } }) =>
     say({ kind: 'rejected', text: `${operation} on ${table}: ${code}, ${message}` }),
   );
-  replica.on('error', ({ error }) => say({ kind: 'trouble', text: error.message }));
+  let trouble = '';
+  replica.on('state', ({ state }) => {
+    if (state.kind === 'live' && trouble !== '')
+      say({ kind: 'trouble', text: 'the server is back' });
+    if (state.kind === 'live') trouble = '';
+  });
+  replica.on('error', ({ error }) => {
+    if (error.code === trouble) return; // tried again, the same again
+    trouble = error.code;
+    say({ kind: 'trouble', text: `${error.code}: ${error.message}; local work goes on` });
+  });
   calls.on('message', async (call: WorkerCall) => {
     const { id } = call;
     const answer: WorkerAnswer = await perform(replica, call).then(

@@ -1,4 +1,5 @@
 /** `tidelock shell`: SQL on a two-way replica, with synchronisation in the background and by command. */
+import { basename, extname } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import type { Command } from 'commander';
 import type { LocalRejection } from '../client/store.ts';
@@ -49,15 +50,18 @@ export function register(program: Command): void {
 
 async function run(file: string, flags: ShellFlags): Promise<void> {
   const isTerminal = process.stdin.isTTY === true;
+  let onNews: (text: string) => void = () => undefined;
   const session = await openReplicaSession({
     ...{ file, server: flags.server, token: tokenOf(flags.token), selectors: flags.selector },
     timeoutMs: flags.timeout === undefined ? undefined : flags.timeout * 1000,
-    onNews: (text) => isTerminal && process.stderr.write(`\r${text}\n`),
+    onNews: (text) => onNews(text),
   });
   const input = createInterface({
     ...{ input: process.stdin, output: process.stdout, terminal: isTerminal },
   });
-  const shell = new Shell(session, { isJson: flags.json === true, isTerminal });
+  const prompt = `${basename(file, extname(file))}> `;
+  const shell = new Shell(session, { isJson: flags.json === true, isTerminal, prompt });
+  if (isTerminal) onNews = (text) => shell.interrupt(input, text);
   try {
     await shell.run(input);
   } finally {
@@ -66,16 +70,19 @@ async function run(file: string, flags: ShellFlags): Promise<void> {
   }
 }
 
+type ShellMode = {
+  readonly isJson: boolean;
+  readonly isTerminal: boolean;
+  readonly prompt: string;
+};
+
 class Shell {
   readonly #session: ReplicaSession;
-  readonly #flags: { readonly isJson: boolean; readonly isTerminal: boolean };
+  readonly #flags: ShellMode;
   readonly #reader = new ShellReader();
   #isEnded = false;
 
-  constructor(
-    session: ReplicaSession,
-    flags: { readonly isJson: boolean; readonly isTerminal: boolean },
-  ) {
+  constructor(session: ReplicaSession, flags: ShellMode) {
     this.#session = session;
     this.#flags = flags;
   }
@@ -96,9 +103,16 @@ class Shell {
     this.#take(this.#reader.end());
   }
 
+  /** Something happened in the background. What is being typed stays. */
+  interrupt(input: Interface, text: string): void {
+    process.stderr.write(`\r\u001b[K${text}\n`);
+    input.prompt(true);
+  }
+
   #prompt(input: Interface): void {
     if (!this.#flags.isTerminal) return;
-    input.setPrompt(this.#reader.isOpen ? '     ...> ' : 'tidelock> ');
+    const { prompt } = this.#flags;
+    input.setPrompt(this.#reader.isOpen ? '...> '.padStart(prompt.length) : prompt);
     input.prompt();
   }
 

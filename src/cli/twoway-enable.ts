@@ -1,12 +1,14 @@
 /** `tidelock twoway enable`: lets replicas write to a table. */
 import type { Command } from 'commander';
 import { type EnableResult, enableTwoway } from '../postgres/twoway-enable.ts';
+import { readTwowayFacts } from '../postgres/twoway-facts.ts';
 import { addSettingFlags } from './config-load.ts';
 import { type SessionFlags, tableOption, withSession } from './twoway-session.ts';
 
 type EnableFlags = SessionFlags & {
   readonly selector?: string;
   readonly role?: string;
+  readonly create?: string;
   readonly dryRun?: boolean;
   readonly json?: boolean;
 };
@@ -25,6 +27,7 @@ export function register(twoway: Command): void {
   addSettingFlags(command, ['postgres'])
     .option('--selector <expression>', 'which subset a row belongs to; * for everyone')
     .option('--role <name>', "as whom replicas' writes are done (default: tidelock_user)")
+    .option('--create <sql>', 'first run this, when there is no such table yet')
     .option('--dry-run', 'print the SQL and change nothing')
     .option('--json', 'print one JSON object')
     .addHelpText('after', HELP)
@@ -34,6 +37,12 @@ export function register(twoway: Command): void {
 async function run(text: string, flags: EnableFlags): Promise<void> {
   const options = { table: tableOption(text), rule: flags.selector, role: flags.role };
   await withSession(flags, async (session) => {
+    if (flags.create !== undefined && flags.dryRun !== true) {
+      const isThere = (await readTwowayFacts(session, options.table)) !== null;
+      // The session has no search path of its own: what is typed means schema public.
+      if (!isThere)
+        await session.query(`BEGIN; SET LOCAL search_path TO public; ${flags.create}; COMMIT`);
+    }
     const plan = await enableTwoway(session, { ...options, isDry: true });
     if (flags.json !== true) print(plan);
     if (flags.dryRun !== true && plan.statements.length > 0) await enableTwoway(session, options);

@@ -12,6 +12,7 @@ import type { RowChange } from '../core/row-change.ts';
 import { ChangeDecoder, malformed } from '../protocol/change-decoder.ts';
 import { type DigestEntry, PROTOCOL_VERSION } from '../protocol/feed.ts';
 import type { RawLine } from '../protocol/lines.ts';
+import { countChanges } from './companions.ts';
 import type { CrashHook } from './crash-points.ts';
 import type { DigestDifference, DigestHistory } from './digest-history.ts';
 import { errorFromWire } from './errors.ts';
@@ -254,7 +255,8 @@ export class FeedApplier {
     history.note(batch.firstTs, batch.ts, changed);
     crashPoint('apply: after commit');
     const { ts, micros, firstMicros, transactions, changes } = batch;
-    onNews({ kind: 'applied', ts, micros, firstMicros, transactions, changes: changes.length });
+    const count = countChanges(changes, this.#store.tables);
+    onNews({ kind: 'applied', ts, micros, firstMicros, transactions, changes: count });
     if (changes.some((change) => change.type === 'table' || change.type === 'resync')) {
       this.#checkTables();
     }

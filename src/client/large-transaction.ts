@@ -7,6 +7,7 @@ import type { Ts } from '../core/lsn.ts';
 import type { RowChange } from '../core/row-change.ts';
 import type { DigestEntry } from '../protocol/feed.ts';
 import type { RawLine } from '../protocol/lines.ts';
+import { countChanges } from './companions.ts';
 import type { ReplicaStore, ReplicaTransaction, Spool } from './store.ts';
 
 export class LargeTransaction {
@@ -56,6 +57,6 @@ export class LargeTransaction {
   #write(lines: readonly RawLine[]): void {
     const changes = this.#decode(lines);
     this.#transaction?.apply(changes);
-    this.#changes += changes.length;
+    this.#changes += countChanges(changes, this.#store.tables);
   }
 }

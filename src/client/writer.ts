@@ -116,7 +116,13 @@ export class Writer {
   /** Local transactions without an outcome. */
   get pending(): number {
     const { local } = this.#options.follower;
-    return local?.counts.pending ?? 0;
+    if (local === null) return 0;
+    try {
+      if (!local.isBlocked) local.seal();
+    } catch {
+      // Another program is in the middle of a write: what is numbered so far is counted.
+    }
+    return local.counts.pending;
   }
 
   rejections(): readonly LocalRejection[] {
