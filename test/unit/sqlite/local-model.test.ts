@@ -6,8 +6,10 @@ import { expect, test } from 'vitest';
 import { quoteName } from '../../../src/core/table.ts';
 import type { Cell } from '../../../src/core/value.ts';
 import type { LocalWrites } from '../../../src/sqlite/local-writes.ts';
-import { openReplicaStore, type ReplicaStore } from '../../../src/sqlite/replica-store.ts';
+import { openReplicaStoreOn, type ReplicaStore } from '../../../src/sqlite/replica-store.ts';
 import { createSnapshotFile } from '../../../src/sqlite/snapshot-file.ts';
+import { openSql } from '../../../src/sqlite/sql.ts';
+import { FailingSql } from './failing-sql.ts';
 import { type Answer, ModelSource, type Twoway, twowayOf } from './local-bed.ts';
 import { brokenInvariants, readAll, show } from './local-inspector.ts';
 import { commit, temporaryFolder, ts } from './replicas.ts';
@@ -80,7 +82,15 @@ class World {
     this.#folder = folder;
     this.#file = join(folder, 'r0.db');
     const file = this.#file;
-    createSnapshotFile({ file, tables: this.source.definitions }).finish({
+    for (const [table] of TABLES.entries()) {
+      for (const key of [0, 1]) this.#writeRemotely({ table, kind: 1, key, other: 0, value: 2 });
+    }
+    this.source.commits.length = 0;
+    const snapshot = createSnapshotFile({ file, tables: this.source.definitions });
+    for (const change of this.source.snapshot()) {
+      if (change.type === 'insert') snapshot.row(change.table, change.selector, change.row);
+    }
+    snapshot.finish({
       timeline: this.source.timeline,
       position: ts(this.source.position),
       selectors: [],
@@ -156,7 +166,9 @@ class World {
   }
 
   #open(): ReplicaStore {
-    return openReplicaStore({ file: this.#file, isWritten: true });
+    // Syncs nothing: hundreds of these files are made, and none outlives a crash of the machine.
+    const { sql } = new FailingSql(openSql(this.#file, { timeoutMs: 100 }));
+    return openReplicaStoreOn(sql, { file: this.#file, isWritten: true });
   }
 
   #foreign<T>(work: (db: DatabaseSync) => T): T {
