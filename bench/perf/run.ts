@@ -17,6 +17,7 @@ const PROGRAMS = [
   'snapshot-file',
   'coordinator',
   'lockstep',
+  'upload',
 ] as const;
 
 const { values } = parseArgs({
