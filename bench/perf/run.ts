@@ -18,6 +18,7 @@ const PROGRAMS = [
   'coordinator',
   'lockstep',
   'upload',
+  'twoway-triggers',
 ] as const;
 
 const { values } = parseArgs({

@@ -160,7 +160,10 @@ END`;
 
 const DIE_ON_CONFLICT = `ON CONFLICT (@keys@) DO UPDATE SET tidelock_cl = (v.tidelock_cl | 1) + 1, tidelock_versions = NULL@set:excluded@`;
 
-/** Grouped, because a key that was deleted, inserted and deleted within one statement is there twice. */
+/**
+ * Grouped, because a key that was deleted, inserted and deleted within one statement is there twice; by sorting,
+ * because in order keys enter the companion's index twice as fast.
+ */
 const ON_DELETE = `#variable_conflict use_column
 BEGIN
   ${GUARD}
@@ -212,7 +215,7 @@ const KINDS: readonly Kind[] = [
     off: ['enable_hashjoin', 'enable_mergejoin', 'enable_seqscan'],
   },
   { kind: 'update', when: 'AFTER UPDATE', body: ON_UPDATE, off: ['enable_nestloop'] },
-  { kind: 'delete', when: 'AFTER DELETE', body: ON_DELETE, off: [] },
+  { kind: 'delete', when: 'AFTER DELETE', body: ON_DELETE, off: ['enable_hashagg'] },
   { kind: 'truncate', when: 'BEFORE TRUNCATE', body: ON_TRUNCATE, off: ['row_security'] },
 ];
 
