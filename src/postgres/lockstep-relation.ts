@@ -20,6 +20,8 @@ const CURRENT_XMIN = 'current_xmin';
 
 const INT8_OID = 20;
 const BOOL_OID = 16;
+/** SQLSTATE */
+const UNDEFINED_TABLE = '42P01';
 /** Rows may be read of these: table, partitioned table, view, materialised view, foreign table. */
 const READABLE = ['r', 'p', 'v', 'm', 'f'];
 /** Those that LOCK TABLE takes. */
@@ -136,10 +138,17 @@ export async function readRows(
       await visitor.onRows(rows.map((row) => rowOf(relation, row)));
     }
   } catch (error) {
+    if (sqlStateOf(error) === UNDEFINED_TABLE) await requireStillThere(session, name);
     throw unreadable(error, name) ?? error;
   } finally {
     if (!session.isLost) await session.query('COMMIT').catch(() => undefined); // it only read
   }
+}
+
+/** It may have gone since it was described, or a table that its view's functions read. Throws `NOT_FOUND` for the first. */
+async function requireStillThere(session: PgSession, name: string): Promise<void> {
+  await session.query('ROLLBACK');
+  await describeRelation(session, name);
 }
 
 /**
