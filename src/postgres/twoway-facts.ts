@@ -47,6 +47,9 @@ export type TwowayRights = {
   readonly isUserMember: boolean;
 };
 
+/** The privilege to act as a role. From version 16 on, who makes a role is a member of it who may not. */
+export const MAY_BECOME = `CASE WHEN pg_catalog.current_setting('server_version_num')::int4 >= 160000 THEN 'SET' ELSE 'MEMBER' END`;
+
 const COLUMN_FACTS = `(SELECT pg_catalog.json_agg(pg_catalog.json_build_object('name', a.attname, 'number', a.attnum,
       'type', pg_catalog.format_type(a.atttypid, a.atttypmod), 'isNotNull', a.attnotnull,
       'hasDefault', a.atthasdef OR a.attidentity <> '' OR t.typdefault IS NOT NULL,
@@ -91,7 +94,7 @@ export async function readTwowayRights(
       CASE WHEN s.oid IS NOT NULL AND NOT pg_catalog.pg_has_role(s.nspowner, 'USAGE')
         THEN pg_catalog.pg_get_userbyid(s.nspowner) END AS schema_owner,
       r.rolsuper OR r.rolcreaterole AS may_make_roles, u.oid IS NOT NULL AS has_user_role,
-      u.oid IS NOT NULL AND pg_catalog.pg_has_role(u.oid, 'MEMBER') AS is_user_member
+      u.oid IS NOT NULL AND pg_catalog.pg_has_role(u.oid, ${MAY_BECOME}) AS is_user_member
     FROM pg_catalog.pg_roles r LEFT JOIN pg_catalog.pg_roles u ON u.rolname = ${role}
     LEFT JOIN pg_catalog.pg_namespace s ON s.nspname = '${OWN_SCHEMA}'
     WHERE r.rolname = current_user`);

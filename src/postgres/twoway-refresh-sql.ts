@@ -9,12 +9,27 @@
 import { OWN_SCHEMA } from './names.ts';
 import { TRIGGER_SQL } from './twoway-trigger-sql.ts';
 
+/**
+ * The type under all domains, as text: a domain's CHECK may call a function of its owner, which must not run as the owner
+ * of our triggers.
+ */
+const TYPE_OF = `
+CREATE OR REPLACE FUNCTION ${OWN_SCHEMA}.twoway_type(type oid, modifier int4) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $type$
+  WITH RECURSIVE base(oid, modifier) AS (
+    SELECT type, modifier
+    UNION ALL
+    SELECT t.typbasetype, CASE WHEN base.modifier >= 0 THEN base.modifier ELSE t.typtypmod END
+    FROM base JOIN pg_type t ON t.oid = base.oid AND t.typtype = 'd')
+  SELECT format_type(base.oid, base.modifier) FROM base JOIN pg_type t ON t.oid = base.oid WHERE t.typtype <> 'd'
+$type$`;
+
 /** Names, types and numbers of a table's live columns, in the order of `numbers`; what is gone is left out. */
 const COLUMNS_OF = `
 CREATE OR REPLACE FUNCTION ${OWN_SCHEMA}.twoway_columns(rel oid, numbers int2[])
 RETURNS TABLE(name text, type text, plain_type text, type_oid oid, collation_sql text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $columns$
-  SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), format_type(a.atttypid, NULL), a.atttypid,
+  SELECT a.attname::text, ${OWN_SCHEMA}.twoway_type(a.atttypid, a.atttypmod), format_type(a.atttypid, NULL), a.atttypid,
     CASE WHEN a.attcollation <> t.typcollation AND a.attcollation <> 0 THEN
       (SELECT format(' COLLATE %I.%I', n.nspname, c.collname) FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace
         WHERE c.oid = a.attcollation) ELSE '' END
@@ -31,7 +46,7 @@ DECLARE
   statements text[] := '{}'; companion regclass := entry.versions_table; wanted record; has record; filled text[] := '{}';
 BEGIN
   FOR wanted IN
-    SELECT u.old_name, a.attname::text AS name, format_type(a.atttypid, a.atttypmod) AS type, u.is_key
+    SELECT u.old_name, a.attname::text AS name, ${OWN_SCHEMA}.twoway_type(a.atttypid, a.atttypmod) AS type, u.is_key
     FROM (SELECT *, true FROM unnest(entry.key_columns, entry.key_numbers)
       UNION ALL SELECT *, false FROM unnest(entry.audience, entry.audience_numbers)) u(old_name, number, is_key)
     JOIN pg_attribute a ON a.attrelid = entry.relation AND a.attnum = u.number AND NOT a.attisdropped
@@ -134,6 +149,7 @@ END $refresh$`;
 const OWN_FUNCTIONS = ['twoway_columns(oid, int2[])', 'twoway_refresh(oid, bool)'];
 
 export const TWOWAY_REFRESH_SQL: readonly string[] = [
+  TYPE_OF,
   COLUMNS_OF,
   ALTER_COMPANION,
   CREATE_COMPANION,

@@ -5,6 +5,7 @@
 import { quoteName, quoteText } from '../core/table.ts';
 import { OWN_SCHEMA } from './names.ts';
 import { TWOWAY_EVENT_SQL } from './twoway-event-sql.ts';
+import { MAY_BECOME } from './twoway-facts.ts';
 import { TWOWAY_REFRESH_SQL } from './twoway-refresh-sql.ts';
 
 /** Holds one row for each two-way table. Columns: see docs/merge.md. */
@@ -67,7 +68,7 @@ export function roleSql(role: string): readonly string[] {
 EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; -- made in another database meanwhile
 END $$`,
     `DO $$ BEGIN
-  IF NOT pg_catalog.pg_has_role(current_user, ${text}, 'MEMBER') THEN GRANT ${name} TO CURRENT_USER; END IF;
+  IF NOT pg_catalog.pg_has_role(current_user, ${text}, ${MAY_BECOME}) THEN GRANT ${name} TO CURRENT_USER; END IF;
 END $$`,
     `GRANT USAGE ON SCHEMA ${OWN_SCHEMA} TO ${name}`,
   ];

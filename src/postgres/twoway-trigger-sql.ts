@@ -202,6 +202,7 @@ const DYNAMIC: Readonly<Record<string, string>> = {
   'truncate:tail': TRUNCATE_TAIL,
 };
 
+/** `row_security`: a policy's functions must not run as the owner of the triggers; Postgres refuses instead. */
 type Kind = {
   readonly kind: string;
   readonly when: string;
@@ -212,10 +213,20 @@ type Kind = {
 const KINDS: readonly Kind[] = [
   {
     ...{ kind: 'insert', when: 'AFTER INSERT', body: ON_INSERT },
-    off: ['enable_hashjoin', 'enable_mergejoin', 'enable_seqscan'],
+    off: ['enable_hashjoin', 'enable_mergejoin', 'enable_seqscan', 'row_security'],
   },
-  { kind: 'update', when: 'AFTER UPDATE', body: ON_UPDATE, off: ['enable_nestloop'] },
-  { kind: 'delete', when: 'AFTER DELETE', body: ON_DELETE, off: ['enable_hashagg'] },
+  {
+    kind: 'update',
+    when: 'AFTER UPDATE',
+    body: ON_UPDATE,
+    off: ['enable_nestloop', 'row_security'],
+  },
+  {
+    kind: 'delete',
+    when: 'AFTER DELETE',
+    body: ON_DELETE,
+    off: ['enable_hashagg', 'row_security'],
+  },
   { kind: 'truncate', when: 'BEFORE TRUNCATE', body: ON_TRUNCATE, off: ['row_security'] },
 ];
 

@@ -167,6 +167,23 @@ test('columns of types without an equality are compared by their bytes', async (
   ]);
 });
 
+test("a domain's check runs for the application's write only, never as the owner of the triggers", async () => {
+  await sql.query(`
+    CREATE TABLE public.callers(name text);
+    CREATE FUNCTION public.note_caller(value text) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN
+      INSERT INTO public.callers VALUES (current_user); RETURN true; END $$;
+    CREATE DOMAIN public.code AS varchar(20) CHECK (public.note_caller(VALUE));
+    CREATE TABLE public.coded(id public.code PRIMARY KEY, owner public.code, note text);
+    GRANT ALL ON public.coded, public.callers TO tidelock_user`);
+  await enableTwoway(sql, { table: 'coded', rule: 'owner' });
+  await sql.query(`SET ROLE tidelock_user; INSERT INTO public.coded VALUES ('a', 'u', 'x');
+    UPDATE public.coded SET note = 'y'; DELETE FROM public.coded; RESET ROLE`);
+  expect(await versionsOf(sql, 'coded')).toEqual(['a: 2 - owner=u']);
+  expect(await sql.query('SELECT DISTINCT name FROM public.callers')).toEqual([
+    { name: 'tidelock_user' },
+  ]);
+});
+
 test('odd names, a table of keys only, and long names work', async () => {
   await sql.query(
     `CREATE TABLE public."Odd @keys@ 'n"(" id""x" text PRIMARY KEY, "@keys@" text, "found" int, "d'$$" text)`,

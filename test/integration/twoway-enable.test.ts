@@ -153,6 +153,37 @@ test('a role that lacks rights is told every statement that an administrator has
   });
 });
 
+test('an owner that is no superuser enables its table, acts as the role, and is told what it may not', async () => {
+  const other = await TestDatabase.create(inject('postgresUrl'));
+  const owner = `r_${other.name}`;
+  const writer = `w_${other.name}`;
+  try {
+    await other.sql.query(`CREATE ROLE ${owner} LOGIN CREATEROLE PASSWORD 'x'; GRANT CREATE ON DATABASE ${other.name} TO ${owner};
+      CREATE TABLE public.mine(id text PRIMARY KEY, note text); ALTER TABLE public.mine OWNER TO ${owner}`);
+    const url = other.url.replace(/\/\/[^@]*@/, `//${owner}:x@`);
+    const session = await other.session({ url });
+    const done = await enableTwoway(session, { table: 'mine', role: writer });
+    expect(done.warnings).toEqual([expect.stringContaining('may not make event triggers')]);
+    expect((await enableTwoway(session, { table: 'mine' })).statements).toEqual([]);
+    await session.query(
+      `BEGIN; SET LOCAL ROLE ${writer}; INSERT INTO public.mine VALUES ('a'); UPDATE public.mine SET note = 'x'; COMMIT`,
+    );
+    expect(await versionsOf(session, 'mine')).toEqual(['a: 1 {2}']);
+    await session.query('ALTER TABLE public.mine ADD extra text');
+    expect((await readTwowayStatus(session))[0]).toMatchObject({ state: 'stale' });
+    await enableTwoway(session, { table: 'mine' });
+    expect((await readTwowayStatus(session))[0]).toMatchObject({
+      state: 'ok',
+      columns: ['note', 'extra'],
+    });
+    await disableTwoway(session, { table: 'mine' });
+    await session.end();
+    await other.sql.query(`DROP OWNED BY ${owner}, ${writer}; DROP ROLE ${writer}, ${owner}`);
+  } finally {
+    await other.close();
+  }
+});
+
 test('writers that are in the middle are waited for, and whoever writes after that is versioned', async () => {
   await make('busy');
   await sql.query(`INSERT INTO public.busy VALUES ('a', 'u', 'x'), ('b', 'u', 'x')`);
