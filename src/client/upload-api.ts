@@ -1,5 +1,6 @@
 /** The server's routes for replicas that write: parameters in, checked answers out. */
 import { TidelockError } from '../core/errors.ts';
+import { parseLsn, type Ts } from '../core/lsn.ts';
 import type { UploadAnswer, UploadHead } from '../core/upload.ts';
 import { encodeHead, readUploadAnswer } from '../protocol/upload.ts';
 import type { ServerApi } from './server-api.ts';
@@ -20,6 +21,12 @@ export class UploadApi {
   async upload({ lines, ...head }: UploadRequest, signal: AbortSignal): Promise<UploadAnswer> {
     const text = `${[encodeHead(head), ...lines].join('\n')}\n`;
     return readUploadAnswer(await this.#api.postLines('/v1/upload', text, signal));
+  }
+
+  /** Up to where the server's log reaches: for those who may not ask Postgres. */
+  async logEnd(signal: AbortSignal): Promise<Ts> {
+    const status = (await this.#api.getJson('/v1/status', signal)) as { log?: { upper?: unknown } };
+    return parseLsn(String(status?.log?.upper), 'log.upper');
   }
 
   /** The selectors that this user may hold now. */

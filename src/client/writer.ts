@@ -3,6 +3,7 @@
  * Joins the two: the uploader waits while the base is replaced, and learns when it moved.
  */
 import { assert } from '../core/assert.ts';
+import { hasCode } from '../core/errors.ts';
 import type { Ts } from '../core/lsn.ts';
 import type { CrashHook } from './crash-points.ts';
 import type { ReplicaEvent } from './events.ts';
@@ -141,7 +142,7 @@ export class Writer {
     return this.#options.follower.waitFor(position, Math.max(0, timeoutMs));
   }
 
-  /** An upload without transactions is answered with where Postgres stands. */
+  /** An upload without transactions is answered with where Postgres stands; a token may forbid even that. */
   async #postgresPosition(timeoutMs: number): Promise<Ts> {
     const { follower, api } = this.#options;
     const { identity, local } = follower;
@@ -149,7 +150,13 @@ export class Writer {
     const { site, settled } = local;
     const { timeline, position } = identity;
     const signal = AbortSignal.timeout(Math.max(1, timeoutMs));
-    const answer = await api.upload({ site, settled, timeline, position, lines: [] }, signal);
-    return answer.position;
+    try {
+      const asked = { site, settled, timeline, position, lines: [] };
+      return (await api.upload(asked, signal)).position;
+    } catch (error) {
+      if (hasCode(error, 'TOKEN_FORBIDS') || hasCode(error, 'SITE_TAKEN'))
+        return api.logEnd(signal);
+      throw error;
+    }
   }
 }
