@@ -22,6 +22,8 @@ export class Tombstones {
   #session: PgSession | null = null;
   /** In the order of their positions; of the present session. */
   #marks: readonly Mark[] = [];
+  /** Nothing is left below it: while a lease stays behind, its tombstones are not looked through again and again. */
+  #done: Mark | null = null;
   #isLooking = false;
   #collected = 0;
   #horizon: Lsn | null = null;
@@ -62,10 +64,13 @@ export class Tombstones {
     this.#session = session;
     this.#marks = thinned([...this.#marks, await takeMark(session)]);
     const { timeline, ...view } = this.#options.view();
-    const passed = this.#marks.filter(({ position }) => position <= floorOf(view));
+    const floor = floorOf(view);
+    const passed = this.#marks.filter(({ position }) => position <= floor);
     const mark = passed.at(-1);
-    if (mark === undefined || timeline === null || timeline === '') return;
-    for (const table of await tablesToCollect(session, tables, mark)) {
+    if (mark === undefined || mark === this.#done || timeline === null || timeline === '') return;
+    const full = await tablesToCollect(session, tables, mark);
+    if (full.length === 0) this.#done = mark;
+    for (const table of full) {
       const count = await collectTombstones(session, { table, mark, timeline });
       if (count === null) continue;
       this.#collected += count;
