@@ -9,7 +9,7 @@ import { openReplicaWith, type ReplicaHooks, type WritableReplica } from '../../
 import { Stack, type StackOptions, until } from './stack.ts';
 
 /** `note_audit` has one row for every change that Postgres really made: nothing is done twice. */
-export const NOTE_SCHEMA = `
+const NOTE_SCHEMA = `
   CREATE TABLE note (id text PRIMARY KEY, title text NOT NULL DEFAULT '', body text, n bigint);
   CREATE TABLE note_audit (at bigserial PRIMARY KEY, op text, id text, title text);
   CREATE FUNCTION note_audit() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
@@ -141,7 +141,7 @@ export function writeFile(file: string, sql: string): void {
   }
 }
 
-export async function enable(url: string, table: string, rule?: string): Promise<void> {
+async function enable(url: string, table: string, rule?: string): Promise<void> {
   const session = await PgSession.connect({ url });
   try {
     await enableTwoway(session, { table, rule });
