@@ -2,6 +2,8 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { judgeFolder } from '../bench/stress/verdict.ts';
+import { isTwowayFolder, judgeTwoway } from '../bench/twoway/verdict.ts';
+import { twowayVerdictLines } from './stress-twoway-verdict.ts';
 import { stressVerdictLines } from './stress-verdict.ts';
 
 const EXIT_FAILED = 1;
@@ -20,8 +22,21 @@ export function register(stress: Command): void {
 }
 
 async function run(dir: string, flags: { readonly json?: boolean }): Promise<void> {
-  const { verdict, report } = await judgeFolder(resolve(dir));
+  const folder = resolve(dir);
+  if (isTwowayFolder(folder)) {
+    await runTwoway(folder, flags);
+    return;
+  }
+  const { verdict, report } = await judgeFolder(folder);
   if (flags.json === true) console.log(JSON.stringify(verdict));
   else console.log([...stressVerdictLines(verdict), `report: ${report}`].join('\n'));
+  if (verdict.verdict !== 'PASS') process.exitCode = EXIT_FAILED;
+}
+
+async function runTwoway(folder: string, flags: { readonly json?: boolean }): Promise<void> {
+  const { run: judged, verdict, report } = await judgeTwoway(folder);
+  if (flags.json === true) console.log(JSON.stringify(verdict));
+  else
+    console.log([...twowayVerdictLines(judged, verdict, folder), `report: ${report}`].join('\n'));
   if (verdict.verdict !== 'PASS') process.exitCode = EXIT_FAILED;
 }

@@ -37,6 +37,7 @@ export class FaultProxy {
   readonly #tcp: TcpProxy;
   readonly #http: HttpProxy;
   readonly #random: SeededRandom;
+  #isTaken = false;
 
   private constructor(tcp: TcpProxy, http: HttpProxy, random: SeededRandom) {
     this.#tcp = tcp;
@@ -60,8 +61,20 @@ export class FaultProxy {
     return this.#tcp.isHolding;
   }
 
+  /** True while a fault lasts. */
+  get isTaken(): boolean {
+    return this.#isTaken;
+  }
+
+  /** Ends the fault that lasts, if any, and begins another. */
+  async take(fault: NetworkFault): Promise<void> {
+    await this.heal();
+    this.inject(fault);
+  }
+
   /** Begins a fault, with parameters by chance. */
   inject(fault: NetworkFault): void {
+    this.#isTaken = true;
     const [tcp, http] = [tcpFaultOf(fault, this.#random), httpFaultOf(fault, this.#random)];
     if (tcp !== null) this.#tcp.inject(tcp);
     if (http === null) return;
@@ -72,7 +85,9 @@ export class FaultProxy {
 
   /** Ends it; returns what was seen of it. */
   async heal(): Promise<readonly string[]> {
-    return [...this.#tcp.heal(), ...(await this.#http.heal())];
+    const seen = [...this.#tcp.heal(), ...(await this.#http.heal())];
+    this.#isTaken = false;
+    return seen;
   }
 
   async close(): Promise<void> {

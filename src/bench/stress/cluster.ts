@@ -50,6 +50,8 @@ export type ServerProcessOptions = {
   readonly dir: string;
   readonly protocol: Protocol;
   readonly bug: BugName | null;
+  /** Another command than `serve`, given the port. */
+  readonly programArguments?: ((port: string) => readonly string[]) | undefined;
 };
 
 /** The server as a child process, in all its lives. */
@@ -79,7 +81,7 @@ export class ServerProcess {
     const launched = new Launched({
       ...{ launch, evidence, process: 'server', isPiped: true },
       logFile: join(dir, 'logs', 'server.log'),
-      programArguments: argumentsOf(this.#options, port),
+      programArguments: this.#options.programArguments?.(port) ?? argumentsOf(this.#options, port),
     });
     this.#launched = launched;
     if (launched.child.stdout !== null) {

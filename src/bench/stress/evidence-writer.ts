@@ -38,17 +38,18 @@ export class EvidenceWriter {
   readonly #files: ReadonlyMap<StreamName, { readonly file: number; waiting: string }>;
   #isClosed = false;
 
-  /** Makes the folder. `t` of all events counts from `startedAtMs`. */
-  constructor(dir: string, startedAtMs: number) {
+  /** Makes the folder, and the files of the streams. `t` of all events counts from `startedAtMs`. */
+  constructor(
+    dir: string,
+    startedAtMs: number,
+    streams: readonly StreamName[] = Object.keys(STREAMS) as StreamName[],
+  ) {
     // Others may pass through: as root, Postgres runs as another user.
     mkdirSync(dir, { recursive: true, mode: 0o755 });
     this.dir = dir;
     this.startedAtMs = startedAtMs;
     this.#files = new Map(
-      Object.entries(STREAMS).map(([name, file]) => [
-        name as StreamName,
-        { file: openSync(join(dir, file), 'a'), waiting: '' },
-      ]),
+      streams.map((name) => [name, { file: openSync(join(dir, STREAMS[name]), 'a'), waiting: '' }]),
     );
   }
 

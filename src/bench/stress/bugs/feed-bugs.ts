@@ -4,7 +4,7 @@ import type { Feed } from '../../../engine/api.ts';
 import type { BugName } from './catalog.ts';
 import { standIn } from './stand-in.ts';
 
-type Transaction = {
+export type FeedTransaction = {
   /** Without the commit line. */
   readonly lines: readonly string[];
   readonly ts: number;
@@ -13,7 +13,7 @@ type Transaction = {
 };
 
 /** What goes out in one frame. */
-type Piece = {
+export type Piece = {
   readonly lines: readonly string[];
   /** Where the feed stands afterwards. */
   readonly position: number;
@@ -21,7 +21,7 @@ type Piece = {
   readonly delayMs: number;
 };
 
-type Rewrite = (transaction: Transaction) => readonly Piece[];
+export type Rewrite = (transaction: FeedTransaction) => readonly Piece[];
 
 /** Some position inside a transaction, as its rows have. */
 const ROW_BYTES = 8;
@@ -109,18 +109,18 @@ function everyFifth(rewrite: Rewrite): Rewrite {
   };
 }
 
-function whole(transaction: Transaction): Piece {
+export function whole(transaction: FeedTransaction): Piece {
   const { lines, commit, ts } = transaction;
   return { lines: lines.length === 0 ? [] : [...lines, commit], position: ts, delayMs: 0 };
 }
 
-function committedAt(transaction: Transaction, position: number): Piece {
+function committedAt(transaction: FeedTransaction, position: number): Piece {
   const own = formatLsn(toLsn(transaction.ts));
   const commit = transaction.commit.replace(own, formatLsn(toLsn(position)));
   return { ...whole({ ...transaction, commit }), position };
 }
 
-class RewrittenFeed implements Feed {
+export class RewrittenFeed implements Feed {
   readonly head: Uint8Array;
   onReady: (() => void) | null = null;
   readonly #feed: Feed;

@@ -29,8 +29,8 @@ export type Property = keyof typeof PROPERTIES;
 const WITNESS_LINES_MAX = 12;
 const LINE_CHARS_MAX = 600;
 
-export type Finding = {
-  readonly property: Property;
+export type Finding<P extends string = Property> = {
+  readonly property: P;
   /** Milliseconds since the run began: the earliest is told first. */
   readonly t: number;
   /** What is wrong, in a sentence. */
@@ -38,11 +38,11 @@ export type Finding = {
   readonly rows: readonly string[];
 };
 
-export class Findings {
-  readonly #found = new Map<Property, { first: Finding; count: number }>();
-  readonly #checked = new Map<Property, number>();
+export class Findings<P extends string = Property> {
+  readonly #found = new Map<P, { first: Finding<P>; count: number }>();
+  readonly #checked = new Map<P, number>();
 
-  add(finding: Finding): void {
+  add(finding: Finding<P>): void {
     const known = this.#found.get(finding.property);
     if (known === undefined) {
       this.#found.set(finding.property, { first: finding, count: 1 });
@@ -56,19 +56,19 @@ export class Findings {
   }
 
   /** The case of the property happened `times` more. */
-  check(property: Property, times = 1): void {
+  check(property: P, times = 1): void {
     this.#checked.set(property, this.checked(property) + times);
   }
 
-  checked(property: Property): number {
+  checked(property: P): number {
     return this.#checked.get(property) ?? 0;
   }
 
-  has(property: Property): boolean {
+  has(property: P): boolean {
     return this.#found.has(property);
   }
 
-  witness(property: Property): readonly string[] {
+  witness(property: P): readonly string[] {
     const found = this.#found.get(property);
     if (found === undefined) return [];
     const { first, count } = found;

@@ -1,20 +1,11 @@
 /** The report of a run: one HTML file that needs nothing else, to be read today or kept with the evidence. */
-import { readFileSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { REPORT_FILE, type RunFile, type Verdict, type VerdictFile } from '../evidence.ts';
 import { readRun } from '../judge/streams.ts';
 import { type ReportData, readReportData } from './data.ts';
+import { classOf, libraryOf, REPORT_STYLE as STYLE, htmlText as text } from './page.ts';
 import { SCRIPT } from './script.ts';
-
-const STYLE = `
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 1100px; padding: 0 1rem; color: #1f2937; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
-table { border-collapse: collapse; width: 100%; } td, th { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #e5e7eb; vertical-align: top; }
-.pass { color: #047857; font-weight: 600; } .fail { color: #b91c1c; font-weight: 700; } .not-exercised { color: #6b7280; }
-.number { text-align: right; font-variant-numeric: tabular-nums; }
-pre { background: #fef2f2; padding: .6rem .8rem; white-space: pre-wrap; overflow-wrap: anywhere; margin: .3rem 0; }
-code { background: #f3f4f6; padding: 0 .25rem; }`;
 
 /** Writes `report.html` into the folder; returns its path. */
 export async function writeReport(folder: string, verdict: VerdictFile): Promise<string> {
@@ -55,12 +46,6 @@ ${faultsOf(verdict, data)}
 </body>
 </html>
 `;
-}
-
-/** A file of uPlot (MIT), without its banner: the report names no address outside of itself. */
-function libraryOf(file: string): string {
-  const path = createRequire(import.meta.url).resolve(`uplot/dist/${file}`);
-  return readFileSync(path, 'utf8').replace(/^\/\*![\s\S]*?\*\/\s*/, '');
 }
 
 function summaryOf(run: RunFile, verdict: VerdictFile): string {
@@ -117,16 +102,4 @@ function latencyWords({ latency }: VerdictFile): string {
   const { samples, p50, p90, p99, max } = latency;
   if (samples === 0) return 'Nothing was measured outside of faults.';
   return `From the commit in Postgres to the commit in the replica, ${samples} times, outside of faults: p50 ${p50} ms, p90 ${p90} ms, p99 ${p99} ms, max ${max} ms.`;
-}
-
-function classOf(verdict: string): string {
-  return verdict.toLowerCase().replace(' ', '-');
-}
-
-function text(value: string): string {
-  return value
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('"', '&quot;');
 }
