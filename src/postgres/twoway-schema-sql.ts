@@ -17,7 +17,7 @@ export const HORIZON = `${OWN_SCHEMA}.horizon`;
 export const USER_ROLE = 'tidelock_user';
 
 /** The comment by which `uninstall` knows that the role is ours. */
-export const USER_ROLE_COMMENT =
+const USER_ROLE_COMMENT =
   'made by tidelock: writes of two-way replicas are done as this role';
 
 const TABLES: readonly string[] = [
