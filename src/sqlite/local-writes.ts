@@ -18,6 +18,8 @@ export type LocalContext = {
   readonly local: LocalStore;
   /** All of `work` or nothing; what programs wrote is sealed before it. */
   readonly change: <T>(work: () => T) => T;
+  /** Tells failures of SQLite in our own codes. */
+  readonly guard: <T>(work: () => T) => T;
   /** The store has an open transaction. */
   readonly isBlocked: () => boolean;
 };
@@ -34,33 +36,33 @@ export class LocalWrites {
   }
 
   get site(): string {
-    return this.#pending.head().site;
+    return this.#read((pending) => pending.head().site);
   }
 
   get last(): number {
-    return this.#pending.head().last;
+    return this.#read((pending) => pending.head().last);
   }
 
   get settled(): number {
-    return this.#pending.head().settled;
+    return this.#read((pending) => pending.head().settled);
   }
 
   get included(): number {
-    return this.#pending.included(this.last);
+    return this.#read((pending) => pending.included(pending.head().last));
   }
 
   get counts(): LocalCounts {
-    return this.#pending.counts();
+    return this.#read((pending) => pending.counts());
   }
 
   seal(): boolean {
-    if (!this.#context.local.hasLog) return false;
+    if (!this.#context.guard(() => this.#context.local.hasLog)) return false;
     this.#change(() => {});
     return true;
   }
 
   nextUpload(after: number, bytesMax: number): LocalUpload | null {
-    return this.#pending.nextUpload(after, bytesMax);
+    return this.#read((pending) => pending.nextUpload(after, bytesMax));
   }
 
   settle(answer: LocalAnswer): readonly LocalRejection[] {
@@ -81,7 +83,7 @@ export class LocalWrites {
   }
 
   rejections(): readonly LocalRejection[] {
-    return this.#pending.rejections(0);
+    return this.#read((pending) => pending.rejections(0));
   }
 
   forgetRejections(upTo: number): void {
@@ -94,6 +96,10 @@ export class LocalWrites {
 
   get #pending(): LocalStore['pending'] {
     return this.#context.local.pending;
+  }
+
+  #read<T>(work: (pending: LocalStore['pending']) => T): T {
+    return this.#context.guard(() => work(this.#pending));
   }
 
   #change<T>(work: () => T): T {

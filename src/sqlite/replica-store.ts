@@ -202,8 +202,7 @@ export class ReplicaStore {
 
   /** Opens the write transaction of a difference snapshot; readers go on seeing the old state. */
   beginResync(bucketCount: number): ReplicaResync {
-    this.#begin();
-    this.#guard(() => this.#localStore?.liftAll());
+    this.#begin(() => this.#localStore?.liftAll());
     return new ReplicaResync({
       sql: this.#sql,
       catalog: this.#catalog,
@@ -248,11 +247,15 @@ export class ReplicaStore {
     }
   }
 
-  #begin(): void {
+  /** `first`: what belongs to every such transaction. */
+  #begin(first: () => void = () => {}): void {
     assert(!this.#sql.isTransaction, 'a replica has one write transaction at a time');
     this.#guard(() => this.#sql.exec('BEGIN IMMEDIATE'));
     try {
-      this.#guard(() => this.#localStore?.begin());
+      this.#guard(() => {
+        this.#localStore?.begin();
+        first();
+      });
     } catch (error) {
       this.#rollback();
       throw error;
@@ -292,6 +295,7 @@ export class ReplicaStore {
     return new LocalWrites({
       local,
       change: (work) => this.#change(work),
+      guard: (work) => this.#guard(work),
       isBlocked: () => this.#sql.isTransaction,
     });
   }
