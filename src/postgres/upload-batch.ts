@@ -2,9 +2,11 @@
  * Brings the transactions of one upload into Postgres, inside a transaction of the caller: in order, in runs as
  * large as may be, and where Postgres refuses a run, in halves, until exactly the offending transactions are left out.
  */
+import { classesOf, selectorsOfClaims } from '../core/selector-class.ts';
 import type { Rejection, UploadTransaction } from '../core/upload.ts';
 import { cutRuns, type LocalTransaction, Refusal, readTransaction } from './upload-changes.ts';
 import { isRace, refusalOf } from './upload-failures.ts';
+import type { Writer } from './upload-plan.ts';
 import { applyRun, type RunContext } from './upload-run.ts';
 import { lockRows } from './upload-states.ts';
 import { readUploadTables, type UploadTable } from './upload-tables.ts';
@@ -26,6 +28,7 @@ export async function applyBatch(
   transactions: readonly UploadTransaction[],
 ): Promise<BatchOutcome> {
   const tables = await tablesOf(context, transactions);
+  const writer = asHolder(context.writer, tables);
   const rejections: Rejection[] = [];
   const readable: LocalTransaction[] = [];
   let upTo = 0;
@@ -36,7 +39,7 @@ export async function applyBatch(
     else readable.push(read);
     upTo = transaction.number;
   }
-  const left = await applyRuns(context, readable, rejections);
+  const left = await applyRuns({ ...context, writer }, readable, rejections);
   if (left !== undefined) upTo = left.number - 1;
   const known = rejections.filter(({ number }) => number <= upTo);
   return { upTo, rejections: known.sort((a, b) => a.number - b.number) };
@@ -49,6 +52,16 @@ function tablesOf(
   const names = new Set<string>();
   for (const { changes } of transactions) for (const [, name] of changes) names.add(name);
   return readUploadTables(session, [...names].filter(isPlain));
+}
+
+/** The writer reads what the token names, and what its user and claims give by these tables' present rules. */
+function asHolder(writer: Writer, tables: ReadonlyMap<string, UploadTable>): Writer {
+  if (writer.selectors === 'any') return writer;
+  const classes = classesOf([...tables.values()].map(({ rule }) => rule));
+  return {
+    ...writer,
+    selectors: new Set([...writer.selectors, ...selectorsOfClaims(classes, writer)]),
+  };
 }
 
 /** Postgres has no names with NUL or broken surrogates: such a table is none of ours. */
@@ -94,7 +107,8 @@ async function tryRun(
   run: readonly LocalTransaction[],
   rejections: Rejection[],
 ): Promise<Refusal | null> {
-  const orders = run.length === 1 ? (['together', 'inOrder'] as const) : (['together'] as const);
+  const hasOrder = run.length === 1 && (run[0]?.changes.length ?? 0) > 1;
+  const orders = hasOrder ? (['together', 'inOrder'] as const) : (['together'] as const);
   let last: Refusal | null = null;
   for (const order of orders) {
     try {

@@ -86,6 +86,9 @@ function readChange(
   const place = { table: name, key: sentKey };
   const table = tables.get(name);
   if (table === undefined) throw new Refusal('NOT_TWOWAY', `${name} is not two-way`, place);
+  if (table.unfit !== null) {
+    throw new Refusal('NOT_TWOWAY', `${name} cannot be written to: ${table.unfit}`, place);
+  }
   try {
     const key = readKey(table, sentKey);
     return {

@@ -2,7 +2,11 @@
  * Applies one run of local transactions inside a savepoint: reads and locks the rows, merges, writes as the user's
  * role, and puts right what the companion's triggers could not know. All of the run lands, or nothing.
  */
+
+import { messageOf } from '../core/errors.ts';
 import type { Rejection } from '../core/upload.ts';
+import { sqlStateOf } from './pg-errors.ts';
+import type { PgSession } from './session.ts';
 import { type KeyChange, type LocalTransaction, Refusal } from './upload-changes.ts';
 import { brokenKeyOf, Race } from './upload-failures.ts';
 import { planRow, type RowPlan, type RowWrite, type Writer } from './upload-plan.ts';
@@ -16,10 +20,10 @@ import {
   updateSql,
 } from './upload-sql.ts';
 import { type Meeting, readStates, withCanonicalTies } from './upload-states.ts';
-import type { UploadSession, UploadTable } from './upload-tables.ts';
+import type { UploadTable } from './upload-tables.ts';
 
 export type RunContext = {
-  readonly session: UploadSession;
+  readonly session: PgSession;
   readonly writer: Writer;
   /** Names of people's own functions and types are looked up as in their sessions. */
   readonly searchPath: string;
@@ -51,15 +55,29 @@ export async function applyRun(
   const { session } = context;
   await session.query('SAVEPOINT tidelock_run; SET CONSTRAINTS ALL DEFERRED');
   try {
-    const plan = await planRun(context, run);
+    const plan = await ours(planRun(context, run));
     await writeAll(context, groupsOf(plan.writes, order));
-    await requireCovered(context, plan.writes);
-    await correctAll(context, plan.corrections);
+    await ours(requireCovered(context, plan.writes));
+    await ours(correctAll(context, plan.corrections));
     await session.query('RELEASE SAVEPOINT tidelock_run');
     return plan.rejections;
   } catch (error) {
     await session.query('ROLLBACK TO SAVEPOINT tidelock_run; RELEASE SAVEPOINT tidelock_run');
     throw asRace(context, run, error);
+  }
+}
+
+/**
+ * A statement of ours that names what is not there: the schema is being changed, or the companion lacks a column that a
+ * new policy reads, which the server adds within seconds. No transaction is to blame.
+ */
+async function ours<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    const state = sqlStateOf(error) ?? '';
+    if (!state.startsWith('42')) throw error;
+    throw new Race(`the schema is changing: ${messageOf(error)}`, { cause: error });
   }
 }
 

@@ -4,7 +4,7 @@ import { formatLsn } from '../core/lsn.ts';
 import type { Rejection, Upload, UploadTransaction } from '../core/upload.ts';
 import { OWN_SCHEMA } from './names.ts';
 import { sqlStateOf } from './pg-errors.ts';
-import type { UploadSession } from './upload-tables.ts';
+import type { PgSession } from './session.ts';
 
 export type Site = {
   /** The last transaction with an outcome; 0 before the first. */
@@ -20,11 +20,7 @@ const SELECT = `SELECT userid, number, nonce, rejected FROM ${OWN_SCHEMA}.sites 
  * Locks the site until the end of the transaction, so that two uploads of one file come one after the other. Throws
  * `SITE_TAKEN`, and `BAD_REQUEST` where nothing is two-way.
  */
-export async function lockSite(
-  session: UploadSession,
-  site: string,
-  userid: string,
-): Promise<Site> {
+export async function lockSite(session: PgSession, site: string, userid: string): Promise<Site> {
   try {
     const [found] = await session.query(SELECT, [site]);
     if (found === undefined) {
@@ -68,7 +64,7 @@ export function newTransactions(
   return transactions.filter((transaction) => transaction.number > number);
 }
 
-export async function saveSite(session: UploadSession, id: string, site: Site): Promise<void> {
+export async function saveSite(session: PgSession, id: string, site: Site): Promise<void> {
   await session.query(
     `UPDATE ${OWN_SCHEMA}.sites SET number = $2, nonce = $3, rejected = $4, seen_at = pg_catalog.now() WHERE site = $1`,
     [id, String(site.number), site.nonce, JSON.stringify(site.rejected)],
@@ -79,7 +75,7 @@ export async function saveSite(session: UploadSession, id: string, site: Site): 
  * A file whose base is older than collected tombstones could bring deleted rows back. The shared lock keeps the
  * collector away until the upload is through. Throws `RESYNC_FIRST`.
  */
-export async function requireHorizon(session: UploadSession, { head }: Upload): Promise<void> {
+export async function requireHorizon(session: PgSession, { head }: Upload): Promise<void> {
   const rows = await session.query(
     `SELECT position::text AS position, position > $2::pg_lsn AS is_beyond FROM ${OWN_SCHEMA}.horizon
       WHERE timeline = $1 FOR SHARE`,

@@ -1,10 +1,10 @@
 /** The present states of the rows that a run writes: locked, so that they stay true until its end. */
 import { cellFromText } from '../core/value.ts';
 import { type ColumnState, deadRow, type RowState, UNKNOWN_ROW } from '../merge/row-state.ts';
-import type { PgRow } from './session.ts';
+import type { PgRow, PgSession } from './session.ts';
 import type { KeyChange, LocalTransaction, SentColumn } from './upload-changes.ts';
 import { canonicalSql, lockRowsSql, readRowsSql, readVersionsSql } from './upload-sql.ts';
-import type { UploadColumn, UploadSession, UploadTable } from './upload-tables.ts';
+import type { UploadColumn, UploadTable } from './upload-tables.ts';
 
 export type StoredRow = {
   /** Only the columns that the run writes. */
@@ -27,7 +27,7 @@ const ABSENT: StoredRow = { state: UNKNOWN_ROW, exists: false, selector: null, i
  * only queue for one of the rows would be the victims of that.
  */
 export async function lockRows(
-  session: UploadSession,
+  session: PgSession,
   transactions: readonly LocalTransaction[],
 ): Promise<void> {
   for (const [table, changes] of byTable(transactions)) {
@@ -39,7 +39,7 @@ export async function lockRows(
 
 /** Reads the rows that these transactions write: two statements for each table. */
 export async function readStates(
-  session: UploadSession,
+  session: PgSession,
   transactions: readonly LocalTransaction[],
 ): Promise<ReadonlyMap<KeyChange, StoredRow>> {
   const stored = new Map<KeyChange, StoredRow>();
@@ -63,7 +63,7 @@ function byTable(
 }
 
 async function readTable(
-  session: UploadSession,
+  session: PgSession,
   changes: readonly KeyChange[],
   stored: Map<KeyChange, StoredRow>,
 ): Promise<void> {
@@ -153,7 +153,7 @@ function versionsOf(text: string | null): readonly (number | undefined)[] {
  * spellings of one value compare as equal. One statement for each such column.
  */
 export async function withCanonicalTies(
-  session: UploadSession,
+  session: PgSession,
   meetings: readonly Meeting[],
 ): Promise<readonly Meeting[]> {
   const ties = new Map<UploadColumn, SentColumn[]>();

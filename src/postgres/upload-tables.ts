@@ -1,12 +1,15 @@
 /** What an upload needs to know of the tables that it names: asked in its own transaction, so it is true there. */
-import { mayBeEveryone, parseSelectorRule } from '../core/selector.ts';
+import { mayBeEveryone, parseSelectorRule, type SelectorRule } from '../core/selector.ts';
 import { quoteName } from '../core/table.ts';
 import { kindOfType, type ValueKind } from '../core/value.ts';
+import { readFacts } from './catalog.ts';
 import { ruleSql } from './copy-plan.ts';
 import { OWN_SCHEMA, quoteTable } from './names.ts';
+import { loadPolicyParser } from './policy-expression.ts';
 import type { PgRow, PgSession } from './session.ts';
-
-export type UploadSession = Pick<PgSession, 'query' | 'queryOne' | 'count'>;
+import type { TableFacts } from './table-facts.ts';
+import type { Refusal as Unfit } from './table-fitness.ts';
+import { policyRule } from './twoway-declaration.ts';
 
 export type UploadColumn = {
   readonly name: string;
@@ -38,6 +41,9 @@ export type UploadTable = {
   readonly columns: readonly (UploadColumn | null)[];
   /** Columns outside the key that the companion has too. */
   readonly audience: readonly string[];
+  /** Why nobody may write to it as it is now; null: they may. */
+  readonly unfit: string | null;
+  readonly rule: SelectorRule;
   /** The row's selector over unqualified columns; null: everybody sees every row. */
   readonly selectorSql: string | null;
   readonly mayBeEveryone: boolean;
@@ -90,29 +96,52 @@ WHERE r.name = ANY ($1::text[])`;
 
 /** The two-way tables among `names`. Throws `INTERNAL` with SQLSTATE 42P01 where nothing was ever two-way. */
 export async function readUploadTables(
-  session: UploadSession,
+  session: PgSession,
   names: readonly string[],
 ): Promise<ReadonlyMap<string, UploadTable>> {
   const rows = await session.query(TABLES_SQL, [textArray(names)]);
-  return new Map(rows.map((row) => [row.name ?? '', tableOf(row)]));
+  const facts = await readFacts(session, rows.map(nameOf));
+  const byName = new Map(facts.map((one) => [`${one.schema}.${one.table}`, one]));
+  if (rows.some(hasPolicies)) await loadPolicyParser();
+  return new Map(rows.map((row) => [nameOf(row), tableOf(row, byName.get(nameOf(row)))]));
 }
 
-function tableOf(row: PgRow): UploadTable {
+function nameOf(row: PgRow): string {
+  return row.name ?? '';
+}
+
+function hasPolicies(row: PgRow): boolean {
+  return row.rule_kind === 'policy';
+}
+
+/** The rule as of now: policies may have changed since the table was made two-way, and only so all are asked alike. */
+function ruleOf(row: PgRow, facts: TableFacts | undefined): SelectorRule | Unfit {
+  const remedy = `run: tidelock twoway enable ${nameOf(row)}`;
+  if (facts === undefined) return { reason: 'it was renamed or dropped', remedy };
+  if (hasPolicies(row)) return policyRule(facts, { name: nameOf(row), role: row.role ?? '' });
+  if (facts.rowSecurity === null) return parseSelectorRule(row.rule ?? '');
+  return { reason: 'it has row-level security now', remedy };
+}
+
+function tableOf(row: PgRow, present: TableFacts | undefined): UploadTable {
   const facts = new Map(
     (JSON.parse(row.columns ?? '[]') as PgRow[]).map((column) => [column.name ?? '', column]),
   );
   const columnOf = (name: string): PgRow => facts.get(name) ?? { name };
-  const rule = parseSelectorRule(row.rule ?? '');
+  const found = ruleOf(row, present);
+  const rule: SelectorRule = 'reason' in found ? { kind: 'everyone' } : found;
   return {
-    name: row.name ?? '',
-    sql: quoteTable(row.name ?? ''),
+    name: nameOf(row),
+    sql: quoteTable(nameOf(row)),
+    unfit: 'reason' in found ? found.reason : null,
+    rule,
     versionsSql: row.versions_table ?? '',
     key: names(row.keys).map((name) => describe(columnOf(name))),
     columns: names(row.places).map((name) => (facts.has(name) ? describe(columnOf(name)) : null)),
     audience: names(row.audience),
     selectorSql: rule.kind === 'everyone' ? null : ruleSql(rule.expression, columnOf),
     mayBeEveryone: mayBeEveryone(rule),
-    hasPolicies: row.rule_kind === 'policy',
+    hasPolicies: hasPolicies(row),
     role: row.role ?? '',
     keyConstraint: row.key_constraint ?? '',
   };

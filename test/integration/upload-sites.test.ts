@@ -187,12 +187,12 @@ describe('limits', () => {
     const site = world.site('ann', new Set(['user:ann']));
     const forged = insertChange(UNKNOWN_ROW, values({ owner: 'bob', title: 'x' }));
     const upload = site.upload(
-      ...Array.from({ length: 300 }, (_, index): Change[] => [['doc', `forged-${index}`, forged]]),
+      ...Array.from({ length: 260 }, (_, index): Change[] => [['doc', `forged-${index}`, forged]]),
     );
     const outcomes: number[] = [];
-    while ((outcomes.at(-1) ?? 0) < 300 && outcomes.length < 10)
+    while ((outcomes.at(-1) ?? 0) < 260 && outcomes.length < 10)
       outcomes.push((await site.apply(upload)).accepted);
-    expect([outcomes.length > 1, outcomes.at(-1)]).toEqual([true, 300]);
+    expect([outcomes.length > 1, outcomes.at(-1)]).toEqual([true, 260]);
     expect(await world.rows('SELECT FROM doc')).toEqual([]);
   });
 

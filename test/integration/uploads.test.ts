@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Cell } from '../../src/core/value.ts';
-import { deleteChange, insertChange, updateChange } from '../../src/merge/local-change.ts';
-import { deadRow, merge, type RowState, UNKNOWN_ROW } from '../../src/merge/row-state.ts';
-import { type Change, codes, UploadWorld, values } from '../support/upload-world.ts';
+import { deadRow, merge, type RowState } from '../../src/merge/row-state.ts';
+import { type Change, changed, codes, inserted, UploadWorld } from '../support/upload-world.ts';
 
 let world: UploadWorld;
 
@@ -13,14 +12,6 @@ beforeAll(async () => {
 afterAll(() => world.close());
 
 const NOTE = { title: 'a', body: null, n: 1 };
-
-function inserted(row: Readonly<Record<string, Cell>>, state = UNKNOWN_ROW): RowState {
-  return insertChange(state, values(row));
-}
-
-function changed(state: RowState, row: Readonly<Record<string, Cell>>): RowState {
-  return updateChange(state, values(row)) ?? state;
-}
 
 describe('what lands', () => {
   test('inserts, updates and deletes of many rows, with nothing in the companion that the triggers did not write', async () => {
@@ -297,84 +288,5 @@ describe('what is refused', () => {
     expect(await world.versions('member', 'c1')).toEqual({ cl: 2, versions: null });
     expect(await world.versions('member', 'c2')).toEqual({ cl: 2, versions: null });
     expect(await world.rows("SELECT FROM member WHERE id LIKE 'c%'")).toEqual([]);
-  });
-
-  test('P16: no table of a token’s selectors takes a row from beyond them, or gives one away', async () => {
-    await world.sql.query(
-      "INSERT INTO place VALUES ('de', 'DE', 'x'), ('fr', 'FR', 'x'), ('fr2', 'FR', 'x')",
-    );
-    const base = (country: string): RowState => inserted({ country, name: 'x' });
-    const sent = await world
-      .site('bob', new Set(['FR']))
-      .send(
-        [['place', 'new-fr', base('FR')]],
-        [['place', 'new-de', base('DE')]],
-        [['place', 'de', changed(base('DE'), { name: 'mine' })]],
-        [['place', 'de', changed(base('DE'), { country: 'FR' })]],
-        [['place', 'de', deadRow(2)]],
-        [['place', 'fr', changed(base('FR'), { country: 'DE' })]],
-        [['place', 'fr', changed(base('FR'), { name: 'mine' })]],
-        [['place', 'fr2', deleteChange(base('FR')) ?? deadRow(2)]],
-        [['place', 'de', base('FR')]],
-      );
-    expect(codes(sent.rejected)).toEqual([
-      '2 FORBIDDEN_SELECTOR',
-      '3 FORBIDDEN_SELECTOR',
-      '4 FORBIDDEN_SELECTOR',
-      '5 FORBIDDEN_SELECTOR',
-      '6 FORBIDDEN_SELECTOR',
-      '9 KEY_TAKEN',
-    ]);
-    const rows = await world.rows('SELECT id, country, name FROM place ORDER BY id');
-    expect(rows).toEqual([
-      { id: 'de', country: 'DE', name: 'x' },
-      { id: 'fr', country: 'FR', name: 'mine' },
-      { id: 'new-fr', country: 'FR', name: 'x' },
-    ]);
-  });
-
-  test('P16: row-level security decides about insert, update, delete and moves, and a transaction falls whole', async () => {
-    await world.sql.query(
-      "INSERT INTO doc VALUES ('bobs', 'bob', 'b'), ('anns', 'ann', 'a'), ('anns2', 'ann', 'a'), ('gone', 'bob', 'b'); DELETE FROM doc WHERE id = 'gone'",
-    );
-    const base = (owner: string, title = 'a'): RowState => inserted({ owner, title });
-    const sent = await world.site().send(
-      [['doc', 'new', base('ann')]],
-      [
-        ['doc', 'new2', base('ann')],
-        ['doc', 'forged', base('bob')],
-      ],
-      [['doc', 'bobs', changed(base('bob', 'b'), { title: 'mine' })]],
-      [['doc', 'bobs', changed(base('bob', 'b'), { owner: 'ann' })]],
-      [['doc', 'anns', changed(base('ann'), { owner: 'bob' })]],
-      [['doc', 'bobs', deadRow(2)]],
-      [
-        ['doc', 'anns', changed(base('ann'), { title: 'mine' })],
-        ['doc', 'anns2', deadRow(2)],
-      ],
-      [['doc', 'bobs', base('ann')]],
-      [['doc', 'gone', base('ann')]],
-      [
-        ['note', 'with-doc', inserted(NOTE)],
-        ['doc', 'forged2', base('bob')],
-      ],
-    );
-    expect(codes(sent.rejected)).toEqual([
-      '2 DENIED',
-      '3 DENIED',
-      '4 DENIED',
-      '5 DENIED',
-      '6 DENIED',
-      '8 KEY_TAKEN',
-      '9 KEY_TAKEN',
-      '10 DENIED',
-    ]);
-    expect(await world.rows('SELECT id, owner, title FROM doc ORDER BY id')).toEqual([
-      { id: 'anns', owner: 'ann', title: 'mine' },
-      { id: 'bobs', owner: 'bob', title: 'b' },
-      { id: 'new', owner: 'ann', title: 'a' },
-    ]);
-    expect(await world.rows("SELECT FROM note WHERE id = 'with-doc'")).toEqual([]);
-    for (const { message } of sent.rejected) expect(message).not.toContain('bob');
   });
 });

@@ -1,14 +1,15 @@
 /** A database with two-way tables of every kind, and files that write, as their lines arrive at the server. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import pg from 'pg';
-import { inject, onTestFinished } from 'vitest';
+import { inject } from 'vitest';
 import { LSN_ZERO, toLsn } from '../../src/core/lsn.ts';
 import type { TableDef, TwowayDef } from '../../src/core/table.ts';
 import type { Rejection, Upload } from '../../src/core/upload.ts';
 import type { Cell, ValueKind } from '../../src/core/value.ts';
-import type { RowState } from '../../src/merge/row-state.ts';
+import { insertChange, updateChange } from '../../src/merge/local-change.ts';
+import { type RowState, UNKNOWN_ROW } from '../../src/merge/row-state.ts';
 import { PgSession } from '../../src/postgres/session.ts';
-import { enableTwoway } from '../../src/postgres/twoway-enable.ts';
+import { type EnableOptions, enableTwoway } from '../../src/postgres/twoway-enable.ts';
 import type { Writer } from '../../src/postgres/upload-plan.ts';
 import { type UploadOutcome, Uploads } from '../../src/postgres/uploads.ts';
 import { encodeChange, encodeHead, encodeTransaction } from '../../src/protocol/upload.ts';
@@ -84,7 +85,7 @@ export class UploadWorld {
     this.uploads = new Uploads(url);
   }
 
-  /** Until the end of the test, or of the file when it is made in `beforeAll`. */
+  /** A database of its own; for `beforeAll`. */
   static async open(): Promise<UploadWorld> {
     const name = `u_${randomUUID().replaceAll('-', '').slice(0, 16)}`;
     const admin = new pg.Client(inject('postgresUrl'));
@@ -96,12 +97,17 @@ export class UploadWorld {
     const sql = new pg.Client(url.href);
     await sql.connect();
     await sql.query(SCHEMA);
-    const session = await PgSession.connect({ url: url.href });
-    for (const [table, rule, ruleKind] of RULES)
-      await enableTwoway(session, { table, rule, ruleKind });
-    await session.end();
+    const world = new UploadWorld(sql, url.href);
+    for (const [table, rule, ruleKind] of RULES) await world.mend(table, { rule, ruleKind });
     await sql.query(POLICIES);
-    return new UploadWorld(sql, url.href);
+    return world;
+  }
+
+  /** As a server does when it sees that something about the table changed. */
+  async mend(table: string, options: Pick<EnableOptions, 'rule' | 'ruleKind'> = {}): Promise<void> {
+    const session = await PgSession.connect({ url: this.url });
+    await enableTwoway(session, { table, ...options });
+    await session.end();
   }
 
   async close(): Promise<void> {
@@ -109,7 +115,7 @@ export class UploadWorld {
     await this.sql.end();
   }
 
-  site(user = 'ann', selectors: Writer['selectors'] = new Set(['user:ann', 'FR'])): Site {
+  site(user = 'ann', selectors: Writer['selectors'] = new Set(['FR'])): Site {
     return new Site(this, { userid: user, claims: { sub: user }, selectors });
   }
 
@@ -175,8 +181,11 @@ export function values(row: Readonly<Record<string, Cell>>): ReadonlyMap<string,
   return new Map(Object.entries(row));
 }
 
-export async function openWorld(): Promise<UploadWorld> {
-  const world = await UploadWorld.open();
-  onTestFinished(() => world.close());
-  return world;
+export function inserted(row: Readonly<Record<string, Cell>>, state = UNKNOWN_ROW): RowState {
+  return insertChange(state, values(row));
+}
+
+/** `state` itself where nothing differs. */
+export function changed(state: RowState, row: Readonly<Record<string, Cell>>): RowState {
+  return updateChange(state, values(row)) ?? state;
 }

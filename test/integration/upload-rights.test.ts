@@ -1,0 +1,140 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { deadRow, type RowState } from '../../src/merge/row-state.ts';
+import { changed, codes, inserted, UploadWorld } from '../support/upload-world.ts';
+
+let world: UploadWorld;
+
+beforeAll(async () => {
+  world = await UploadWorld.open();
+});
+
+afterAll(() => world.close());
+
+const NOTE = { title: 'a', body: null, n: 1 };
+
+describe('who may write what', () => {
+  test('P16: no table of a token’s selectors takes a row from beyond them, or gives one away', async () => {
+    await world.sql.query(
+      "INSERT INTO place VALUES ('de', 'DE', 'x'), ('fr', 'FR', 'x'), ('fr2', 'FR', 'x')",
+    );
+    const base = (country: string): RowState => inserted({ country, name: 'x' });
+    const sent = await world
+      .site('bob', new Set(['FR']))
+      .send(
+        [['place', 'new-fr', base('FR')]],
+        [['place', 'new-de', base('DE')]],
+        [['place', 'de', changed(base('DE'), { name: 'mine' })]],
+        [['place', 'de', changed(base('DE'), { country: 'FR' })]],
+        [['place', 'de', deadRow(2)]],
+        [['place', 'fr', changed(base('FR'), { country: 'DE' })]],
+        [['place', 'fr', changed(base('FR'), { name: 'mine' })]],
+        [['place', 'fr2', deadRow(2)]],
+        [['place', 'de', base('FR')]],
+      );
+    expect(codes(sent.rejected)).toEqual([
+      '2 FORBIDDEN_SELECTOR',
+      '3 FORBIDDEN_SELECTOR',
+      '4 FORBIDDEN_SELECTOR',
+      '5 FORBIDDEN_SELECTOR',
+      '6 FORBIDDEN_SELECTOR',
+      '9 KEY_TAKEN',
+    ]);
+    const rows = await world.rows('SELECT id, country, name FROM place ORDER BY id');
+    expect(rows).toEqual([
+      { id: 'de', country: 'DE', name: 'x' },
+      { id: 'fr', country: 'FR', name: 'mine' },
+      { id: 'new-fr', country: 'FR', name: 'x' },
+    ]);
+  });
+
+  test('P16: row-level security decides about insert, update, delete and moves, and a transaction falls whole', async () => {
+    await world.sql.query(
+      "INSERT INTO doc VALUES ('bobs', 'bob', 'b'), ('anns', 'ann', 'a'), ('anns2', 'ann', 'a'), ('gone', 'bob', 'b'); DELETE FROM doc WHERE id = 'gone'",
+    );
+    const base = (owner: string, title = 'a'): RowState => inserted({ owner, title });
+    const sent = await world.site().send(
+      [['doc', 'new', base('ann')]],
+      [
+        ['doc', 'new2', base('ann')],
+        ['doc', 'forged', base('bob')],
+      ],
+      [['doc', 'bobs', changed(base('bob', 'b'), { title: 'mine' })]],
+      [['doc', 'bobs', changed(base('bob', 'b'), { owner: 'ann' })]],
+      [['doc', 'anns', changed(base('ann'), { owner: 'bob' })]],
+      [['doc', 'bobs', deadRow(2)]],
+      [
+        ['doc', 'anns', changed(base('ann'), { title: 'mine' })],
+        ['doc', 'anns2', deadRow(2)],
+      ],
+      [['doc', 'bobs', base('ann')]],
+      [['doc', 'gone', base('ann')]],
+      [
+        ['note', 'with-doc', inserted(NOTE)],
+        ['doc', 'forged2', base('bob')],
+      ],
+    );
+    expect(codes(sent.rejected)).toEqual([
+      '2 DENIED',
+      '3 DENIED',
+      '4 DENIED',
+      '5 DENIED',
+      '6 DENIED',
+      '8 KEY_TAKEN',
+      '9 KEY_TAKEN',
+      '10 DENIED',
+    ]);
+    expect(await world.rows('SELECT id, owner, title FROM doc ORDER BY id')).toEqual([
+      { id: 'anns', owner: 'ann', title: 'mine' },
+      { id: 'bobs', owner: 'bob', title: 'b' },
+      { id: 'new', owner: 'ann', title: 'a' },
+    ]);
+    expect(await world.rows("SELECT FROM note WHERE id = 'with-doc'")).toEqual([]);
+    for (const { message } of sent.rejected) expect(message).not.toContain('bob');
+  });
+});
+
+describe('policies that change', () => {
+  const base = (owner: string, title: string): RowState => inserted({ owner, title });
+
+  test('count from their change, as soon as the companion can tell who sees a deleted row', async () => {
+    await world.sql.query(
+      "INSERT INTO doc VALUES ('shared', 'bob', 'shared'), ('secret', 'bob', 'secret')",
+    );
+    await world.sql.query(`DROP POLICY see ON doc; DROP POLICY change ON doc;
+      CREATE POLICY see ON doc FOR SELECT USING (owner = tidelock.auth_userid() OR title IN ('shared', 'open'));
+      CREATE POLICY change ON doc FOR UPDATE USING (title IN ('shared', 'open'))`);
+    const upload = world
+      .site()
+      .upload(
+        [['doc', 'shared', changed(base('bob', 'shared'), { title: 'open' })]],
+        [['doc', 'secret', changed(base('bob', 'secret'), { title: 'open' })]],
+      );
+    const { writer } = world.site();
+    await expect(world.uploads.apply(upload, writer)).rejects.toThrow('is changing');
+    await world.mend('doc');
+    const sent = await world.uploads.apply(upload, writer);
+    expect(codes(sent.rejected)).toEqual(['2 DENIED']);
+    const rows = await world.rows(
+      "SELECT id, title FROM doc WHERE owner = 'bob' AND id LIKE 's%' ORDER BY id",
+    );
+    expect(rows).toEqual([
+      { id: 'secret', title: 'secret' },
+      { id: 'shared', title: 'open' },
+    ]);
+  });
+
+  test('and rules that no longer hold refuse every write, with the reason', async () => {
+    await world.sql.query("CREATE POLICY odd ON doc FOR SELECT USING (title LIKE 'x')");
+    await world.sql.query('ALTER TABLE place ENABLE ROW LEVEL SECURITY');
+    const sent = await world
+      .site()
+      .send(
+        [['doc', 'odd', base('ann', 'x')]],
+        [['place', 'odd', inserted({ country: 'FR', name: 'x' })]],
+        [['note', 'odd', inserted(NOTE)]],
+      );
+    expect(codes(sent.rejected)).toEqual(['1 NOT_TWOWAY', '2 NOT_TWOWAY']);
+    expect(sent.rejected[0]?.message).toContain('cannot be compiled');
+    expect(sent.rejected[1]?.message).toContain('row-level security');
+  });
+});
