@@ -1,5 +1,7 @@
 /** What the triggers of a two-way table note in its companion, for every way in which SQL writes rows. */
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { SeededRandom } from '../../src/bench/random.ts';
+import { sqlStateOf } from '../../src/postgres/pg-errors.ts';
 import type { PgSession } from '../../src/postgres/session.ts';
 import { enableTwoway } from '../../src/postgres/twoway-enable.ts';
 import { TestDatabase } from '../support/source-recorder.ts';
@@ -252,4 +254,48 @@ test('a version never passes the largest integer: the application goes on writin
     UPDATE tidelock.versions_public_old SET tidelock_versions = '{2147483647,2147483646,7}'`);
   await sql.query(`UPDATE public.old SET owner = 'x', note = 'x', n = 2`);
   expect(await versionsOf(sql, 'old')).toEqual(['a: 1 {2147483647,2147483647,8}']);
+});
+
+const WRITERS = 4;
+const WRITES = 120;
+const KEYS = 4;
+const LEVELS = ['READ COMMITTED', 'REPEATABLE READ', 'SERIALIZABLE'];
+
+test('many writers at once, at every isolation level: each birth and each death is counted once', async () => {
+  await twoway('raced');
+  const ends = new Map<string, number>();
+  const write = async (writer: number): Promise<void> => {
+    const session = await db.session();
+    const random = new SeededRandom(writer);
+    for (let at = 0; at < WRITES; at += 1) {
+      const key = `k${random.between(1, KEYS)}`;
+      const statement = random.pick([
+        `INSERT INTO public.raced VALUES ('${key}', 'u', 'x', 1) ON CONFLICT DO NOTHING RETURNING id`,
+        `DELETE FROM public.raced WHERE id = '${key}' RETURNING id`,
+        `WITH done AS (UPDATE public.raced SET n = n + 1 WHERE id = '${key}' RETURNING id) SELECT FROM done WHERE false`,
+      ]);
+      try {
+        await session.query(`BEGIN ISOLATION LEVEL ${random.pick(LEVELS)}`);
+        const changed = await session.query(statement);
+        await session.query('COMMIT');
+        if (changed.length > 0) ends.set(key, (ends.get(key) ?? 0) + 1);
+      } catch (error) {
+        if (sqlStateOf(error) !== '40001') throw error;
+        await session.query('ROLLBACK');
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: WRITERS }, (_, writer) => write(writer)));
+  const lengths = new Map(
+    (await versionsOf(sql, 'raced')).map((one) => [
+      one.slice(0, 2),
+      Number(/: (\d+)/.exec(one)?.[1]),
+    ]),
+  );
+  const alive = new Set((await sql.query('SELECT id FROM public.raced')).map(({ id }) => id));
+  for (const [key, count] of ends) {
+    const length = lengths.get(key) ?? 1;
+    expect([key, length], 'births and deaths').toEqual([key, count]);
+    expect([key, length % 2 === 1]).toEqual([key, alive.has(key)]);
+  }
 });
