@@ -3,8 +3,8 @@ import { mkdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
-import { BUGS, type BugName, isBug } from '../bench/stress/bugs/catalog.ts';
 import { type Mutant, runMutants } from '../bench/stress/bugs/mutants.ts';
+import { ALL_BUGS, type AnyBug, isAnyBug, targetOf } from '../bench/stress/bugs/targets.ts';
 import { TidelockError } from '../core/errors.ts';
 import { collect, seedOption } from './options.ts';
 import { ProgressLine } from './progress-line.ts';
@@ -24,8 +24,7 @@ const SEED = 1;
 const WITNESS_CHARS = 150;
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
-const NAMES = Object.keys(BUGS) as readonly BugName[];
-const NAME_COLUMNS = Math.max(...NAMES.map(({ length }) => length));
+const NAME_COLUMNS = Math.max(...ALL_BUGS.map(({ length }) => length));
 
 export function register(stress: Command): void {
   stress
@@ -57,7 +56,7 @@ async function run(flags: Flags): Promise<void> {
         environment: process.env,
       },
       onStart: (bug, index) =>
-        progress.show(`${index + 1} of ${bugs.length}, ${bug}: ${BUGS[bug].what}`),
+        progress.show(`${index + 1} of ${bugs.length}, ${bug}: ${targetOf(bug).what}`),
       onEnd: (mutant) => {
         progress.clear();
         if (flags.json !== true) console.log(lineOf(mutant));
@@ -73,10 +72,10 @@ async function run(flags: Flags): Promise<void> {
   }
 }
 
-function bugsOf(only: readonly string[] | undefined): readonly BugName[] {
-  if (only === undefined) return NAMES;
+function bugsOf(only: readonly string[] | undefined): readonly AnyBug[] {
+  if (only === undefined) return ALL_BUGS;
   return only.map((name) => {
-    if (isBug(name)) return name;
+    if (isAnyBug(name)) return name;
     throw new TidelockError({
       code: 'BAD_REQUEST',
       message: `there is no bug ${JSON.stringify(name)}`,
@@ -85,13 +84,13 @@ function bugsOf(only: readonly string[] | undefined): readonly BugName[] {
   });
 }
 
-function list(bugs: readonly BugName[], isJson: boolean): void {
+function list(bugs: readonly AnyBug[], isJson: boolean): void {
   if (isJson) {
-    console.log(JSON.stringify(Object.fromEntries(bugs.map((bug) => [bug, BUGS[bug]]))));
+    console.log(JSON.stringify(Object.fromEntries(bugs.map((bug) => [bug, targetOf(bug)]))));
     return;
   }
   for (const bug of bugs) {
-    const { property, what } = BUGS[bug];
+    const { property, what } = targetOf(bug);
     console.log(`${bug.padEnd(NAME_COLUMNS)}  ${property.padEnd(3)}  ${what}`);
   }
 }

@@ -9,10 +9,11 @@ import { join } from 'node:path';
 import { messageOf, TidelockError } from '../../../core/errors.ts';
 import { VERDICT_FILE, type VerdictFile } from '../evidence.ts';
 import type { Launch } from '../launched.ts';
-import { BUGS, type Bug, type BugName, PLANT_VARIABLE } from './catalog.ts';
+import { PLANT_VARIABLE } from './catalog.ts';
+import { type AnyBug, targetOf } from './targets.ts';
 
 export type Mutant = {
-  readonly bug: BugName;
+  readonly bug: AnyBug;
   readonly what: string;
   /** The property that should fail. */
   readonly property: string;
@@ -26,20 +27,18 @@ export type Mutant = {
 };
 
 export type MutantsOptions = {
-  readonly bugs: readonly BugName[];
+  readonly bugs: readonly AnyBug[];
   /** Folder of the runs. */
   readonly dir: string;
   readonly seed: number;
   readonly launch: Launch;
   readonly signal: AbortSignal;
-  readonly onStart: (bug: BugName, index: number) => void;
+  readonly onStart: (bug: AnyBug, index: number) => void;
   readonly onEnd: (mutant: Mutant) => void;
 };
 
 /** Chance decides whether a short run meets the case of a bug: another seed is tried. */
 const TRIES_MAX = 3;
-const SENDERS = 3;
-const RECEIVERS = 2;
 const RUN_MS_MAX = 180_000;
 const WORDS_CHARS_MAX = 2000;
 
@@ -56,7 +55,7 @@ export async function runMutants(options: MutantsOptions): Promise<readonly Muta
   return mutants;
 }
 
-async function runMutant(bug: BugName, options: MutantsOptions): Promise<Mutant> {
+async function runMutant(bug: AnyBug, options: MutantsOptions): Promise<Mutant> {
   const start = performance.now();
   let judged: Judged = { isCaught: false, failed: [], witness: 'it was not run' };
   let tries = 0;
@@ -64,27 +63,30 @@ async function runMutant(bug: BugName, options: MutantsOptions): Promise<Mutant>
     const dir = join(options.dir, tries === 0 ? bug : `${bug}-${tries + 1}`);
     rmSync(dir, { recursive: true, force: true });
     const run = await runOnce(bug, { ...options, dir, seed: options.seed + tries });
-    judged = bug === 'failure-exits-0' ? judgeExit(run) : judgeRun(bug, run);
+    judged = targetOf(bug).isOfExit ? judgeExit(run) : judgeRun(bug, run);
     tries += 1;
   }
-  const { what, property } = BUGS[bug];
+  const { what, property } = targetOf(bug);
   return { bug, what, property, tries, ...judged, ms: Math.round(performance.now() - start) };
 }
 
 type Judged = Pick<Mutant, 'isCaught' | 'failed' | 'witness'>;
 
+/** What the verdicts of both directions have. */
+type AnyVerdict = Pick<VerdictFile, 'verdict' | 'properties'>;
+
 type Run = {
   readonly exitCode: number | null;
-  readonly verdict: VerdictFile | null;
+  readonly verdict: AnyVerdict | null;
   /** The last that it said, for a run that has no verdict. */
   readonly words: string;
 };
 
-function judgeRun(bug: BugName, { verdict, exitCode, words }: Run): Judged {
+function judgeRun(bug: AnyBug, { verdict, exitCode, words }: Run): Judged {
   if (verdict === null) {
     return { isCaught: false, failed: [], witness: `no verdict, exit code ${exitCode}: ${words}` };
   }
-  const { property } = BUGS[bug];
+  const { property } = targetOf(bug);
   const failed = failedIn(verdict);
   const found = verdict.properties.find((one) => one.property === property);
   const isCaught = failed.includes(property) && verdict.verdict === 'FAIL' && exitCode !== 0;
@@ -101,23 +103,18 @@ function judgeExit({ verdict, exitCode, words }: Run): Judged {
   return { isCaught, failed, witness };
 }
 
-function failedIn({ properties }: VerdictFile): readonly string[] {
+function failedIn({ properties }: AnyVerdict): readonly string[] {
   return properties.filter(({ verdict }) => verdict === 'fail').map(({ property }) => property);
 }
 
 async function runOnce(
-  bug: BugName,
+  bug: AnyBug,
   options: Pick<MutantsOptions, 'dir' | 'seed' | 'launch' | 'signal'>,
 ): Promise<Run> {
   const { dir, seed, launch } = options;
-  const { durationS, faults }: Bug = BUGS[bug];
-  const flags = [
-    ...['--plant', bug, '--out', dir, '--seed', `${seed}`, '--cleanup'],
-    ...['--duration', `${durationS}`, '--faults', faults],
-    ...['--senders', `${SENDERS}`, '--receivers', `${RECEIVERS}`],
-  ];
+  const flags = [...targetOf(bug).command, '--out', dir, '--seed', `${seed}`];
   const signal = AbortSignal.any([options.signal, AbortSignal.timeout(RUN_MS_MAX)]);
-  const child = spawn(launch.command, [...launch.programArguments, 'stress', 'one-way', ...flags], {
+  const child = spawn(launch.command, [...launch.programArguments, 'stress', ...flags], {
     env: { ...launch.environment, [PLANT_VARIABLE]: bug },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
@@ -133,9 +130,9 @@ async function runOnce(
   return { exitCode, verdict: verdictIn(dir), words: words.trim() };
 }
 
-function verdictIn(dir: string): VerdictFile | null {
+function verdictIn(dir: string): AnyVerdict | null {
   try {
-    return JSON.parse(readFileSync(join(dir, VERDICT_FILE), 'utf8')) as VerdictFile;
+    return JSON.parse(readFileSync(join(dir, VERDICT_FILE), 'utf8')) as AnyVerdict;
   } catch (error) {
     if (error instanceof SyntaxError) throw damaged(dir, error);
     return null;

@@ -59,7 +59,7 @@ export const TWOWAY_BUGS = {
   },
   'two-way-exits-0': {
     what: 'a failed verdict is printed, but the exit code is 0',
-    ...{ property: 'P31', place: 'command', ...PLAIN },
+    ...{ property: 'P31', place: 'command', ...OWNED },
   },
 } as const satisfies Readonly<Record<string, TwowayBug>>;
 

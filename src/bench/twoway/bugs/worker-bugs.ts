@@ -10,7 +10,9 @@ export function plantInWorker(bug: TwowayBugName | null, file: string): ReplicaH
   if (bug === 'base-position-before-rows') {
     return { wrapFiles: (files) => plantInFiles('position-before-rows', files, file) };
   }
-  return bug === 'rejection-ignored' ? { wrapFiles: ignoringRejections } : {};
+  // The other one is about the exit code: something must have failed.
+  const isDeaf = bug === 'rejection-ignored' || bug === 'two-way-exits-0';
+  return isDeaf ? { wrapFiles: ignoringRejections } : {};
 }
 
 function ignoringRejections(files: ReplicaFiles): ReplicaFiles {
