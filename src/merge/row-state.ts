@@ -65,7 +65,7 @@ function mergeColumns(
 }
 
 /** True when `a` replaces `b`: the higher version, or with equal versions the greater value. */
-export function beats(a: ColumnState, b: ColumnState): boolean {
+function beats(a: ColumnState, b: ColumnState): boolean {
   if (a.version !== b.version) return a.version > b.version;
   return compareCells(a.value, b.value) > 0;
 }

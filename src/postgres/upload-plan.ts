@@ -17,7 +17,7 @@ export type Writer = {
 };
 
 /** How far a version may be ahead of the server's: more is no history of honest writes. */
-export const VERSION_LEAD_MAX = 1_000_000;
+const VERSION_LEAD_MAX = 1_000_000;
 
 export type RowWrite = {
   readonly kind: 'insert' | 'update' | 'delete';

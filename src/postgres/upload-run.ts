@@ -3,7 +3,7 @@
  * role, and puts right what the companion's triggers could not know. All of the run lands, or nothing.
  */
 
-import { messageOf } from '../core/errors.ts';
+import { hasCode, messageOf, TidelockError } from '../core/errors.ts';
 import type { Rejection } from '../core/upload.ts';
 import { sqlStateOf } from './pg-errors.ts';
 import type { PgSession } from './session.ts';
@@ -187,12 +187,26 @@ async function writeAll(context: RunContext, groups: readonly Group[]): Promise<
 }
 
 async function actAs({ session, writer, searchPath }: RunContext, role: string): Promise<void> {
-  await session.query(
-    `SELECT pg_catalog.set_config('tidelock.userid', $1, true), pg_catalog.set_config('tidelock.claims', $2, true),
-      pg_catalog.set_config('row_security', 'on', true), pg_catalog.set_config('search_path', $3, true),
-      pg_catalog.set_config('role', $4, true)`,
-    [writer.userid, JSON.stringify(writer.claims), searchPath, role],
-  );
+  try {
+    await session.query(
+      `SELECT pg_catalog.set_config('tidelock.userid', $1, true), pg_catalog.set_config('tidelock.claims', $2, true),
+        pg_catalog.set_config('row_security', 'on', true), pg_catalog.set_config('search_path', $3, true),
+        pg_catalog.set_config('role', $4, true)`,
+      [writer.userid, JSON.stringify(writer.claims), searchPath, role],
+    );
+  } catch (error) {
+    if (hasCode(error, 'SOURCE_DOWN')) throw error;
+    throw mayNotActAs(role, error);
+  }
+}
+
+/** The operator's to mend. The failure of Postgres is not its cause: no transaction is to blame for it. */
+function mayNotActAs(role: string, error: unknown): TidelockError {
+  return new TidelockError({
+    code: 'SOURCE_UNFIT',
+    message: `writes cannot be done as role ${role}: ${messageOf(error)}`,
+    hint: 'run: tidelock twoway enable TABLE --postgres URL, for every two-way table',
+  });
 }
 
 function statementOf(

@@ -15,7 +15,7 @@ type Input = {
 };
 
 /** `lists` has one list for each column, all of one length. The names cannot be those of a two-way table. */
-export function inputOf(
+function inputOf(
   columns: readonly Pick<UploadColumn, 'type' | 'arrayType'>[],
   lists: readonly Values[],
   options: { readonly isNumbered?: boolean } = {},
@@ -43,7 +43,7 @@ function matches(table: UploadTable, alias: string, values: readonly string[]): 
 }
 
 /** Values of the columns of rows, one list for each column. */
-export function transpose(width: number, rows: readonly Values[]): readonly Values[] {
+function transpose(width: number, rows: readonly Values[]): readonly Values[] {
   return Array.from({ length: width }, (_, index) => rows.map((row) => row[index] ?? null));
 }
 

@@ -138,3 +138,36 @@ describe('policies that change', () => {
     expect(sent.rejected[1]?.message).toContain('row-level security');
   });
 });
+
+describe('the operator’s part', () => {
+  test('writes of other triggers are kept and versioned, and their names are looked up as in their sessions', async () => {
+    await world.sql.query(`CREATE TABLE stamped (id text PRIMARY KEY, title text, stamp text);
+      CREATE TABLE audit (id text); GRANT INSERT ON audit TO tidelock_user;
+      CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN INSERT INTO audit VALUES (NEW.id); NEW.stamp := current_user || ' for ' || tidelock.auth_userid(); RETURN NEW; END $$;
+      CREATE TRIGGER stamp BEFORE UPDATE ON stamped FOR EACH ROW EXECUTE FUNCTION stamp();
+      INSERT INTO stamped VALUES ('s', 'a')`);
+    await world.mend('stamped');
+    const first = inserted({ title: 'a', stamp: null });
+    const edit = changed(
+      { ...first, columns: new Map([['title', { version: 4, value: 'x' }]]) },
+      { title: 'b' },
+    );
+    const sent = await world.site().send([['stamped', 's', edit]]);
+    expect(sent.rejected).toEqual([]);
+    const stamp = 'tidelock_user for ann';
+    expect(await world.rows('SELECT * FROM stamped')).toEqual([{ id: 's', title: 'b', stamp }]);
+    expect(await world.versions('stamped', 's')).toEqual({ cl: 1, versions: [5, 2] });
+    expect(await world.rows('SELECT * FROM audit')).toEqual([{ id: 's' }]);
+  });
+
+  test('a role that is gone is no fault of the writer, who may try again', async () => {
+    const site = world.site();
+    const upload = site.upload([['note', 'role', inserted(NOTE)]]);
+    const note = "WHERE name = 'public.note'";
+    await world.sql.query(`UPDATE tidelock.twoway_tables SET role = 'gone' ${note}`);
+    await expect(site.apply(upload)).rejects.toThrow('writes cannot be done as role gone');
+    await world.sql.query(`UPDATE tidelock.twoway_tables SET role = 'tidelock_user' ${note}`);
+    expect(await site.apply(upload)).toMatchObject({ accepted: 1, rejected: [] });
+  });
+});

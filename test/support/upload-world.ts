@@ -69,6 +69,7 @@ export const TABLES = {
   member: table('member', ['id'], ['team']),
   doc: table('doc', ['id'], ['owner', 'title']),
   thing: table('thing', ['a', 'b'], THING),
+  stamped: table('stamped', ['id'], ['title', 'stamp']),
 } as const;
 
 /** One change: the table, the key, and a piece of a state. */
