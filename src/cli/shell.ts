@@ -4,10 +4,10 @@ import { createInterface, type Interface } from 'node:readline';
 import type { Command } from 'commander';
 import type { LocalRejection } from '../client/store.ts';
 import { messageOf, TidelockError } from '../core/errors.ts';
-import { openReplicaSession, type ReplicaSession } from '../replica-session.ts';
 import { collect, secondsOption, tokenOf } from './options.ts';
 import { type ShellInput, ShellReader } from './shell-input.ts';
 import { jsonText, tableText } from './shell-print.ts';
+import { openShellSession, type ShellSession } from './shell-session.ts';
 
 type ShellFlags = {
   readonly server: string;
@@ -29,6 +29,7 @@ takes or refuses it as a whole. It is sent in the background, also later when th
   .tables              the tables
   .schema [TABLE]      their definitions
   .quit                the end, also Ctrl-D
+A file that another process keeps (replicate --write) is open for SQL too: that process sends.
 In SQL: tidelock_send(), tidelock_check(), tidelock_sync(), tidelock_uuid()
 `;
 
@@ -51,7 +52,7 @@ export function register(program: Command): void {
 async function run(file: string, flags: ShellFlags): Promise<void> {
   const isTerminal = process.stdin.isTTY === true;
   let onNews: (text: string) => void = () => undefined;
-  const session = await openReplicaSession({
+  const session = await openShellSession({
     ...{ file, server: flags.server, token: tokenOf(flags.token), selectors: flags.selector },
     timeoutMs: flags.timeout === undefined ? undefined : flags.timeout * 1000,
     onNews: (text) => onNews(text),
@@ -77,12 +78,12 @@ type ShellMode = {
 };
 
 class Shell {
-  readonly #session: ReplicaSession;
+  readonly #session: ShellSession;
   readonly #flags: ShellMode;
   readonly #reader = new ShellReader();
   #isEnded = false;
 
-  constructor(session: ReplicaSession, flags: ShellMode) {
+  constructor(session: ShellSession, flags: ShellMode) {
     this.#session = session;
     this.#flags = flags;
   }

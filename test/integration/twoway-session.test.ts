@@ -3,11 +3,16 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
 import { Command } from '../support/command.ts';
+import { until } from '../support/stack.ts';
 import { TwowayBed, writeFile } from '../support/twoway-bed.ts';
 
 /** Everything that the shell prints for a script, and its exit code. */
-async function shell(bed: TwowayBed, script: string, ...more: string[]): Promise<string> {
-  const args = ['bin/tidelock', 'shell', bed.stack.file('shell'), '--server', bed.stack.server];
+async function shell(
+  bed: TwowayBed,
+  script: string,
+  { file = 'shell', more = [] }: { readonly file?: string; readonly more?: readonly string[] } = {},
+): Promise<string> {
+  const args = ['bin/tidelock', 'shell', bed.stack.file(file), '--server', bed.stack.server];
   const child = spawn(process.execPath, [...args, ...more]);
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
@@ -30,7 +35,7 @@ test('SQL synchronises by tidelock_send, tidelock_check and tidelock_sync; witho
     UPDATE note SET title = title || ' mine' WHERE id = 'pg';
     SELECT tidelock_sync() LIKE '{%' AS synced;
     BEGIN; SELECT tidelock_send();`,
-    '--json',
+    { more: ['--json'] },
   );
   expect(done).toBe(
     `{"changes":1}
@@ -82,7 +87,9 @@ note
 exit 0`,
   );
   expect(
-    await shell(bed, 'SELECT id FROM note;\n\nSELECT missing FROM note;\nSELECT 1;', '--json'),
+    await shell(bed, 'SELECT id FROM note;\n\nSELECT missing FROM note;\nSELECT 1;', {
+      more: ['--json'],
+    }),
   ).toBe('{"id":"c"}\nerror BAD_REQUEST: line 3: no such column: missing\nexit 2');
 });
 
@@ -102,6 +109,9 @@ test('replicate --write sends what another program writes, and tells it', async 
   writeFile(file, `INSERT INTO note (id, title) VALUES ('cli', 'by sqlite3')`);
   const sent = await run.line('it is sent', ({ kind }) => kind === 'sent');
   expect(sent).toMatchObject({ transactions: 1, changes: 1, pending: 0 });
+  const beside = await shell(bed, `UPDATE note SET n = 7;\n.sync`, { file: 'cli' });
+  expect(beside).toMatch(/^error REPLICA_IN_USE: line 2: another process synchronises this file\n/);
+  await until('it is sent for the shell', async () => (await bed.notesInPostgres())[0]?.n === 7);
   expect((await bed.notesInPostgres()).map(({ id }) => id)).toEqual(['cli']);
   expect(await run.kill('SIGINT')).toBe(0);
   writeFile(file, `UPDATE note SET title = 'later'`);

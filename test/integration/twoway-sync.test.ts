@@ -1,9 +1,11 @@
 /** Two-way replicas: write in one place, read in all others; offline, refused, merged. Real Postgres, HTTP, files. */
 import { copyFileSync } from 'node:fs';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import type { ReplicaEvent } from '../../src/index.ts';
+import { PgSession } from '../../src/postgres/session.ts';
+import { disableTwoway, enableTwoway } from '../../src/postgres/twoway-enable.ts';
 import { until } from '../support/stack.ts';
-import { TwowayBed, writeFile } from '../support/twoway-bed.ts';
+import { readFile, TwowayBed, writeFile } from '../support/twoway-bed.ts';
 
 test('a write in one replica appears in Postgres and in the other', async () => {
   const bed = await TwowayBed.open();
@@ -145,4 +147,31 @@ test('SITE_CLONED: a file that was copied with its unsent writes goes on in both
   writeFile(bed.stack.file('copy'), `INSERT INTO note (id) VALUES ('in the copy')`);
   const notes = await bed.converge('a', 'copy');
   expect(notes.map(({ id }) => id)).toEqual(['before', 'in a', 'in the copy', 'unsent']);
+});
+
+test('P21: a table is enabled, gets a column and is disabled while a replica writes', async () => {
+  const bed = await TwowayBed.open({ enabled: {} });
+  const file = bed.stack.file('a');
+  const a = await bed.replica('a', { retryMsMax: 100 });
+  const names = (sql: string): readonly unknown[] => readFile(file, sql).map(({ name }) => name);
+  const session = await PgSession.connect({ url: bed.stack.url });
+  onTestFinished(() => session.end());
+  await enableTwoway(session, { table: 'note' });
+  await until('the table is here', () =>
+    names(`SELECT name FROM tidelock_tables WHERE state = 'live'`).includes('public.note'),
+  );
+  await a.transaction((db) => db.exec(`INSERT INTO note (id) VALUES ('x')`));
+  await a.send();
+  await bed.stack.sql.query('ALTER TABLE note ADD COLUMN more text');
+  await until('the column is here', () =>
+    names(`SELECT name FROM pragma_table_info('note')`).includes('more'),
+  );
+  await a.transaction((db) => db.exec(`UPDATE note SET more = 'text'`));
+  expect(await a.send()).toEqual({ sent: 1, rejected: 0 });
+  const { rows } = await bed.stack.sql.query('SELECT id, more FROM note');
+  expect(rows).toEqual([{ id: 'x', more: 'text' }]);
+  await disableTwoway(session, { table: 'note' });
+  await a.transaction((db) => db.exec(`UPDATE note SET more = 'too late'`));
+  expect(await a.send()).toEqual({ sent: 0, rejected: 1 });
+  expect(a.rejected()).toMatchObject([{ code: 'NOT_TWOWAY', key: ['x'] }]);
 });
