@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer as createNetServer } from 'node:net';
@@ -234,6 +235,21 @@ describe('tidelock serve', () => {
     const answer = await get('FR', token);
     expect(await answer.json()).toMatchObject({
       digests: [{ table: 'public.city', selector: 'FR', rows: 1 }],
+    });
+    const writer = tidelock(['token', '--write', '--subject', 'ann', '--claim', 'org=7'], secrets);
+    expect(await writer.exit).toBe(0);
+    const headers = tokenHeaders(writer.out.stdout.trim());
+    const session = (await (await fetch(`${run.url}/v1/session`, { headers })).json()) as object;
+    expect(session).toMatchObject({ user: 'ann', canWrite: true, selectors: ['user:ann'] });
+    const { timeline } = session as { timeline: string };
+    const site = { protocol: 1, timeline, position: '0/0', settled: 0 };
+    const upload = await fetch(`${run.url}/v1/upload`, {
+      method: 'POST',
+      headers: { ...headers, 'content-type': 'application/x-ndjson' },
+      body: JSON.stringify(['site', randomUUID(), site]),
+    });
+    expect(await upload.json()).toMatchObject({
+      error: { code: 'BAD_REQUEST', message: 'no table of this server is two-way' },
     });
   });
 });
