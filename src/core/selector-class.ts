@@ -1,9 +1,9 @@
 /**
  * Selectors that a token's user and claims give by themselves. A rule files a row of user ann under `user:ann`, and one
- * of organisation 7 under `claim.org:7`: the part before the first colon of that kind is the class. All tables whose
+ * of organisation 7 under `claim.org:7`: the part before the first colon is the class. All tables whose
  * policies ask for the same claims share their classes, so a reader has few selectors.
  *
- *   user             the user id as text          user::uuid, user::bigint   as that type, canonical
+ *   user             the user id as text          user~uuid, user~bigint    as that type, canonical
  *   claim.org        the claim `org` as text      claim.org[]                each element of the claim's list
  *   user,claim.org   both together: values have % and , as %25 and %2C, joined by a comma
  */
@@ -35,7 +35,9 @@ export type Holder = {
 const HOLDER_SELECTORS_MAX = 200;
 
 const NAME = '[A-Za-z0-9_.-]{1,60}';
-const PART = new RegExp(`^(?:user|claim\\.(${NAME})(\\[\\])?)(?:::(uuid|bigint))?$`);
+const PART = new RegExp(`^(?:user|claim\\.(${NAME})(\\[\\])?)(?:~(uuid|bigint))?$`);
+/** No class has a colon in it, so that the first one ends it, whatever the values are. */
+const PREFIX = /^[^:]*:/;
 const CLAIM_NAME = new RegExp(`^${NAME}$`);
 
 export function isClaimName(name: string): boolean {
@@ -44,7 +46,7 @@ export function isClaimName(name: string): boolean {
 
 export function formatPart({ claim, isList, type }: ClaimPart): string {
   const source = claim === null ? 'user' : `claim.${claim}${isList ? '[]' : ''}`;
-  return type === 'text' ? source : `${source}::${type}`;
+  return type === 'text' ? source : `${source}~${type}`;
 }
 
 /** The literal in front of the values. */
@@ -122,6 +124,16 @@ export function selectorsOfClaims(
     }
   }
   return [...selectors].toSorted();
+}
+
+/**
+ * True for a selector that is the holder's own by its class, whatever tables there are now: only rows that ask for
+ * the holder's very claims are filed under it. So a changed policy takes no reader's request away.
+ */
+export function isOwnSelector(selector: string, holder: Holder): boolean {
+  const prefix = PREFIX.exec(selector)?.[0];
+  const parts = prefix === undefined ? null : parsePrefix(prefix);
+  return parts !== null && selectorsOfClaims([parts], holder).includes(selector);
 }
 
 function* combinations(lists: readonly (readonly string[])[]): Iterable<readonly string[]> {

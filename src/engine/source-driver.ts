@@ -183,7 +183,8 @@ export class SourceDriver implements SourcePort {
       await also?.(session);
       const isFree = await this.#identity.retry(session, this.tableStates);
       const isOther =
-        (await this.#described.haveChanged(session)) || (await this.#twoway.haveChanged(session));
+        (await this.#described.haveChanged(session)) ||
+        (await this.#twoway.haveChanged(session, this.tableStates));
       if ((isFree && !hasTriggers) || isOther) throw new Error('other tables: connecting again');
     } catch (error) {
       this.#lost(error, attempt);
@@ -250,7 +251,7 @@ export class SourceDriver implements SourcePort {
     });
     try {
       await requireFit(session);
-      const declarations = await this.#twoway.read(session);
+      const declarations = await this.#twoway.read(session, this.#core.tail.store.tables);
       const triggers = await installTriggers(session, { ...this.#options, declarations });
       if (triggers.kind === 'skipped') onNotice(withoutTriggers(triggers.reason));
       if (await dropBlindSlot(session, { publication, slot, instance })) {

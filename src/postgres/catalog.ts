@@ -2,6 +2,7 @@
 import { parseSelectorRule, type SelectorRule } from '../core/selector.ts';
 import { quoteText } from '../core/table.ts';
 import { quoteTable, SELECTOR_COLUMN, splitTableName } from './names.ts';
+import { sqlStateOf } from './pg-errors.ts';
 import type { PgSession } from './session.ts';
 import { parseTableFacts, type TableFacts, tableFactsSql, USER_TABLES } from './table-facts.ts';
 import { judgeByRule, type TableDeclaration, type TableDescription } from './table-fitness.ts';
@@ -12,6 +13,9 @@ const HAS_SELECTOR_COLUMN = `EXISTS (SELECT FROM pg_catalog.pg_attribute s
 
 /** Everything that has rows of its own and a name that can be declared. */
 const IS_RELATION = `c.relkind NOT IN ('i', 'I', 't', 'S', 'c')`;
+
+/** How long a question about policies waits behind a change of schema. */
+const POLICY_LOCK_MS_MAX = 200;
 
 /** `server_version_num`, for example 180004. */
 export async function serverVersion(session: PgSession): Promise<number> {
@@ -29,8 +33,7 @@ export async function describeTables(
 ): Promise<readonly TableDescription[]> {
   const version = await serverVersion(session);
   const declared = byName(declarations);
-  const rows = await session.query(tableFactsSql(selectedTablesSql(declarations)));
-  const facts = rows.map((row) => parseTableFacts(row.facts ?? ''));
+  const facts = await queryFacts(session, selectedTablesSql(declarations));
   const names = new Set(facts.map(nameOf));
   const missing = [...declared.keys()]
     .filter((name) => !names.has(name))
@@ -59,10 +62,10 @@ export async function describeTable(
   declarations: readonly TableDeclaration[],
 ): Promise<TableDescription> {
   const version = await serverVersion(session);
-  const [row] = await session.query(tableFactsSql(isNamed([fullName(name)])));
+  const [facts] = await queryFacts(session, isNamed([fullName(name)]));
   const declared = byName(declarations);
-  if (row === undefined) return describeMissing(name, declared);
-  return describeFacts(parseTableFacts(row.facts ?? ''), declared, version);
+  if (facts === undefined) return describeMissing(name, declared);
+  return describeFacts(facts, declared, version);
 }
 
 /** What the catalog says of tables with these full names. */
@@ -70,9 +73,24 @@ export async function readFacts(
   session: PgSession,
   names: readonly string[],
 ): Promise<readonly TableFacts[]> {
-  if (names.length === 0) return [];
-  const rows = await session.query(tableFactsSql(isNamed(names)));
-  return rows.map((row) => parseTableFacts(row.facts ?? ''));
+  return names.length === 0 ? [] : await queryFacts(session, isNamed(names));
+}
+
+/**
+ * Policies are left out while a change of schema waits for one of the tables: it may wait for a snapshot, the
+ * snapshot for the stream, and the stream for this question. What is changed comes with the stream anyway.
+ */
+async function queryFacts(session: PgSession, condition: string): Promise<readonly TableFacts[]> {
+  const read = async (sql: string): Promise<readonly TableFacts[]> =>
+    (await session.query(sql)).map((row) => parseTableFacts(row.facts ?? ''));
+  try {
+    return await read(
+      `SET LOCAL lock_timeout = ${POLICY_LOCK_MS_MAX}; ${tableFactsSql(condition)}`,
+    );
+  } catch (error) {
+    if (sqlStateOf(error) !== '55P03') throw error;
+    return await read(tableFactsSql(condition, 'withoutPolicies'));
+  }
 }
 
 /**

@@ -243,6 +243,9 @@ BEGIN
       WHERE c.classid = 'pg_namespace'::regclass AND c.command_tag = 'ALTER SCHEMA'
       UNION
       SELECT s.root FROM ${OWN_SCHEMA}.seen s WHERE tg_tag = 'ALTER PUBLICATION'
+      UNION
+      SELECT p.polrelid FROM pg_event_trigger_ddl_commands() c JOIN pg_policy p ON p.oid = c.objid
+      WHERE c.classid = 'pg_policy'::regclass
     )
     SELECT coalesce(pg_partition_root(relid), relid) AS relid,
       bool_or(rewritten LIKE '%,' || relid || ',%') AS is_rewritten
@@ -297,6 +300,9 @@ BEGIN
     JOIN pg_class c ON c.oid = d.objid
     WHERE d.classid = 'pg_class'::regclass AND d.objsubid <> 0 AND tg_tag <> 'ALTER TABLE'
     UNION
+    SELECT to_regclass(format('%I.%I', d.address_names[1], d.address_names[2]))::oid
+    FROM pg_event_trigger_dropped_objects() d WHERE d.object_type = 'policy'
+    UNION
     SELECT c.oid FROM ${OWN_SCHEMA}.seen s JOIN pg_class c ON c.oid = s.root
     WHERE c.relreplident = 'i' AND EXISTS (SELECT FROM pg_event_trigger_dropped_objects() d WHERE d.object_type = 'index')
       AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisreplident)
@@ -317,17 +323,9 @@ ${WARN("'a rewrite'")}
 END $rewrite$;`;
 
 const DDL_TAGS = [
-  'CREATE TABLE',
-  'CREATE TABLE AS',
-  'SELECT INTO',
-  'ALTER TABLE',
-  'CREATE INDEX',
-  'ALTER INDEX',
-  'CREATE SCHEMA',
-  'ALTER SCHEMA',
-  'ALTER TYPE',
-  'ALTER DOMAIN',
-  'ALTER PUBLICATION',
+  ...['CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO', 'ALTER TABLE', 'CREATE INDEX'],
+  ...['ALTER INDEX', 'CREATE SCHEMA', 'ALTER SCHEMA', 'ALTER TYPE', 'ALTER DOMAIN'],
+  ...['ALTER PUBLICATION', 'CREATE POLICY', 'ALTER POLICY'],
 ];
 
 export const EVENT_TRIGGERS = ['tidelock_ddl', 'tidelock_drop', 'tidelock_rewrite'];

@@ -68,7 +68,7 @@ export type TableFacts = {
   readonly indexes: readonly IndexFacts[];
   /** Empty unless it is partitioned; missing in messages of older versions of our triggers. */
   readonly leaves?: readonly LeafFacts[] | undefined;
-  /** Null while it is off; missing in messages of older versions of our triggers. */
+  /** Null while it is off; missing where it could not be read, and in messages of older versions of our triggers. */
   readonly rowSecurity?: RowSecurityFacts | null | undefined;
 };
 
@@ -157,7 +157,7 @@ const ROW_SECURITY = `CASE WHEN c.relrowsecurity THEN pg_catalog.json_build_obje
   'policies', ${POLICIES}) END`;
 
 /** One JSON value for the row `c` of pg_class with `n` of pg_namespace. */
-const FACTS = `pg_catalog.json_build_object(
+const FACTS = (security: string): string => `pg_catalog.json_build_object(
   'oid', c.oid::int8,
   'schema', n.nspname,
   'table', c.relname,
@@ -171,12 +171,18 @@ const FACTS = `pg_catalog.json_build_object(
     WHERE r.oid = pg_catalog.pg_partition_root(c.oid)) END,
   'columns', ${COLUMNS},
   'indexes', ${INDEXES},
-  'leaves', ${LEAF_FACTS},
-  'rowSecurity', ${ROW_SECURITY})`;
+  'leaves', ${LEAF_FACTS}${security})`;
 
-/** A query of one text column `facts` for the tables that fit `condition` (over c and n). */
-export function tableFactsSql(condition: string): string {
-  return `SELECT ${FACTS}::pg_catalog.text AS facts
+/**
+ * A query of one text column `facts` for the tables that fit `condition` (over c and n). To print a policy, Postgres
+ * locks its table in ACCESS SHARE mode; `withoutPolicies` leaves `rowSecurity` away, and takes no locks.
+ */
+export function tableFactsSql(
+  condition: string,
+  policies: 'withPolicies' | 'withoutPolicies' = 'withPolicies',
+): string {
+  const security = policies === 'withPolicies' ? `,\n  'rowSecurity', ${ROW_SECURITY}` : '';
+  return `SELECT ${FACTS(security)}::pg_catalog.text AS facts
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE ${condition} ORDER BY n.nspname, c.relname`;
 }

@@ -4,6 +4,7 @@
  * table's policies each time they are told anew, so a changed policy counts from the very place of its change.
  */
 import { parseSelectorRule, type SelectorRule } from '../core/selector.ts';
+import type { TableDef } from '../core/table.ts';
 import { fullName } from './catalog.ts';
 import { compilePolicies } from './policy-rule.ts';
 import type { TableFacts } from './table-facts.ts';
@@ -30,15 +31,23 @@ class TwowayPair {
   readonly #configured: SelectorRule | undefined;
   /** Numbers of the columns outside the key, by place. */
   #numbers: readonly number[];
-  #rule: SelectorRule | Refusal = WITHOUT_TABLE;
+  #rule: SelectorRule | Refusal;
+  /** Counts where the policies could not be read: a change of them comes with the stream. */
+  #known: SelectorRule | Refusal | undefined;
   #isFit = false;
   #companionFacts: { readonly facts: TableFacts; readonly version: number } | null = null;
 
-  constructor(entry: TwowayTable, configured: SelectorRule | undefined) {
+  constructor(
+    entry: TwowayTable,
+    configured: SelectorRule | undefined,
+    known: SelectorRule | undefined,
+  ) {
     this.name = entry.name;
     this.versions = entry.versionsTable;
     this.#entry = entry;
     this.#configured = configured;
+    this.#known = known;
+    this.#rule = known ?? WITHOUT_TABLE;
     this.#numbers = entry.columnNumbers;
   }
 
@@ -54,7 +63,9 @@ class TwowayPair {
     return {
       companion: { name: this.versions, describe: () => this.#describeCompanion() },
       ruleFor: (facts) => {
-        this.#rule = ruleOf(facts, this.#entry, this.#configured);
+        if (facts.rowSecurity === undefined && this.#known !== undefined) return this.#known;
+        this.#rule = unlessConfigured(ruleOf(facts, this.#entry), this.#configured, this.name);
+        this.#known = this.#rule;
         return this.#rule;
       },
       complete: (description, facts) => this.#complete(description, facts),
@@ -99,14 +110,18 @@ class TwowayPair {
   }
 }
 
-/** The declarations of the configuration and of the registry together. */
+/** The declarations of the configuration and of the registry together. `known` are tables as replicas have them. */
 export function declareTwoway(
   configured: readonly TableDeclaration[],
   registry: readonly TwowayTable[],
+  known: readonly TableDef[],
 ): readonly TableDeclaration[] {
   const present = registry.filter(({ isPresent }) => isPresent);
   const rules = new Map(configured.map(({ name, selector }) => [fullName(name), selector]));
-  const pairs = present.map((entry) => new TwowayPair(entry, rules.get(entry.name)));
+  const held = new Map(known.map(({ name, selector }) => [name, selector]));
+  const pairs = present.map(
+    (entry) => new TwowayPair(entry, rules.get(entry.name), held.get(entry.name)),
+  );
   const own = new Set(pairs.flatMap(({ name, versions }) => [name, versions]));
   return [
     ...configured.filter(({ name }) => !own.has(fullName(name))),
@@ -114,17 +129,21 @@ export function declareTwoway(
   ];
 }
 
-function ruleOf(
-  facts: TableFacts,
-  entry: TwowayTable,
+/** The rule of a two-way table as its facts have it, or why nobody reads it. */
+export function ruleOf(facts: TableFacts, entry: TwowayTable): SelectorRule | Refusal {
+  return entry.ruleKind === 'policy' ? policyRule(facts, entry) : selectorRule(facts, entry);
+}
+
+function unlessConfigured(
+  rule: SelectorRule | Refusal,
   configured: SelectorRule | undefined,
+  name: string,
 ): SelectorRule | Refusal {
-  const rule = entry.ruleKind === 'policy' ? policyRule(facts, entry) : selectorRule(facts, entry);
   if ('reason' in rule || configured === undefined) return rule;
   if (JSON.stringify(configured) === JSON.stringify(rule)) return rule;
   return {
     reason: 'it is two-way with a rule of its own, and the configuration gives it another selector',
-    remedy: `take ${entry.name} out of the configuration`,
+    remedy: `take ${name} out of the configuration`,
   };
 }
 

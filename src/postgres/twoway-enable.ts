@@ -41,6 +41,8 @@ export type EnableOptions = {
   readonly role?: string | undefined;
   /** Say what would be done, and change nothing. */
   readonly isDry?: boolean | undefined;
+  /** How long writers may hold the table, while everybody who comes later waits for us; 10 s by default. */
+  readonly lockMsMax?: number | undefined;
 };
 
 export type EnableResult = {
@@ -84,6 +86,7 @@ export async function enableTwoway(
   await inTransaction(session, {
     name,
     isKept: options.isDry !== true,
+    lockMsMax: options.lockMsMax,
     run: () => install(session, work, options.isDry === true),
   });
   return { table: name, statements: work.statements, warnings, rule, ruleKind, role };
@@ -290,22 +293,23 @@ function stamp(): string {
 type Transaction = {
   readonly name: string;
   readonly isKept: boolean;
+  readonly lockMsMax?: number | undefined;
   readonly run: () => Promise<void>;
 };
 
 async function inTransaction(
   session: PgSession,
-  { name, isKept, run }: Transaction,
+  { name, isKept, run, lockMsMax = LOCK_MS_MAX }: Transaction,
 ): Promise<void> {
   // Our own event triggers keep still: what they would do is done here.
-  await session.query(`BEGIN; SET LOCAL lock_timeout = ${LOCK_MS_MAX};
+  await session.query(`BEGIN; SET LOCAL lock_timeout = ${lockMsMax};
     SELECT pg_catalog.set_config('tidelock.is_refreshing', 'on', true), pg_catalog.pg_advisory_xact_lock(${ENABLE_LOCK})`);
   try {
     await run();
     await session.query(isKept ? 'COMMIT' : 'ROLLBACK');
   } catch (error) {
     if (!session.isLost) await session.query('ROLLBACK');
-    throw sqlStateOf(error) === '55P03' ? busy(name) : error;
+    throw sqlStateOf(error) === '55P03' ? busy(name, lockMsMax) : error;
   }
 }
 
@@ -352,10 +356,10 @@ function underPolicies(name: string): TidelockError {
   });
 }
 
-function busy(name: string): TidelockError {
+function busy(name: string, lockMsMax: number): TidelockError {
   return new TidelockError({
     code: 'BUSY',
-    message: `writers held ${name} for ${LOCK_MS_MAX / 1000} s, so nothing was changed`,
+    message: `writers held ${name} for ${lockMsMax / 1000} s, so nothing was changed`,
     hint: 'try again when no long transaction writes to it',
   });
 }

@@ -1,6 +1,7 @@
 /** Who may do what: one check for every route, closed unless a route says otherwise. */
 import type { FastifyRequest } from 'fastify';
 import { TidelockError } from '../core/errors.ts';
+import { isOwnSelector } from '../core/selector-class.ts';
 import type { TokenClaims, TokenVerifier } from './tokens.ts';
 
 /** What a request may do. */
@@ -79,11 +80,13 @@ export function requireUnexpired({ expiresAtMs }: Access, wallMs: number): void 
   });
 }
 
-/** Throws `TOKEN_FORBIDS` when a selector is not covered. */
+/** Throws `TOKEN_FORBIDS` when a selector is neither named by the token nor its holder's own. */
 export function requireSelectors(access: Access, selectors: readonly string[]): void {
-  const allowed = access.selectors;
+  const { selectors: allowed, subject, claims } = access;
   if (allowed === 'any') return;
-  const missing = selectors.find((selector) => !allowed.has(selector));
+  const missing = selectors.find(
+    (selector) => !allowed.has(selector) && !isOwnSelector(selector, { userid: subject, claims }),
+  );
   if (missing !== undefined) throw forbids(`selector ${JSON.stringify(missing)}`);
 }
 

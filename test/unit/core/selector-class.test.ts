@@ -4,6 +4,7 @@ import {
   classExpression,
   classesOf,
   type Holder,
+  isOwnSelector,
   type SelectorClass,
   selectorsOfClaims,
 } from '../../../src/core/selector-class.ts';
@@ -46,14 +47,14 @@ test.each<[string, Holder['claims'], readonly string[]]>([
     ['claim.org[]:3', 'claim.org[]:a', 'claim.org[]:b'],
   ],
   ["'claim.org[]:' || org", { org: 'a' }, []],
-  ["'claim.org::bigint:' || org", { org: '+007' }, ['claim.org::bigint:7']],
-  ["'claim.org::bigint:' || org", { org: '7a' }, []],
+  ["'claim.org~bigint:' || org", { org: '+007' }, ['claim.org~bigint:7']],
+  ["'claim.org~bigint:' || org", { org: '7a' }, []],
   [
-    "'claim.org::uuid:' || org",
+    "'claim.org~uuid:' || org",
     { org: UUID.toUpperCase().replaceAll('-', '') },
-    [`claim.org::uuid:${UUID}`],
+    [`claim.org~uuid:${UUID}`],
   ],
-  ["'claim.org::uuid:' || org", { org: 'nobody' }, []],
+  ["'claim.org~uuid:' || org", { org: 'nobody' }, []],
   ["'tenant:' || org", { tenant: 'x' }, []],
 ])('the rule %s gives a holder of %o the selectors %j', (rule, claims, expected) => {
   expect(selectors([rule], { claims })).toEqual(expected);
@@ -82,4 +83,26 @@ test('a token with very many claims gets a limited number of selectors', () => {
   expect(selectors(["'claim.org[]:' || org"], { userid: 'ann', claims: { org } })).toHaveLength(
     200,
   );
+});
+
+test('a selector is the own one of a holder by its class alone, and no value imitates a class', () => {
+  const holder: Holder = { userid: 'ann', claims: { org: UUID, orgs: ['x'], name: '~uuid:x' } };
+  for (const own of ['user:ann', `claim.org:${UUID}`, `claim.org~uuid:${UUID}`, 'claim.orgs[]:x']) {
+    expect(isOwnSelector(own, holder), own).toBe(true);
+  }
+  const foreign = [
+    'user:bob',
+    'ann',
+    '*',
+    '',
+    'user',
+    'user:',
+    'claim.none:x',
+    'tenant:ann',
+    'claim.name~uuid:x',
+  ];
+  for (const other of foreign) expect(isOwnSelector(other, holder), other).toBe(false);
+  expect(isOwnSelector('user~uuid:x', { userid: '~uuid:x', claims: {} })).toBe(false);
+  expect(isOwnSelector('user,claim.orgs[]:ann,x', holder)).toBe(true);
+  expect(isOwnSelector('user,user:ann,bob', holder)).toBe(false);
 });
