@@ -82,12 +82,23 @@ export function valuesOf({ table, definition }: TwowayTable, row: Row): Readonly
   return values;
 }
 
-/** The row of a living state; null for a dead one. A column that nobody wrote is NULL. */
-export function rowOf({ table }: TwowayTable, key: Row, state: RowState): Row | null {
+/**
+ * The row of a living state; null for a dead one. A column that nobody wrote is NULL; one that Postgres computes is as
+ * in `base`, the row of the same life.
+ */
+export function rowOf(
+  { table, definition }: TwowayTable,
+  key: Row,
+  state: RowState,
+  base: Row | null = null,
+): Row | null {
   if (!isAlive(state)) return null;
-  const row: Cell[] = table.definition.columns.map(
-    ({ name }) => state.columns.get(name)?.value ?? null,
-  );
+  const written = definition.twoway.columns;
+  const row: Cell[] = table.definition.columns.map(({ name }, position) => {
+    const column = state.columns.get(name);
+    if (column !== undefined) return column.value;
+    return written.includes(name) ? null : (base?.[position] ?? null);
+  });
   table.keyPositions.forEach((position, index) => {
     row[position] = key[index] ?? null;
   });

@@ -139,10 +139,40 @@ export function captureTriggers(table: ReplicaTable, number: number): readonly T
     logSql(number, OP_UPDATED, [...newRow, ...oldRow]),
     logSql(number, OP_DELETED, oldRow),
   ];
-  return texts.map(([event, head], index) => ({
+  const capturing = texts.map(([event, head], index) => ({
     name: `tidelock_${event}_${number}`,
     sql: `CREATE TRIGGER ${named(event)} ${head} BEGIN ${bodies[index]} END`,
   }));
+  return [...capturing, ...computedTriggers(table, number)];
+}
+
+/**
+ * Columns that Postgres computes are nobody's to write, here as there. An update of nothing else would have no change,
+ * so nothing would ever put the base's value back.
+ */
+function computedTriggers(table: ReplicaTable, number: number): readonly Trigger[] {
+  const { columns, key, twoway } = table.definition;
+  const written = new Set([...key, ...(twoway?.columns ?? [])]);
+  const computed = columns.flatMap(({ name }, position) =>
+    written.has(name) ? [] : [table.columns[position] ?? ''],
+  );
+  if (computed.length === 0) return [];
+  const names = computed.join(', ');
+  const message = `tidelock: ${names} of ${table.localName} cannot be written here: Postgres computes it`;
+  const given = computed.map((column) => `NEW.${column} IS NOT NULL`).join(' OR ');
+  const differs = computed.map((column) => `NEW.${column} IS NOT OLD.${column}`).join(' OR ');
+  const heads = [
+    ['insert', `BEFORE INSERT ON ${table.quoted} WHEN ${GATE_IS_OPEN} AND (${given})`],
+    [
+      'update',
+      `BEFORE UPDATE OF ${names} ON ${table.quoted} WHEN ${GATE_IS_OPEN} AND (${differs})`,
+    ],
+  ] as const;
+  return heads.map(([event, head]) => {
+    const name = `tidelock_computed_${event}_${number}`;
+    const body = `SELECT RAISE(ABORT, ${quoteText(message)});`;
+    return { name, sql: `CREATE TRIGGER ${quoteName(name)} ${head} BEGIN ${body} END` };
+  });
 }
 
 function logSql(number: number, op: number, cells: readonly string[]): string {

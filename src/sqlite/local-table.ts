@@ -248,7 +248,8 @@ export class LocalTable {
       const row = rows.get(text) ?? null;
       images.push(this.#image(key, row));
       const base = baseState(this.twoway, row, companions.get(text) ?? null);
-      const merged = rowOf(this.twoway, key, withPending(base, pending));
+      const state = withPending(base, pending);
+      const merged = rowOf(this.twoway, key, state, state.cl === base.cl ? row : null);
       if (merged === null) gone.push(key);
       else shown.push(merged);
     }

@@ -9,14 +9,26 @@ import { sorted, tableOf, temporaryFolder, ts } from './replicas.ts';
 
 const ITEM = twowayOf('public.item', ['id', 'name', 'n|int'], ['id']);
 const COUNTER = twowayOf('public.counter', ['id|int', 'n|int'], ['id']);
+const COMPUTED = twowayOf('public.sum', ['id', 'n|int', 'twice|int'], ['id']);
+/** `twice` is computed by Postgres. */
+const SUM = { ...COMPUTED, twoway: { ...COMPUTED.twoway, columns: ['n'] } };
 const FIXED = tableOf('public.fixed', ['id|int', 'name'], ['id']);
 
 /** A replica of three tables with rows a and b, and a program's connection to it. */
 function open(file: string) {
-  const tables = [ITEM, companionOf(ITEM), COUNTER, companionOf(COUNTER), FIXED];
+  const tables = [
+    ITEM,
+    companionOf(ITEM),
+    COUNTER,
+    companionOf(COUNTER),
+    SUM,
+    companionOf(SUM),
+    FIXED,
+  ];
   const snapshot = createSnapshotFile({ file, tables });
   snapshot.row('public.item', '*', ['a', 'A', 1]);
   snapshot.row('public.item', '*', ['b', 'B', 2]);
+  snapshot.row('public.sum', '*', ['a', 1, 2]);
   snapshot.row('public.fixed', '*', [1, 'one']);
   snapshot.finish({ timeline: 't1', position: ts(100), selectors: [] });
   const store = openReplicaStore({ file, isWritten: true });
@@ -275,4 +287,25 @@ test('what was accepted in a history that is gone is sent again', () => {
     0, 1, 1,
   ]);
   expect(db.prepare('SELECT sum(n) AS n FROM item').get()?.n).toBe(18);
+});
+
+test('a column that Postgres computes cannot be written, and keeps its value in a row that is', async () => {
+  using folder = temporaryFolder();
+  using replica = open(join(folder.path, 'r.db'));
+  const { db, store } = replica;
+  const message = /"twice" of sum cannot be written here: Postgres computes it/;
+  expect(() => db.exec('UPDATE sum SET twice = 9')).toThrow(message);
+  expect(() => db.exec("INSERT INTO sum VALUES ('c', 1, 2)")).toThrow(message);
+  db.exec("UPDATE sum SET n = 5, twice = 2; INSERT INTO sum (id, n) VALUES ('b', 1)");
+  store.local?.seal();
+  expect(changes(store)).toEqual([
+    ['u', SUM.name, 1, ['a'], [[0, 2, 5]]],
+    ['i', SUM.name, 1, ['b'], [1]],
+  ]);
+  expect(await brokenInvariants(store)).toEqual([]);
+  store.local?.settle({ timeline: 't1', accepted: 0, position: ts(100), rejected: [] });
+  expect(db.prepare('SELECT * FROM sum ORDER BY id').all()).toEqual([
+    { id: 'a', n: 5, twice: 2 },
+    { id: 'b', n: 1, twice: null },
+  ]);
 });

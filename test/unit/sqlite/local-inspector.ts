@@ -69,7 +69,8 @@ function inspectTable(
     const row = image.at(-1) === 1 ? image.slice(0, -1) : null;
     const base = baseState(twoway, row, companions.get(text) ?? null);
     const changes = (pending.get(text) ?? []).map((line) => readLine(twoway, line));
-    const expected = show(rowOf(twoway, key, withPending(base, changes)));
+    const state = withPending(base, changes);
+    const expected = show(rowOf(twoway, key, state, state.cl === base.cl ? row : null));
     const actual = show(rows.get(text) ?? null);
     if (actual !== expected) {
       found.push(`L1: ${table.name} ${text} is ${actual}, and base with pending ${expected}`);
