@@ -51,7 +51,7 @@ export const TWOWAY_BUGS = {
   },
   'base-position-before-rows': {
     what: 'the replica stores its position before the rows, in a transaction of its own',
-    ...{ property: 'P9', place: 'worker', ...PLAIN },
+    ...{ property: 'P27', place: 'worker', ...CONFLICT },
   },
   'rejection-ignored': {
     what: 'what Postgres refused is taken for accepted, and nobody is told',
