@@ -198,6 +198,12 @@ test('merge.md: every invariant names tests that exist, in order', () => {
   expect(page.match(/^\*\*M\d+\*\*/gm)?.length).toBeGreaterThan(8);
 });
 
+test('security.md: every invariant names tests that exist, in order', () => {
+  const page = read('docs/security.md');
+  expect(checkInvariants(page, TEST_FILES)).toEqual([]);
+  expect(page.match(/^\*\*V\d+\*\*/gm)?.length).toBeGreaterThan(6);
+});
+
 test('merge.md has every code with which a transaction is refused, and an upload that is read', () => {
   const page = read('docs/merge.md');
   const stated = rows(section(page, '### Refusals')).map(([name = '']) => name);
