@@ -86,14 +86,14 @@ test('two different rows have different hashes, however regular they are', () =>
   };
   const ints = new RowHasher(table);
   const seen = new Set<string>();
-  const steps = 40;
+  const steps = 25;
   for (let a = 0; a < steps; a += 1) {
     for (let b = 0; b < steps; b += 1) {
       for (let c = 0; c < steps; c += 1) seen.add(hexOf([a, b, c], ints));
     }
   }
-  for (let id = 1; id <= 50_000; id += 1) seen.add(hexOf([id + steps, null, null], ints));
-  expect(seen.size).toBe(steps ** 3 + 50_000);
+  for (let id = 1; id <= 20_000; id += 1) seen.add(hexOf([id + steps, null, null], ints));
+  expect(seen.size).toBe(steps ** 3 + 20_000);
 });
 
 test('each word of the hash is as good as chance on sequential ids', () => {

@@ -88,7 +88,7 @@ test('P1: a difference snapshot of the differing buckets gives exactly the rows 
       expect(store.identity).toMatchObject({ ...TARGET, state: 'live' });
       store.close();
     }),
-    { numRuns: 40 },
+    { numRuns: 15 },
   );
 });
 

@@ -104,7 +104,7 @@ describe('the pages of a table', () => {
           sql.close();
           other.close();
         }),
-        { numRuns: 60 },
+        { numRuns: 25 },
       );
     },
   );
