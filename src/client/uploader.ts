@@ -114,7 +114,7 @@ export class Uploader {
 
   /**
    * Resolves when everything that was written until now has its outcome (`isBase`: and the base has it).
-   * Rejects with the first trouble (it is tried again all the same), `TIMEOUT`, or when closed.
+   * Rejects with the first trouble but `BUSY` (it is tried again all the same), `TIMEOUT`, or when closed.
    */
   settled(options: { readonly isBase: boolean; readonly timeoutMs: number }): Promise<void> {
     if (this.state.kind === 'closed') return Promise.reject(closedError());
@@ -169,7 +169,9 @@ export class Uploader {
     this.#perform(effects);
     const { state } = this.#machine;
     if (state === before || state !== uploader.state) return; // an effect has said more already
-    if (state.kind === 'waiting') this.#fail(new TidelockError(state.trouble));
+    // A server that says itself that it will do it later is waited for, as long as each wait allows.
+    const isLater = state.kind === 'waiting' && state.trouble.code === 'BUSY';
+    if (state.kind === 'waiting' && !isLater) this.#fail(new TidelockError(state.trouble));
     if (state.kind === 'waiting' || state.kind === 'idle') this.#tell(state);
   }
 

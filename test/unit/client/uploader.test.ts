@@ -166,6 +166,19 @@ describe('sending local writes', () => {
 });
 
 describe('trouble of an upload', () => {
+  test('a server that is busy is waited for', async () => {
+    const { api, local, uploader, clock } = bed();
+    api.faults.push({ code: 'BUSY', isLate: false }, { code: 'BUSY', isLate: false });
+    local.write('a');
+    const sent = send(uploader);
+    for (let tries = 1; tries <= 2; tries += 1) {
+      await until('it waits', () => uploader.state.kind === 'waiting');
+      clock.advance(300);
+    }
+    await sent;
+    expect(api.stored).toEqual(['a']);
+  });
+
   test('P28: a file that cannot be written for a moment is tried again', async () => {
     const { api, local, uploader, clock } = bed();
     local.write('a');
