@@ -4,7 +4,7 @@ import { isAlive, merge, type RowState } from '../merge/row-state.ts';
 import { type KeyChange, Refusal, type SentColumn } from './upload-changes.ts';
 import type { Correction } from './upload-sql.ts';
 import { columnNamed, type Meeting, placesOf, type StoredRow } from './upload-states.ts';
-import type { UploadColumn, UploadTable } from './upload-tables.ts';
+import type { UploadColumn } from './upload-tables.ts';
 
 /** As whom an upload is applied. */
 export type Writer = {
@@ -35,10 +35,10 @@ export type RowPlan = {
 const NOTHING: RowPlan = { write: null, correction: null };
 
 /** Throws `Refusal`. */
-export function planRow({ change, stored }: Meeting, writer: Writer): RowPlan {
+export function planRow(meeting: Meeting, writer: Writer): RowPlan {
+  const { change, stored } = meeting;
+  if (!isSeen(meeting, writer)) return planUnseen(change, stored);
   requireVersions(change, stored.state);
-  const isVisible = sees(writer, change.table, stored.selector);
-  if (stored.state.cl > 0 && !isVisible) return planUnseen(change, stored);
   if (isUpdateOfUnknown(change, stored.state)) {
     throw refusal(change, 'ROW_MISSING', 'the row is not in Postgres: its insert was refused');
   }
@@ -59,12 +59,11 @@ function planUnseen(change: KeyChange, { exists }: StoredRow): RowPlan {
   throw refusal(change, 'FORBIDDEN_SELECTOR', 'the token does not cover this row');
 }
 
-function sees(
-  { selectors }: Writer,
-  { selectorSql, mayBeEveryone }: UploadTable,
-  selector: string | null,
-): boolean {
-  if (selectorSql === null || selectors === 'any') return true;
+/** False for a row, alive or deleted, that the writer may not read: then no refusal tells what is in it. */
+export function isSeen({ change, stored }: Meeting, { selectors }: Writer): boolean {
+  const { selectorSql, mayBeEveryone } = change.table;
+  const { selector, state } = stored;
+  if (state.cl === 0 || selectorSql === null || selectors === 'any') return true;
   if (selector === null) return false;
   return selectors.has(selector) || (mayBeEveryone && selector === EVERYONE);
 }

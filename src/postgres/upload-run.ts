@@ -9,7 +9,7 @@ import { sqlStateOf } from './pg-errors.ts';
 import type { PgSession } from './session.ts';
 import { type KeyChange, type LocalTransaction, Refusal } from './upload-changes.ts';
 import { brokenKeyOf, Race } from './upload-failures.ts';
-import { planRow, type RowPlan, type RowWrite, type Writer } from './upload-plan.ts';
+import { isSeen, planRow, type RowPlan, type RowWrite, type Writer } from './upload-plan.ts';
 import {
   type Correction,
   correctSql,
@@ -104,7 +104,7 @@ async function planRun(
   );
   if (mayRetry && all.some((meeting) => meeting.stored.isTorn))
     throw new Race('a row was written between two looks');
-  const meetings = await withCanonicalTies(session, all);
+  const meetings = await withCanonicalTies(session, all, (meeting) => isSeen(meeting, writer));
   const writes: RowWrite[] = [];
   const corrections: Plan['corrections'][number][] = [];
   const rejections: Rejection[] = [];

@@ -150,14 +150,16 @@ function versionsOf(text: string | null): readonly (number | undefined)[] {
 
 /**
  * The changes with the values of columns in which equal versions meet as Postgres prints them: only so do two
- * spellings of one value compare as equal. One statement for each such column.
+ * spellings of one value compare as equal. One statement for each such column. Rows that the writer does not see are left
+ * out: a value that Postgres cannot read would tell their versions.
  */
 export async function withCanonicalTies(
   session: PgSession,
   meetings: readonly Meeting[],
+  isSeen: (meeting: Meeting) => boolean,
 ): Promise<readonly Meeting[]> {
   const ties = new Map<UploadColumn, SentColumn[]>();
-  for (const { change, stored } of meetings) {
+  for (const { change, stored } of meetings.filter(isSeen)) {
     if (change.change.cl !== stored.state.cl) continue;
     for (const [name, sent] of change.change.columns) {
       const column = columnNamed(change.table, name);

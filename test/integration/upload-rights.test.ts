@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { deadRow, type RowState } from '../../src/merge/row-state.ts';
-import { changed, codes, inserted, UploadWorld } from '../support/upload-world.ts';
+import { type Change, changed, codes, inserted, UploadWorld } from '../support/upload-world.ts';
 
 let world: UploadWorld;
 
@@ -45,6 +45,26 @@ describe('who may write what', () => {
       { id: 'fr', country: 'FR', name: 'mine' },
       { id: 'new-fr', country: 'FR', name: 'x' },
     ]);
+  });
+
+  test('P15: no refusal tells the version of a row that the writer does not see', async () => {
+    await world.sql.query("INSERT INTO place VALUES ('hidden', 'DE', 'x', 5)");
+    await world.sql.query("UPDATE place SET name = 'xx', size = 6 WHERE id = 'hidden'");
+    const column = (name: string, version: number, value: string): Change => [
+      ...(['place', 'hidden'] as const),
+      { cl: 1, columns: new Map([[name, { version, value }]]) },
+    ];
+    const sent = await world
+      .site('bob', new Set(['FR']))
+      .send(
+        [column('size', 2, 'no number')],
+        [column('size', 3, 'no number')],
+        [column('name', 1_000_002, 'y')],
+        [column('name', 1_000_003, 'y')],
+        [['place', 'hidden', deadRow(1_000_002)]],
+      );
+    const refusals = sent.rejected.map(({ code, message }) => `${code} ${message}`);
+    expect(refusals).toEqual(Array(5).fill('FORBIDDEN_SELECTOR the token does not cover this row'));
   });
 
   test('P16: row-level security decides about insert, update, delete and moves, and a transaction falls whole', async () => {

@@ -17,7 +17,7 @@ import { readUpload } from '../../src/protocol/upload-reader.ts';
 
 const SCHEMA = `
   CREATE TABLE note (id text PRIMARY KEY, title text, body text, n int);
-  CREATE TABLE place (id text PRIMARY KEY, country text NOT NULL DEFAULT '', name text);
+  CREATE TABLE place (id text PRIMARY KEY, country text NOT NULL DEFAULT '', name text, size numeric);
   CREATE TABLE team (id text PRIMARY KEY, email text UNIQUE, size int CHECK (size >= 0));
   CREATE TABLE member (id text PRIMARY KEY, team text REFERENCES team ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED);
   CREATE TABLE doc (id text PRIMARY KEY, owner text NOT NULL DEFAULT '', title text);
@@ -64,7 +64,7 @@ const THING = ['amount', 'at', 'raw', 'ok', 'f', 'big', 'tags', 'code', 'u'];
 
 export const TABLES = {
   note: table('note', ['id'], ['title', 'body', 'n']),
-  place: table('place', ['id'], ['country', 'name']),
+  place: table('place', ['id'], ['country', 'name', 'size']),
   team: table('team', ['id'], ['email', 'size']),
   member: table('member', ['id'], ['team']),
   doc: table('doc', ['id'], ['owner', 'title']),
