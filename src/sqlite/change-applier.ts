@@ -41,6 +41,7 @@ export class ChangeApplier {
   }
 
   apply(changes: readonly RowChange[]): void {
+    this.#local?.expect(changes);
     for (const change of changes) this.#apply(change);
   }
 

@@ -53,7 +53,7 @@ const GUARDED = [
   'tidelock_pending',
 ] as const;
 
-type Trigger = { readonly name: string; readonly sql: string };
+export type Trigger = { readonly name: string; readonly sql: string };
 
 /** True when the file captures local writes. */
 export function isCapturing(sql: Sql): boolean {
@@ -88,6 +88,14 @@ export function setTriggers(sql: Sql, localName: string, wanted: readonly Trigge
     else sql.exec(`DROP TRIGGER ${quoteName(name)}`);
   }
   for (const text of missing.values()) sql.exec(text);
+}
+
+export function createTriggers(sql: Sql, triggers: readonly Trigger[]): void {
+  for (const trigger of triggers) sql.exec(trigger.sql);
+}
+
+export function dropTriggers(sql: Sql, triggers: readonly Trigger[]): void {
+  for (const { name } of triggers) sql.exec(`DROP TRIGGER IF EXISTS ${quoteName(name)}`);
 }
 
 function triggersOf(sql: Sql, localName: string): readonly { name: string; text: string }[] {

@@ -11,6 +11,7 @@
  *   L5  numbers have no gaps; a pending change belongs to a transaction that was not yet answered or not yet dropped
  */
 import type { Ts } from '../core/lsn.ts';
+import type { RowChange } from '../core/row-change.ts';
 import type { TableDef } from '../core/table.ts';
 import type { Cell } from '../core/value.ts';
 import { LocalPending, type Refusal } from './local-pending.ts';
@@ -18,8 +19,11 @@ import { keyCellsOf, type TwowayTable, twowayTable } from './local-rows.ts';
 import {
   captureTriggers,
   createLocalSchema,
+  createTriggers,
+  dropTriggers,
   guardTriggers,
   setTriggers,
+  type Trigger,
   widenLog,
 } from './local-schema.ts';
 import { Sealer } from './local-seal.ts';
@@ -30,8 +34,11 @@ import type { ReplicaTable } from './replica-table.ts';
 import { asNumber, asText, type Sql, type SqlStatement } from './sql.ts';
 import type { WriteGuard } from './table-writer.ts';
 
-/** Rows of one table and transaction from which on it is cheaper to take its triggers away meanwhile. */
-const UNTRIGGERED_ROWS = 1000;
+/**
+ * Changes of one table, applied together, from which on it is cheaper to take its triggers away meanwhile: a closed
+ * gate costs half a microsecond a row (bench/perf/capture.ts).
+ */
+const UNTRIGGERED_ROWS = 1500;
 
 const NONCE_CHARS = 16;
 
@@ -50,7 +57,8 @@ export class LocalStore {
   readonly #sql: Sql;
   readonly #catalog: ReplicaCatalog;
   readonly #options: LocalOptions;
-  readonly #gate: SqlStatement;
+  readonly #open: SqlStatement;
+  readonly #close: SqlStatement;
   readonly #hasLog: SqlStatement;
   /** By name in Postgres. */
   #tables = new Map<string, LocalTable>();
@@ -58,8 +66,8 @@ export class LocalStore {
   #byCompanion = new Map<string, string>();
   /** Tables whose definition changes in this transaction. */
   readonly #redefined = new Set<string>();
-  /** Rows by table in the file; those at the limit have no triggers now. */
-  readonly #announced = new Map<string, number>();
+  /** Names in the file of tables that have no triggers now, and what those were. */
+  readonly #untriggered = new Map<string, readonly Trigger[]>();
   #head = { counter: 0, last: 0 };
   #mayHaveUploaded = true;
 
@@ -69,7 +77,11 @@ export class LocalStore {
     this.#catalog = catalog;
     this.#options = options;
     this.pending = new LocalPending(sql);
-    this.#gate = sql.prepare('UPDATE tidelock_local SET tx = ?, counter = ?, last = ?');
+    this.#open = sql.prepare('UPDATE tidelock_local SET tx = ?, counter = ?, last = ?');
+    this.#close = sql.prepare(
+      `UPDATE tidelock_local SET tx = NULL
+       RETURNING counter, last, EXISTS (SELECT 1 FROM tidelock_log) AS found`,
+    );
     this.#hasLog = sql.prepare('SELECT EXISTS (SELECT 1 FROM tidelock_log) AS found');
     this.#load();
   }
@@ -84,17 +96,16 @@ export class LocalStore {
 
   /** First thing in a write transaction: what programs wrote so far is sealed, from here on nothing is captured. */
   begin(): void {
-    const { counter, last } = this.pending.head();
-    this.#head = { counter, last };
-    this.#gate.run(null, counter, last);
-    if (!this.hasLog) return;
+    const { counter, last, found } = this.#close.get() ?? {};
+    this.#head = { counter: asNumber(counter), last: asNumber(last) };
+    if (found === 0) return;
     const sealer = new Sealer(this.#sql, {
       pending: this.pending,
       tables: this.#tables.values(),
       newNonce: () => this.#options.newId().replaceAll('-', '').slice(0, NONCE_CHARS),
-      last,
+      last: this.#head.last,
     });
-    this.#head = { counter: counter + 1, last: sealer.seal() };
+    this.#head = { counter: this.#head.counter + 1, last: sealer.seal() };
   }
 
   /** Last thing before the commit that brings the base to `place`. */
@@ -102,31 +113,42 @@ export class LocalStore {
     this.#redefine();
     this.#dropIncluded(place);
     for (const table of this.#tables.values()) if (table.isLifted) table.settle();
-    for (const [name, rows] of this.#announced) {
-      if (rows >= UNTRIGGERED_ROWS) this.#setTriggers(name);
-    }
+    for (const triggers of this.#untriggered.values()) createTriggers(this.#sql, triggers);
     const { counter, last } = this.#head;
-    this.#gate.run(counter, counter, last);
+    this.#open.run(counter, counter, last);
   }
 
   /** The transaction was committed. */
   committed(): void {
-    this.#announced.clear();
+    this.#untriggered.clear();
     this.#redefined.clear();
   }
 
   /** The transaction was rolled back: everything as stored. The catalog was reloaded before. */
   reverted(): void {
-    this.#announced.clear();
+    this.#untriggered.clear();
     this.#redefined.clear();
     this.#mayHaveUploaded = true;
     this.#load();
   }
 
+  /** These changes come next. */
+  expect(changes: readonly RowChange[]): void {
+    if (changes.length < UNTRIGGERED_ROWS) return;
+    const counts = new Map<string, number>();
+    for (const { type, table } of changes) {
+      if (type === 'table') return; // its triggers come anew with the definition
+      counts.set(table, (counts.get(table) ?? 0) + 1);
+    }
+    for (const [name, count] of counts) {
+      const table = this.#catalog.get(name)?.table;
+      if (table !== undefined && count >= UNTRIGGERED_ROWS) this.#untrigger(table);
+    }
+  }
+
   /** What a writer of a table's rows has to tell before it writes. */
   guard(table: ReplicaTable): WriteGuard {
     const name = this.#byCompanion.get(table.name) ?? table.name;
-    const { localName } = table;
     const local = (): LocalTable | undefined => this.#tables.get(name);
     return {
       get isDirty() {
@@ -134,7 +156,6 @@ export class LocalStore {
       },
       lift: (keys) => local()?.lift(keys),
       liftAll: () => local()?.liftAll(),
-      announce: (rows) => this.#announce(localName, rows),
     };
   }
 
@@ -151,8 +172,10 @@ export class LocalStore {
       this.#redefined.add(each);
     }
     this.#redefined.add(name);
-    const stored = this.#catalog.get(name);
-    if (stored !== undefined) setTriggers(this.#sql, stored.table.localName, []);
+    const table = this.#catalog.get(name)?.table;
+    if (table === undefined) return;
+    this.#untriggered.delete(table.localName);
+    setTriggers(this.#sql, table.localName, []);
   }
 
   /** Takes a transaction's changes back and keeps them among the rejected. Its number stays, without content. */
@@ -177,13 +200,6 @@ export class LocalStore {
   install(): void {
     for (const { table } of this.#catalog.all()) this.#install(table);
     this.#load();
-  }
-
-  #announce(localName: string, rows: number): void {
-    const before = this.#announced.get(localName) ?? 0;
-    this.#announced.set(localName, before + rows);
-    const isNow = before < UNTRIGGERED_ROWS && before + rows >= UNTRIGGERED_ROWS;
-    if (isNow) setTriggers(this.#sql, localName, []);
   }
 
   #liftTransaction(number: number): void {
@@ -263,18 +279,20 @@ export class LocalStore {
       this.#sql.exec(text);
       widenLog(this.#sql, table.columns.length);
     }
-    this.#setTriggers(table.localName, table);
+    setTriggers(this.#sql, table.localName, this.#triggersOf(table));
   }
 
-  #setTriggers(localName: string, known?: ReplicaTable): void {
-    const table =
-      known ?? this.#catalog.all().find((stored) => stored.table.localName === localName)?.table;
-    if (table === undefined) return;
-    const isTwoway = twowayTable(table) !== null;
-    const triggers = isTwoway
-      ? captureTriggers(table, numberOf(this.#sql, table.name))
-      : guardTriggers(localName, 'its table in Postgres is not two-way');
-    setTriggers(this.#sql, localName, triggers);
+  #triggersOf(table: ReplicaTable): readonly Trigger[] {
+    return twowayTable(table) === null
+      ? guardTriggers(table.localName, 'its table in Postgres is not two-way')
+      : captureTriggers(table, numberOf(this.#sql, table.name));
+  }
+
+  #untrigger(table: ReplicaTable): void {
+    if (this.#untriggered.has(table.localName) || this.#redefined.has(table.name)) return;
+    const triggers = this.#triggersOf(table);
+    this.#untriggered.set(table.localName, triggers);
+    dropTriggers(this.#sql, triggers);
   }
 
   #numberFor(name: string): number {

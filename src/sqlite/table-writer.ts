@@ -39,8 +39,6 @@ export type WriteGuard = {
   readonly isDirty: boolean;
   lift(keys: readonly Row[]): void;
   liftAll(): void;
-  /** So many rows are about to be written. */
-  announce(rows: number): void;
 };
 
 export class TableWriter {
@@ -152,7 +150,7 @@ export class TableWriter {
 
   #flushNew(): void {
     const { rows, selectors } = this.#new;
-    this.#announce(rows, (row) => this.table.keyCells(row));
+    this.#lift(rows, (row) => this.table.keyCells(row));
     const count = this.#statements.insert(rows);
     this.#digests?.add(this.#hasher, this.#new, count);
     rows.splice(0, count);
@@ -163,7 +161,7 @@ export class TableWriter {
   }
 
   #flushPending(): void {
-    this.#announce([...this.#pending.values()], ({ key }) => key);
+    this.#lift(this.#pending.values(), ({ key }) => key);
     if (this.#comparison !== null) this.#compare(this.#comparison);
     const keys: Row[] = [];
     const rows: Row[] = [];
@@ -180,10 +178,8 @@ export class TableWriter {
     this.#pendingBytes = 0;
   }
 
-  #announce<T>(changes: readonly T[], keyOf: (change: T) => Row): void {
-    if (this.#guard === null) return;
-    this.#guard.announce(changes.length);
-    if (this.#guard.isDirty) this.#guard.lift(changes.map(keyOf));
+  #lift<T>(changes: Iterable<T>, keyOf: (change: T) => Row): void {
+    if (this.#guard?.isDirty) this.#guard.lift(Array.from(changes, keyOf));
   }
 
   #updateDigests(digests: TableDigests, keys: readonly Row[]): void {
@@ -239,7 +235,7 @@ export class TableWriter {
     const pending = this.#pending.get(this.table.keyOf(key));
     let row: Row | null = pending?.row ?? null;
     if (pending === undefined) {
-      if (this.#guard?.isDirty) this.#guard.lift([key]);
+      this.#lift([key], (each) => each);
       this.#statements.read([key], (stored) => {
         row = stored;
       });
