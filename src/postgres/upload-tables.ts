@@ -1,13 +1,12 @@
 /** What an upload needs to know of the tables that it names: asked in its own transaction, so it is true there. */
 import { mayBeEveryone, parseSelectorRule, type SelectorRule } from '../core/selector.ts';
-import { quoteName } from '../core/table.ts';
+import { quoteName, quoteText } from '../core/table.ts';
 import { kindOfType, type ValueKind } from '../core/value.ts';
-import { readFacts } from './catalog.ts';
 import { ruleSql } from './copy-plan.ts';
 import { OWN_SCHEMA, quoteTable } from './names.ts';
 import { loadPolicyParser } from './policy-expression.ts';
 import type { PgRow, PgSession } from './session.ts';
-import type { TableFacts } from './table-facts.ts';
+import { parseTableFacts, type TableFacts, tableFactsSql } from './table-facts.ts';
 import type { Refusal as Unfit } from './table-fitness.ts';
 import { policyRule } from './twoway-declaration.ts';
 
@@ -100,10 +99,21 @@ export async function readUploadTables(
   names: readonly string[],
 ): Promise<ReadonlyMap<string, UploadTable>> {
   const rows = await session.query(TABLES_SQL, [textArray(names)]);
-  const facts = await readFacts(session, rows.map(nameOf));
-  const byName = new Map(facts.map((one) => [`${one.schema}.${one.table}`, one]));
+  const byName = await readPresentFacts(session, rows.map(nameOf));
   if (rows.some(hasPolicies)) await loadPolicyParser();
   return new Map(rows.map((row) => [nameOf(row), tableOf(row, byName.get(nameOf(row)))]));
+}
+
+/** Unlike others who ask for policies, an upload may wait for a change of schema: nobody waits for it in turn. */
+async function readPresentFacts(
+  session: PgSession,
+  names: readonly string[],
+): Promise<ReadonlyMap<string, TableFacts>> {
+  if (names.length === 0) return new Map();
+  const isNamed = `n.nspname || '.' || c.relname = ANY (${quoteText(textArray(names))}::text[])`;
+  const rows = await session.query(tableFactsSql(isNamed));
+  const facts = rows.map((row) => parseTableFacts(row.facts ?? ''));
+  return new Map(facts.map((one) => [`${one.schema}.${one.table}`, one]));
 }
 
 function nameOf(row: PgRow): string {
