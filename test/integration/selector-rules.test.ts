@@ -55,7 +55,7 @@ test('Postgres files rows under the selectors that this program gives them', asy
       const wanted = [...new Set(['x', 'y', ...expected.values()])];
       expect(await copied(table, wanted)).toEqual(expected);
     }),
-    { numRuns: 150 },
+    { numRuns: 60 },
   );
 });
 
