@@ -47,7 +47,7 @@ const CATEGORY: readonly (readonly [RegExp, Category])[] = [
 /** A fault may cause these, and nothing else. */
 const EXPLICABLE: readonly Category[] = ['network', 'protocol', 'http-5xx'];
 
-export function categoryOf(code: string, message: string): Category {
+function categoryOf(code: string, message: string): Category {
   return (
     CATEGORY.find(([pattern]) => pattern.test(code) || pattern.test(message.slice(0, 200)))?.[1] ??
     'other'
@@ -55,7 +55,7 @@ export function categoryOf(code: string, message: string): Category {
 }
 
 /** `TIMEOUT` and what says that the server answered something: where it came from. */
-export function sideOf(category: Category, code: string): Side {
+function sideOf(category: Category, code: string): Side {
   return category === 'http-5xx' || code === 'SERVER' ? 'server' : 'client';
 }
 

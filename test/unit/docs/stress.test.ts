@@ -2,9 +2,12 @@
 import { Command } from 'commander';
 import { expect, test } from 'vitest';
 import { NETWORK_FAULTS } from '../../../src/bench/proxy/fault-proxy.ts';
-import { BUGS, PLANT_VARIABLE } from '../../../src/bench/stress/bugs/catalog.ts';
+import { PLANT_VARIABLE } from '../../../src/bench/stress/bugs/catalog.ts';
+import { ALL_BUGS, targetOf } from '../../../src/bench/stress/bugs/targets.ts';
 import { STREAMS } from '../../../src/bench/stress/evidence.ts';
 import { PROPERTIES } from '../../../src/bench/stress/judge/findings.ts';
+import { FILES } from '../../../src/bench/twoway/evidence.ts';
+import { TWOWAY_PROPERTIES } from '../../../src/bench/twoway/properties.ts';
 import { register } from '../../../src/cli/stress.ts';
 import { differences, read, rows, section } from './pages.ts';
 
@@ -27,6 +30,20 @@ test('names every property with its title, and no other', () => {
   ).toEqual([]);
 });
 
+test('names every property of two-way runs with its title, and no other', () => {
+  const code = Object.entries(TWOWAY_PROPERTIES).map(
+    ([property, title]) => `${property} | ${title}`,
+  );
+  const stated = cells('### How two-way is judged', 2).filter((row) => /^P\d/.test(row));
+  expect(differences(stated, code)).toEqual([]);
+});
+
+test('names every file of two-way evidence', () => {
+  const stated = rows(section(PAGE, '### What it writes down')).map(([name = '']) => name);
+  const missing = Object.values(FILES).filter((file) => !stated.join().includes(file));
+  expect(missing).toEqual([]);
+});
+
 test('names every stream', () => {
   const stated = rows(section(PAGE, '## Evidence')).map(([name = '']) => name);
   const isFile = (name: string): boolean => name.endsWith('.jsonl');
@@ -39,9 +56,7 @@ test('names every fault of the proxy', () => {
 });
 
 test('names every planted bug with the property that catches it', () => {
-  const code = Object.entries(BUGS).map(
-    ([bug, { property, what }]) => `${bug} | ${property} | ${what}`,
-  );
+  const code = ALL_BUGS.map((bug) => `${bug} | ${targetOf(bug).property} | ${targetOf(bug).what}`);
   expect(
     differences(
       cells('## Planted bugs', 3).filter((row) => / \| P\d/.test(row)),

@@ -1,0 +1,1 @@
+CREATE TABLE numbered (id integer PRIMARY KEY, name text);
