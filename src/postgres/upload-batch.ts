@@ -13,6 +13,8 @@ import { readUploadTables, type UploadTable } from './upload-tables.ts';
 
 /** Runs tried in one upload: what is left then is for the next one, so that nobody holds Postgres for long. */
 const TRIES_MAX = 500;
+/** The same in milliseconds, looked at between two runs: its rows are locked for everybody meanwhile. */
+const WORK_MS_MAX = 3000;
 /** Refused transactions in one upload, for the same reason and for the length of the answer. */
 const REJECTIONS_MAX = 1000;
 
@@ -89,15 +91,20 @@ async function applyRuns(
 ): Promise<LocalTransaction | undefined> {
   const todo = [...cutRuns(transactions)].reverse();
   if (todo.length > 1) await lockRows(context.session, transactions);
+  const end = performance.now() + WORK_MS_MAX;
+  let hasOutcome = false;
   for (let tries = 0; ; tries += 1) {
     const run = todo.pop();
     if (run === undefined) return undefined;
     if (tries >= TRIES_MAX || rejections.length >= REJECTIONS_MAX) return run[0];
+    if (hasOutcome && performance.now() > end) return run[0];
     const [first] = run;
     const refusal = await tryRun(context, run, rejections);
-    if (refusal === null || first === undefined) continue;
-    if (run.length === 1) rejections.push(placed(refusal, first).rejection(first.number));
-    else todo.push(run.slice(run.length >> 1), run.slice(0, run.length >> 1));
+    const isDivided = refusal !== null && run.length > 1;
+    if (isDivided) todo.push(run.slice(run.length >> 1), run.slice(0, run.length >> 1));
+    else if (refusal !== null && first !== undefined)
+      rejections.push(placed(refusal, first).rejection(first.number));
+    hasOutcome ||= !isDivided;
   }
 }
 

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { hasCode, TidelockError } from '../../src/core/errors.ts';
 import type { Cell } from '../../src/core/value.ts';
 import { insertChange, updateChange } from '../../src/merge/local-change.ts';
-import { deadRow, type RowState, UNKNOWN_ROW } from '../../src/merge/row-state.ts';
+import { deadRow, merge, type RowState, UNKNOWN_ROW } from '../../src/merge/row-state.ts';
 import { PgSession } from '../../src/postgres/session.ts';
 import { Uploads } from '../../src/postgres/uploads.ts';
 import { type Change, codes, type Site, UploadWorld, values } from '../support/upload-world.ts';
@@ -194,6 +194,27 @@ describe('limits', () => {
       outcomes.push((await site.apply(upload)).accepted);
     expect([outcomes.length > 1, outcomes.at(-1)]).toEqual([true, 260]);
     expect(await world.rows('SELECT FROM doc')).toEqual([]);
+  });
+
+  test('an upload into a slow table is taken in parts, so that others need not wait for all of it', async () => {
+    await world.sql.query(`CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
+      $$ BEGIN PERFORM pg_catalog.pg_sleep(0.5); RETURN NEW; END $$;
+      CREATE TRIGGER slow BEFORE INSERT OR UPDATE ON note FOR EACH ROW EXECUTE FUNCTION slow()`);
+    const site = world.site();
+    let state = inserted(0);
+    const changes: Change[] = [['note', 'slow', state]];
+    for (let n = 1; n < 10; n += 1) {
+      const change = updateChange(state, values({ n })) ?? state;
+      state = merge(state, change);
+      changes.push(['note', 'slow', change]);
+    }
+    const upload = site.upload(...changes.map((change) => [change]));
+    const { accepted } = await site.apply(upload);
+    await world.sql.query('DROP TRIGGER slow ON note');
+    expect(accepted).toBeGreaterThan(0);
+    expect(accepted).toBeLessThan(10);
+    expect((await site.apply(upload)).accepted).toBe(10);
+    expect(await world.rows("SELECT n FROM note WHERE id = 'slow'")).toEqual([{ n: 9 }]);
   });
 
   test('a site of which nothing is known may delete and update what is not there', async () => {
