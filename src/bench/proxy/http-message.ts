@@ -104,8 +104,13 @@ export function endToEnd(raw: readonly string[], others: readonly string[] = [])
 export async function writeTo(response: ServerResponse, chunk: Uint8Array): Promise<void> {
   if (response.destroyed || response.write(chunk)) return;
   await new Promise<void>((resolve) => {
-    response.once('drain', resolve);
-    response.once('close', resolve);
+    const settle = (): void => {
+      response.off('drain', settle);
+      response.off('close', settle);
+      resolve();
+    };
+    response.on('drain', settle);
+    response.on('close', settle);
   });
 }
 
