@@ -17,8 +17,7 @@ export const HORIZON = `${OWN_SCHEMA}.horizon`;
 export const USER_ROLE = 'tidelock_user';
 
 /** The comment by which `uninstall` knows that the role is ours. */
-const USER_ROLE_COMMENT =
-  'made by tidelock: writes of two-way replicas are done as this role';
+const USER_ROLE_COMMENT = 'made by tidelock: writes of two-way replicas are done as this role';
 
 const TABLES: readonly string[] = [
   `CREATE SCHEMA IF NOT EXISTS ${OWN_SCHEMA}`,

@@ -24,7 +24,7 @@ export function scanRows(sql: Sql, table: ReplicaTable, use: (row: Cell[]) => vo
 }
 
 /** The same for the base, from outside of the follower's transaction. */
-export function scanBase(sql: Sql, table: ReplicaTable, use: (row: Cell[]) => void): void {
+function scanBase(sql: Sql, table: ReplicaTable, use: (row: Cell[]) => void): void {
   const rows = prepareArrays(sql, baseSelectSql(sql, table)).iterate();
   for (const row of rows) use(table.restore(row));
 }

@@ -31,7 +31,7 @@ export async function brokenInvariants(store: ReplicaStore): Promise<readonly st
 }
 
 /** The same without the digests, for files that nobody has open. */
-export function inspect(file: string): string[] {
+function inspect(file: string): string[] {
   const db = new DatabaseSync(file, { readOnly: true });
   try {
     db.exec('BEGIN');
