@@ -7,6 +7,9 @@ import { type Step, stepsOf } from './steps.ts';
 import type { Spell } from './troubles.ts';
 import { WorkerProcess } from './worker-process.ts';
 
+/** Where connections are broken on purpose, they are given up soon. */
+const HEARTBEAT_S = 2;
+
 export function openWorkers(
   stage: Stage,
   stack: Stack,
@@ -48,6 +51,7 @@ function openWorker(
       file: join(dir, 'databases', `db${database}.sqlite`),
       history: join(dir, 'history', `db${database}.jsonl`),
       ...{ startedAtMs: evidence.startedAtMs, bug },
+      heartbeatS: faults === 'none' ? null : HEARTBEAT_S,
     },
     leave: async (step) => {
       await stretch.at(schedule.isOffline(step));

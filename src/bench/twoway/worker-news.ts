@@ -24,6 +24,8 @@ export type WorkerSettings = {
   /** The step with which it goes on. */
   readonly from: number;
   readonly startedAtMs: number;
+  /** Null: as everybody's. A dead connection is noticed after a few of them. */
+  readonly heartbeatS: number | null;
   readonly bug: TwowayBugName | null;
 };
 

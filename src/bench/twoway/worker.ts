@@ -14,7 +14,6 @@ import { type Recalled, recall, showsWrite } from './worker-memory.ts';
 import type { WorkerNews, WorkerOrder, WorkerSettings } from './worker-news.ts';
 import { shownIn, WorkerWrites } from './worker-writes.ts';
 
-const HEARTBEAT_S = 1;
 const BUSY_WAIT_MS = 5000;
 /** A call may take so long, and is then made again. */
 const CALL_MS = 20_000;
@@ -85,7 +84,7 @@ export class Worker {
   }
 
   async #open(): Promise<void> {
-    const { server, token, file, bug } = this.#settings;
+    const { server, token, file, bug, heartbeatS } = this.#settings;
     this.#replica = await openReplicaWith(
       {
         ...{ server, file, write: true },
@@ -97,7 +96,7 @@ export class Worker {
           }
         },
       },
-      { heartbeatS: HEARTBEAT_S, ...plantInWorker(bug, file) },
+      { ...(heartbeatS === null ? {} : { heartbeatS }), ...plantInWorker(bug, file) },
     );
     this.#reader = openSql(file, { timeoutMs: BUSY_WAIT_MS, isReadOnly: true });
   }
