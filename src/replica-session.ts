@@ -49,7 +49,7 @@ export async function openReplicaSession(options: ReplicaSessionOptions): Promis
   const settings: WorkerSettings = { server, file, token, selectors, calls: port2, answered };
   const worker = new Worker(workerUrl(), { workerData: settings, transferList: [port2] });
   try {
-    await opened(worker);
+    await opened(worker, options.onNews);
     return new ReplicaSession({ worker, answered, calls: port1, options });
   } catch (error) {
     port1.close();
@@ -149,13 +149,17 @@ function workerUrl(): URL {
   return new URL(isSource ? './replica-worker.ts' : './replica-worker.js', import.meta.url);
 }
 
-function opened(worker: Worker): Promise<void> {
+function opened(worker: Worker, onNews: ReplicaSessionOptions['onNews']): Promise<void> {
   return new Promise((resolve, reject) => {
     worker.once('error', reject);
-    worker.on('message', (news: WorkerNews) => {
-      if (news.kind === 'opened') resolve();
+    const hear = (news: WorkerNews): void => {
+      if (news.kind === 'trouble') onNews?.(news.text);
       if (news.kind === 'failed') reject(new TidelockError(news.error));
-    });
+      if (news.kind !== 'opened') return;
+      worker.off('message', hear);
+      resolve();
+    };
+    worker.on('message', hear);
   });
 }
 

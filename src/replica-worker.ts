@@ -4,6 +4,7 @@
  */
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { internalError } from './client/errors.ts';
+import type { ReplicaEvent } from './client/events.ts';
 import { TidelockError, type TidelockErrorInit } from './core/errors.ts';
 import { openReplica, type WritableReplica } from './replica.ts';
 
@@ -66,9 +67,23 @@ async function perform(replica: WritableReplica, call: WorkerCall): Promise<unkn
   }
 }
 
+/** Tells why there is no first copy yet; what comes later is for the listeners of the open replica. */
+function whileOpening(isOpened: () => boolean): (event: ReplicaEvent) => void {
+  let told = '';
+  return (event) => {
+    if (event.kind !== 'error' || event.error.code === told || isOpened()) return;
+    told = event.error.code;
+    const { code, message } = event.error;
+    say({ kind: 'trouble', text: `${code}: ${message}; the first copy waits for the server` });
+  };
+}
+
 async function run(settings: WorkerSettings): Promise<void> {
   const { calls, answered, ...options } = settings;
-  const replica = await openReplica({ ...options, write: true });
+  let isOpened = false;
+  const onEvent = whileOpening(() => isOpened);
+  const replica = await openReplica({ ...options, write: true, onEvent });
+  isOpened = true;
   replica.on('rejected', ({ rejection: { table, operation, code, message } }) =>
     say({ kind: 'rejected', text: `${operation} on ${table}: ${code}, ${message}` }),
   );

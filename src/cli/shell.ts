@@ -51,7 +51,8 @@ export function register(program: Command): void {
 
 async function run(file: string, flags: ShellFlags): Promise<void> {
   const isTerminal = process.stdin.isTTY === true;
-  let onNews: (text: string) => void = () => undefined;
+  // Without a file yet there is nothing to work on, so what holds up the first copy is told to everybody.
+  let onNews = (text: string): void => void process.stderr.write(`${text}\n`);
   const session = await openShellSession({
     ...{ file, server: flags.server, token: tokenOf(flags.token), selectors: flags.selector },
     timeoutMs: flags.timeout === undefined ? undefined : flags.timeout * 1000,
@@ -62,7 +63,7 @@ async function run(file: string, flags: ShellFlags): Promise<void> {
   });
   const prompt = `${basename(file, extname(file))}> `;
   const shell = new Shell(session, { isJson: flags.json === true, isTerminal, prompt });
-  if (isTerminal) onNews = (text) => shell.interrupt(input, text);
+  onNews = isTerminal ? (text) => shell.interrupt(input, text) : () => undefined;
   try {
     await shell.run(input);
   } finally {

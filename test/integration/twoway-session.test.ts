@@ -55,6 +55,17 @@ exit 2`,
   expect(offline).toMatch(/^1\nerror SERVER_UNREACHABLE: line 3: .*\n {2}what to do: .*\nexit 1$/);
 });
 
+test('the shell of a new file says why it waits when there is no server', async () => {
+  const bed = await TwowayBed.open();
+  await bed.stack.stop();
+  const args = ['bin/tidelock', 'shell', bed.stack.file('new'), '--server', bed.stack.server];
+  const child = spawn(process.execPath, args, { stdio: ['pipe', 'ignore', 'pipe'] });
+  const [bytes] = await once(child.stderr, 'data');
+  child.kill();
+  await once(child, 'close');
+  expect(String(bytes)).toMatch(/^SERVER_UNREACHABLE: .*; the first copy waits for the server\n$/);
+});
+
 test('a script on the shell’s stdin runs to its end, or to its first error with the line', async () => {
   const bed = await TwowayBed.open();
   await bed.stack.sql.query('ALTER TABLE note ADD CHECK (n < 100)');
