@@ -226,7 +226,8 @@ function statementOf(
 }
 
 function tooFew({ kind, change }: RowWrite, writes: readonly RowWrite[], count: number): Refusal {
-  const message = `${kind} of ${change.table.name} reached ${count} of ${writes.length} rows: the others are not the user's to write`;
+  const left = writes.length === 1 ? 'a row' : `${writes.length - count} of ${writes.length} rows`;
+  const message = `${kind} of ${change.table.name} left out ${left}: no policy lets the user write so, or a trigger in Postgres skipped it`;
   const place = { table: change.table.name, key: change.sentKey };
   return new Refusal('DENIED', message, writes.length === 1 ? place : undefined);
 }

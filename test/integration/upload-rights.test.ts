@@ -113,6 +113,15 @@ describe('who may write what', () => {
   });
 });
 
+test('a row that a trigger skips is refused, and the message names both causes', async () => {
+  await world.sql.query(`CREATE FUNCTION skip() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+    CREATE TRIGGER skip BEFORE INSERT ON team FOR EACH ROW EXECUTE FUNCTION skip()`);
+  const sent = await world.site().send([['team', 'skipped', inserted({ email: 'e', size: 1 })]]);
+  await world.sql.query('DROP TRIGGER skip ON team');
+  expect(codes(sent.rejected)).toEqual(['1 DENIED']);
+  expect(sent.rejected[0]?.message).toMatch(/^insert of public\.team left out a row: .* trigger/);
+});
+
 describe('policies that change', () => {
   const base = (owner: string, title: string): RowState => inserted({ owner, title });
 
