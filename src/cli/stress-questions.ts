@@ -1,5 +1,5 @@
 /** The questions of `stress two-way` in a terminal: one set, each with what an empty answer means. */
-import { createInterface } from 'node:readline/promises';
+import { createInterface } from 'node:readline';
 import {
   FAULT_LEVELS,
   type FaultLevel,
@@ -74,10 +74,17 @@ export async function ask(
   output: NodeJS.WritableStream,
 ): Promise<Answers> {
   const lines = createInterface({ input, output });
+  // A queue: answers that were pasted at once are not lost.
+  const typed = lines[Symbol.asyncIterator]();
+  const next = async (text: string): Promise<string> => {
+    output.write(text);
+    const { value, done } = await typed.next();
+    return done === true ? '' : value;
+  };
   try {
     let flags: Answers = {};
     for (const question of QUESTIONS) {
-      flags = { ...flags, ...(await answerTo(question, (text) => lines.question(text))) };
+      flags = { ...flags, ...(await answerTo(question, next)) };
     }
     return flags;
   } finally {

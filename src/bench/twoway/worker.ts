@@ -44,6 +44,8 @@ export class Worker {
   #reader: Sql | null = null;
   #shown: Shown;
   #iteration = 0;
+  /** Row changes that came down, by themselves or because of a check, since the last check. */
+  #received = 0;
   #go: PromiseWithResolvers<boolean> | null = null;
   readonly #rejected = new Set<number>();
 
@@ -90,6 +92,7 @@ export class Worker {
         ...{ server, file, write: true },
         ...(token === null ? { selectors: ['*'] } : { token }),
         onEvent: (event) => {
+          if (event.kind === 'applied') this.#received += event.changes;
           if (event.kind === 'error') this.#trouble(event.error, { isCall: false });
           if (event.kind === 'mismatch') {
             this.#tell('MISMATCH', JSON.stringify(event.differences), { isCall: false });
@@ -154,19 +157,23 @@ export class Worker {
     for (;;) {
       try {
         const options = { timeoutMs: CALL_MS };
-        const count =
-          step.name === 'send'
-            ? (await replica.send(options)).sent
-            : (await replica.check(options)).received;
+        const count = step.name === 'send' ? (await replica.send(options)).sent : 0;
+        if (step.name !== 'send') await replica.check(options);
         this.#read();
         this.#tellRejected();
-        return count;
+        return step.name === 'send' ? count : this.#takeReceived();
       } catch (error) {
         this.#trouble(error, { isCall: true });
         if (!PASSING.includes(codeOf(error) ?? '') || performance.now() > deadlineMs) throw error;
         await sleep(AGAIN_MS);
       }
     }
+  }
+
+  #takeReceived(): number {
+    const received = this.#received;
+    this.#received = 0;
+    return received;
   }
 
   /** Sends and fetches until nothing is left to send. */
