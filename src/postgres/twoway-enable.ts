@@ -81,7 +81,10 @@ export async function enableTwoway(
   const { rule, ruleKind } = ruleFor(name, { facts, known, options: { ...options, ...compiled } });
   const warnings = [...judgeTwoway(name, facts, parseSelectorRule(rule))];
   if (known !== undefined) requireSameKey(name, facts, known);
-  requireRights({ name, facts, userRole: role }, await readTwowayRights(session, role));
+  const rights = await readTwowayRights(session, role);
+  requireRights({ name, facts, userRole: role }, rights);
+  if (options.role !== undefined && !rights.hasUserRole)
+    warnings.push(`there was no role ${role}: it is made, without any right but those named here`);
   const work: Work = { name, facts, known, rule, ruleKind, role, warnings, statements: [] };
   await inTransaction(session, {
     name,

@@ -53,6 +53,18 @@ async function asRole(
   }
 }
 
+test('a role that --role names and nobody knows is told: it may be a slip', async () => {
+  await make('slipped');
+  const role = `slip_${db.name}`;
+  const options = { table: 'slipped', role };
+  const told = expect.stringContaining(`there was no role ${role}`);
+  expect((await enableTwoway(sql, { ...options, isDry: true })).warnings).toEqual([told]);
+  await enableTwoway(sql, options);
+  expect((await enableTwoway(sql, options)).warnings).toEqual([]);
+  await disableTwoway(sql, { table: 'slipped' });
+  await sql.query(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
+});
+
 test('the command prints the SQL first, does it, and finds nothing to do the second time', async () => {
   await make('noted');
   const dry = await command('enable', 'noted', '--dry-run');
@@ -163,7 +175,10 @@ test('an owner that is no superuser enables its table, acts as the role, and is 
     const url = other.url.replace(/\/\/[^@]*@/, `//${owner}:x@`);
     const session = await other.session({ url });
     const done = await enableTwoway(session, { table: 'mine', role: writer });
-    expect(done.warnings).toEqual([expect.stringContaining('may not make event triggers')]);
+    expect(done.warnings).toEqual([
+      expect.stringContaining(`there was no role ${writer}`),
+      expect.stringContaining('may not make event triggers'),
+    ]);
     expect((await enableTwoway(session, { table: 'mine' })).statements).toEqual([]);
     await session.query(
       `BEGIN; SET LOCAL ROLE ${writer}; INSERT INTO public.mine VALUES ('a'); UPDATE public.mine SET note = 'x'; COMMIT`,
