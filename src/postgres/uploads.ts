@@ -7,6 +7,7 @@ import { PgSession } from './session.ts';
 import { applyBatch } from './upload-batch.ts';
 import { isRace } from './upload-failures.ts';
 import type { Writer } from './upload-plan.ts';
+import { UploadQueue } from './upload-queue.ts';
 import { lockSite, newTransactions, requireHorizon, saveSite } from './upload-site.ts';
 
 /** How often one upload is tried when others write the same rows. */
@@ -42,6 +43,7 @@ export class Uploads {
   readonly #connect: () => Promise<PgSession>;
   readonly #idle: UploadConnection[] = [];
   readonly #busy = new Set<UploadConnection>();
+  readonly #queue = new UploadQueue();
   #isClosed = false;
 
   constructor(url: string, connect?: () => Promise<PgSession>) {
@@ -52,13 +54,8 @@ export class Uploads {
    * Applies what is new, once. Throws `SITE_TAKEN`, `SITE_CLONED`, `UPLOAD_GAP`, `RESYNC_FIRST`, `BUSY`, `SOURCE_DOWN`: then
    * nothing was done, or (a connection lost at the commit) the same upload tells.
    */
-  async apply(upload: Upload, writer: Writer): Promise<UploadOutcome> {
-    const connection = await this.#take();
-    try {
-      return await this.#withTries(connection, upload, writer);
-    } finally {
-      await this.#giveBack(connection);
-    }
+  apply(upload: Upload, writer: Writer): Promise<UploadOutcome> {
+    return this.#queue.run(upload, () => this.#apply(upload, writer));
   }
 
   /** Cuts what is under way: Postgres rolls it back. */
@@ -66,6 +63,16 @@ export class Uploads {
     this.#isClosed = true;
     for (const { session } of this.#busy) session.destroy();
     await Promise.all(this.#idle.splice(0).map(({ session }) => session.end()));
+  }
+
+  async #apply(upload: Upload, writer: Writer): Promise<UploadOutcome> {
+    if (this.#isClosed) throw stopping(); // it has waited for others meanwhile
+    const connection = await this.#take();
+    try {
+      return await this.#withTries(connection, upload, writer);
+    } finally {
+      await this.#giveBack(connection);
+    }
   }
 
   async #withTries(
@@ -149,6 +156,14 @@ function busy(cause: unknown): TidelockError {
     message: `other writers hold the rows of this upload: ${messageOf(cause).slice(0, 200)}`,
     hint: 'try again after the time in the Retry-After header',
     cause,
+  });
+}
+
+function stopping(): TidelockError {
+  return new TidelockError({
+    code: 'NOT_READY',
+    message: 'the server stops; nothing of this upload was done',
+    hint: 'try again in a moment',
   });
 }
 
