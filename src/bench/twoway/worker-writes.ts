@@ -186,13 +186,15 @@ export class WorkerWrites {
     };
   }
 
+  /** A row whose give-away has no answer yet goes to nobody: without a change there would be nothing to forbid. */
   #giveAway(write: number, key: string, owner: string): Ready {
     const { table } = this.#settings;
     const { set, values } = this.#assignments(write, ['text']);
-    const sql = `UPDATE ${quoteName(table.local)} SET ${set}, ${quoteName(table.user ?? '')} = ? WHERE ${quoteName(table.key)} = ?`;
+    const user = quoteName(table.user ?? '');
+    const sql = `UPDATE ${quoteName(table.local)} SET ${set}, ${user} = iif(${user} = ?, 'nobody', ?) WHERE ${quoteName(table.key)} = ?`;
     return {
       parts: [{ kind: 'update', columns: ['text'], rows: rowsOf([key]) }],
-      run: (db) => changesOf(db.prepare(sql).run(...values, owner, key)),
+      run: (db) => changesOf(db.prepare(sql).run(...values, owner, owner, key)),
     };
   }
 
