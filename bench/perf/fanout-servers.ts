@@ -16,7 +16,7 @@ import { DEFAULT_LIMITS, NO_TOKENS } from '../../src/server/config.ts';
 import { createLog } from '../../src/server/log.ts';
 import { createServer } from '../../src/server/server.ts';
 import { openLogStore } from '../../src/sqlite/log-store.ts';
-import { answer, Peer, settledRss } from './lib/peer.ts';
+import { answer, Peer, SERVER_FLAGS, settledRss } from './lib/peer.ts';
 
 const LINES_BYTES = 200;
 /** Without the chunk's framing: several frames may come in one chunk. */
@@ -44,7 +44,7 @@ export type ServerProcess = {
 };
 
 export async function forkServer(kind: ServerKind): Promise<ServerProcess> {
-  const peer = new Peer(fileURLToPath(import.meta.url), ROLES[kind]);
+  const peer = new Peer(fileURLToPath(import.meta.url), ROLES[kind], SERVER_FLAGS);
   return {
     port: await peer.call('listen'),
     blast: (seconds, ahead) => peer.call('blast', { seconds, ahead }),

@@ -11,7 +11,7 @@ import { DEFAULT_LIMITS, NO_TOKENS } from '../../../src/server/config.ts';
 import { createLog } from '../../../src/server/log.ts';
 import { createServer } from '../../../src/server/server.ts';
 import { Floor, type FloorOptions } from './floor.ts';
-import { answer, Peer } from './peer.ts';
+import { answer, Peer, SERVER_FLAGS } from './peer.ts';
 
 const FILE = fileURLToPath(import.meta.url);
 const WAIT_MS = 300_000;
@@ -27,7 +27,7 @@ export type Part = {
 export type ServerStart = { readonly url: string; readonly dir: string };
 
 export function startServer(): Part {
-  return new Peer(FILE, 'pipeline-server');
+  return new Peer(FILE, 'pipeline-server', SERVER_FLAGS);
 }
 
 export function startReplica(): Part {

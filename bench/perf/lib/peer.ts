@@ -4,6 +4,9 @@ import { type ChildProcess, fork } from 'node:child_process';
 type Request = { readonly id: number; readonly name: string; readonly argument: unknown };
 type Reply = { readonly id: number; readonly result?: unknown; readonly error?: string };
 
+/** As `bin/tidelock serve` starts itself. */
+export const SERVER_FLAGS: readonly string[] = ['--max-semi-space-size=8'];
+
 export class Peer {
   readonly #child: ChildProcess;
   readonly #waiting = new Map<
@@ -12,9 +15,9 @@ export class Peer {
   >();
   #nextId = 1;
 
-  constructor(file: string, role: string) {
+  constructor(file: string, role: string, flags: readonly string[] = []) {
     this.#child = fork(file, [role], {
-      execArgv: ['--expose-gc', '--disable-warning=ExperimentalWarning'],
+      execArgv: ['--expose-gc', '--disable-warning=ExperimentalWarning', ...flags],
     });
     this.#child.on('message', (reply: Reply) => {
       const waiting = this.#waiting.get(reply.id);
