@@ -1,11 +1,13 @@
 /**
  * What merging costs: an upload of many rows, from its text to the commit in a two-way table, against the same rows as
- * one statement with an array for each column, to a table that is not.
+ * one statement with an array for each column, to a table that is not. Also printed: what one row takes on the wire, as
+ * the client sends it (zstd).
  *
  *   node bench/perf/upload.ts [--rounds 5] [--rows 10000]
  */
 import { randomUUID } from 'node:crypto';
 import { parseArgs } from 'node:util';
+import { zstdCompressSync } from 'node:zlib';
 import { LSN_ZERO } from '../../src/core/lsn.ts';
 import type { TableDef, TwowayDef } from '../../src/core/table.ts';
 import type { Cell } from '../../src/core/value.ts';
@@ -102,7 +104,17 @@ function bodies(): readonly string[] {
   });
 }
 
+function reportWire(): void {
+  bodies().forEach((body, index) => {
+    const bytesPerRow = zstdCompressSync(`${body}\n`).byteLength / rowCount;
+    const name = `${JOBS[index]?.name} on the wire`;
+    process.stderr.write(`${name}: ${bytesPerRow.toFixed(1)} bytes a row\n`);
+    process.stdout.write(`${JSON.stringify({ name, bytesPerRow })}\n`);
+  });
+}
+
 async function main(): Promise<void> {
+  reportWire();
   const source = await BenchSource.open();
   const uploads = new Uploads(source.url);
   try {
