@@ -50,16 +50,16 @@ export function cutToBytes(state: CoordinatorState, out: CoordinatorEffect[]): n
 
 /**
  * One record for the merged group in the place of its members: it goes when the youngest of them may go, and
- * whoever needs one of them holds it. A history that is being replaced takes its groups with it.
+ * whoever needs one of them holds it. Also while a history is being replaced: its groups are purged by age until they go with it.
  */
 export function groupsMerged(
   state: CoordinatorState,
   merged: { readonly firstSeq: number; readonly seq: number; readonly sizeBytes: number },
 ): void {
   const { log, history } = state;
-  if (history.timeline === null) return;
   const { firstSeq, seq, sizeBytes } = merged;
   const first = placeOf(log, firstSeq);
+  if (history.timeline === null && log.groups[first]?.seq !== firstSeq) return; // they are gone
   const place = placeOf(log, seq);
   const last = log.groups[place];
   assert(log.groups[first]?.seq === firstSeq, `C14: merged group ${firstSeq} is there`);

@@ -19,6 +19,24 @@ test(
   TIMEOUT_MS,
 );
 
+test('a merge while a history is being replaced is known to whoever purges its groups', () => {
+  const proceed = { kind: 'proceed', dies: true } as const;
+  const commit = { kind: 'commit', selectors: [], hasAll: true, parts: 1 } as const;
+  play({
+    isWarm: false,
+    actions: [
+      ...[proceed, { kind: 'proceed', dies: false } as const, proceed, commit, proceed],
+      { kind: 'deliver', count: 1, dies: 'afterAppend' },
+      ...[{ kind: 'pass', milliseconds: 3000 } as const, commit, proceed, proceed],
+      { kind: 'deliver', count: 2, dies: 'no' },
+      { kind: 'fault', fault: 'dropSlot' },
+      ...[{ kind: 'pass', milliseconds: 400 } as const, proceed],
+      { kind: 'merge', from: 0, count: 2 },
+      { kind: 'deliver', count: 1, dies: 'beforeAppend' },
+    ],
+  });
+});
+
 /** A case that the stories never reached is not proven by them. */
 const CASES = [
   'acceptSubscriber',
