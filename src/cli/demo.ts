@@ -1,6 +1,5 @@
 /** `tidelock demo`, which `npm start` runs: the whole product on real data, with faults and a verdict. */
-import { dirname, join, relative, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join, resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import {
   type DemoResult,
@@ -11,7 +10,8 @@ import {
 } from '../bench/demo/demo.ts';
 import type { Fact, Report } from '../bench/demo/report.ts';
 import { factLines, servingLines, verdictLines } from './demo-transcript.ts';
-import { countOption, seedOption } from './options.ts';
+import { countOption, seedOption, shortPath } from './options.ts';
+import { PACKAGE_FOLDER, PROGRAM } from './package.ts';
 import { ProgressLine } from './progress-line.ts';
 import { stopOnSignal } from './stop-signal.ts';
 
@@ -30,9 +30,6 @@ const EXIT_INTERRUPTED = 130;
 const PORT_MAX = 65_535;
 const SEED = 42;
 
-const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
-const PROGRAM = join(ROOT, 'bin', 'tidelock');
-
 const HELP = `
 Starts a Postgres of its own, loads the places of GeoNames (the first time), opens SQLite replicas of
 four countries and writes for some seconds. Meanwhile the replication connection is cut and a replica is
@@ -50,7 +47,7 @@ export function register(program: Command): void {
     .description('see it work: real data, live writes, faults, a verdict; then serve until Ctrl-C')
     .option('--once', 'stop after the verdict')
     .option('--json', 'print the result as one JSON object')
-    .option('--data <dir>', 'folder of the demo', join(ROOT, '.tidelock', 'demo'))
+    .option('--data <dir>', 'folder of the demo', join(PACKAGE_FOLDER, '.tidelock', 'demo'))
     .option('--port <port>', 'port of the server (default: 7700, or a free one)', portOption)
     .option('--seed <number>', 'another seed writes other changes', seedOption, SEED)
     .addOption(new Option('--places <count>').argParser(countOption).hideHelp())
@@ -137,12 +134,6 @@ async function serve(
   });
   if (signal.aborted) return;
   await new Promise((stop) => signal.addEventListener('abort', stop, { once: true }));
-}
-
-/** As it is seen from here, when it is below. */
-function shortPath(path: string): string {
-  const short = relative(process.cwd(), path);
-  return short.startsWith('..') || short === '' ? path : short;
 }
 
 function portOption(text: string): number {

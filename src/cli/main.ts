@@ -2,12 +2,12 @@
  * The command line. Exit codes: 0 done, 1 failed, 2 used wrongly. Results go to stdout, everything else to
  * stderr.
  */
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { type ErrorCode, TidelockError } from '../core/errors.ts';
 import { register as registerDemo } from './demo.ts';
 import { register as registerDoctor } from './doctor.ts';
 import { register as registerLockstep } from './lockstep.ts';
+import { packageVersion } from './package.ts';
 import { register as registerReplicate } from './replicate.ts';
 import { register as registerServe } from './serve.ts';
 import { register as registerShell } from './shell.ts';
@@ -80,11 +80,6 @@ function report(error: unknown): number {
   if (error.hint !== undefined) console.error(`  what to do: ${error.hint}`);
   const isUsage = USAGE_CODES.has(error.code) || error.details?.isUsage === true;
   return isUsage ? EXIT_USAGE : EXIT_FAILED;
-}
-
-function packageVersion(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }
 
 /** Whoever reads our output may leave early (`| head`): that is the end of the job, not an error. */

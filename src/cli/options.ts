@@ -73,3 +73,9 @@ export function requireOptions(command: Command, names: readonly string[]): void
     command.error(`error: required option '${option.flags}' not specified`);
   }
 }
+
+/** A path as it is seen from here, when it is below. */
+export function shortPath(path: string): string {
+  const short = relative(process.cwd(), path);
+  return short.startsWith('..') || short === '' ? path : short;
+}

@@ -1,12 +1,12 @@
 /** `tidelock stress mutants`: plants bugs, one after the other, and shows which property caught each. */
 import { mkdirSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { type Mutant, runMutants } from '../bench/stress/bugs/mutants.ts';
 import { ALL_BUGS, type AnyBug, isAnyBug, targetOf } from '../bench/stress/bugs/targets.ts';
 import { TidelockError } from '../core/errors.ts';
 import { collect, seedOption } from './options.ts';
+import { PACKAGE_FOLDER, PROGRAM } from './package.ts';
 import { ProgressLine } from './progress-line.ts';
 import { stopOnSignal } from './stop-signal.ts';
 
@@ -23,7 +23,6 @@ const EXIT_INTERRUPTED = 130;
 const SEED = 1;
 const WITNESS_CHARS = 150;
 
-const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const NAME_COLUMNS = Math.max(...ALL_BUGS.map(({ length }) => length));
 
 export function register(stress: Command): void {
@@ -52,7 +51,7 @@ async function run(flags: Flags): Promise<void> {
       ...{ bugs, dir: folderOf(flags.out), seed: flags.seed, signal },
       launch: {
         command: process.execPath,
-        programArguments: [join(ROOT, 'bin', 'tidelock')],
+        programArguments: [PROGRAM],
         environment: process.env,
       },
       onStart: (bug, index) =>
@@ -115,7 +114,7 @@ function tell(mutants: readonly Mutant[], isJson: boolean): void {
 
 function folderOf(out: string | undefined): string {
   const time = new Date().toISOString().replaceAll(/[-:]|\.\d+/g, '');
-  const dir = resolve(out ?? join(ROOT, '.tidelock', 'stress', `mutants-${time}`));
+  const dir = resolve(out ?? join(PACKAGE_FOLDER, '.tidelock', 'stress', `mutants-${time}`));
   mkdirSync(dir, { recursive: true, mode: 0o755 });
   return dir;
 }

@@ -257,6 +257,7 @@ describe('tidelock serve', () => {
 describe('tidelock serve does not start', () => {
   const refused = async (args: readonly string[], environment = {}): Promise<string> => {
     const run = tidelock(['serve', ...args], environment);
+    // The limit of the wait for its end: a server that does start would run for ever.
     const timer = setTimeout(() => run.child.kill('SIGKILL'), EXIT_MS_MAX);
     expect(await run.exit).toBe(2);
     clearTimeout(timer);

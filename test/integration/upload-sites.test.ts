@@ -197,6 +197,7 @@ describe('limits', () => {
   });
 
   test('an upload into a slow table is taken in parts, so that others need not wait for all of it', async () => {
+    // Time is the subject: the work itself is slow, as with triggers of an application. Nobody waits for it to pass.
     await world.sql.query(`CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
       $$ BEGIN PERFORM pg_catalog.pg_sleep(0.5); RETURN NEW; END $$;
       CREATE TRIGGER slow BEFORE INSERT OR UPDATE ON note FOR EACH ROW EXECUTE FUNCTION slow()`);

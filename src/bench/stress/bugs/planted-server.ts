@@ -2,61 +2,37 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hasCode, TidelockError } from '../../../core/errors.ts';
 import { formatLsn } from '../../../core/lsn.ts';
+import type { SourceHandler } from '../../../core/source.ts';
 import type { Engine, Feed, FeedRequest } from '../../../engine/api.ts';
-import { openEngine } from '../../../engine/engine.ts';
-import { systemClock } from '../../../server/clock.ts';
-import { DEFAULT_LIMITS, NO_TOKENS } from '../../../server/config.ts';
-import { createLog } from '../../../server/log.ts';
-import { createServer } from '../../../server/server.ts';
+import type { LogStore } from '../../../log/port.ts';
 import { openSql } from '../../../sqlite/sql.ts';
 import type { BugName } from './catalog.ts';
 import { plantInFeed } from './feed-bugs.ts';
 import { plantInLog } from './log-bugs.ts';
+import {
+  type PlantedServerCourse,
+  type PlantedServerPlace,
+  servePlanted,
+} from './serve-planted.ts';
 import { plantInHandler } from './source-bugs.ts';
 import { standIn } from './stand-in.ts';
 
-export type PlantedServerSettings = {
-  readonly bug: BugName;
-  readonly postgres: string;
-  readonly port: number;
-  /** Folder of its log. */
-  readonly data: string;
-};
+export type PlantedServerSettings = PlantedServerPlace & { readonly bug: BugName };
 
-const HOST = '127.0.0.1';
-const HEARTBEAT_S = 5;
 /** Between the rows of a snapshot and its position, for others to commit. */
 const SNAPSHOT_PAUSE_MS = 400;
 
-/** Serves until `signal` aborts; `onReady` gets the address. Notices go to stderr, as those of the real one. */
-export async function runPlantedServer(
-  { bug, postgres, port, data }: PlantedServerSettings,
-  { signal, onReady }: { readonly signal: AbortSignal; readonly onReady: (url: string) => void },
+/** Serves until its signal aborts. */
+export function runPlantedServer(
+  { bug, ...place }: PlantedServerSettings,
+  course: PlantedServerCourse,
 ): Promise<void> {
-  const engine = await openEngine({
-    ...{ url: postgres, dir: data },
-    wrapLog: (log) => plantInLog(bug, log),
-    wrapHandler: (handler) => plantInHandler(bug, handler),
-    onNotice: (notice) => process.stderr.write(`${notice}\n`),
-  });
-  const server = createServer({
-    engine: plantInEngine(bug, engine),
-    clock: systemClock,
-    log: createLog('info', (line) => process.stderr.write(`${line}\n`)),
-    config: {
-      ...{ host: HOST, port, heartbeatS: HEARTBEAT_S },
-      ...{ tokens: NO_TOKENS, limits: DEFAULT_LIMITS },
-    },
-  });
-  try {
-    onReady((await server.listen()).url);
-    if (!signal.aborted) {
-      await new Promise((stop) => signal.addEventListener('abort', stop, { once: true }));
-    }
-  } finally {
-    await server.close();
-    await engine.close();
-  }
+  const parts = {
+    wrapLog: (log: LogStore) => plantInLog(bug, log),
+    wrapHandler: (handler: SourceHandler) => plantInHandler(bug, handler),
+    wrapEngine: (engine: Engine) => plantInEngine(bug, engine),
+  };
+  return servePlanted(place, parts, course);
 }
 
 function plantInEngine(bug: BugName, engine: Engine): Engine {
