@@ -8,12 +8,12 @@ import { hasCode, messageOf } from '../core/errors.ts';
 import type { TableDef } from '../core/table.ts';
 import { readFacts } from '../postgres/catalog.ts';
 import { sqlStateOf } from '../postgres/pg-errors.ts';
-import { loadPolicyParser } from '../postgres/policy-expression.ts';
 import { PgSession } from '../postgres/session.ts';
 import type { TableDeclaration } from '../postgres/table-fitness.ts';
 import { declareTwoway, ruleOf } from '../postgres/twoway-declaration.ts';
 import { enableTwoway } from '../postgres/twoway-enable.ts';
 import { readTwowayTables, type TwowayTable } from '../postgres/twoway-registry.ts';
+import { loadPgParser } from '../sql/pg-parser.ts';
 import type { TableState } from './api.ts';
 
 /** Writers wait behind us so long at most. What did not get its lock tries again at the next look. */
@@ -79,7 +79,7 @@ export class TwowaySource {
   async #look(session: PgSession): Promise<Found> {
     const registry = await this.#registry(session);
     const present = registry.filter(({ isPresent }) => isPresent);
-    if (present.some(({ ruleKind }) => ruleKind === 'policy')) await loadPolicyParser();
+    if (present.some(({ ruleKind }) => ruleKind === 'policy')) await loadPgParser();
     const facts = await readFacts(
       session,
       present.map(({ name }) => name),

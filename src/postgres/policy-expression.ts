@@ -1,6 +1,6 @@
 /** Reads the text of a policy's expression, as `pg_get_expr` prints it under `search_path = pg_catalog`. */
-import type { Node, A_Expr as Operation } from 'libpg-query';
 import type { Comparison, Condition } from '../core/selector-condition.ts';
+import { type Node, type A_Expr as Operation, parsePg } from '../sql/pg-parser.ts';
 import { type ClaimTest, type Policy, Uncompilable } from './policy.ts';
 import {
   type Columns,
@@ -11,28 +11,15 @@ import {
   wordsOf,
 } from './policy-operand.ts';
 
-type Parse = (sql: string) => { readonly stmts?: readonly { readonly stmt?: Node }[] };
-
-let parse: Parse | null = null;
-
-/** Loads Postgres' parser, once. Only where there are policies to read: it takes 20 MB of memory. */
-export async function loadPolicyParser(): Promise<void> {
-  if (parse !== null) return;
-  const parser = await import('libpg-query');
-  await parser.loadModule();
-  parse = parser.parseSync;
-}
-
-/** Throws `Uncompilable`. `loadPolicyParser` has been awaited before. */
+/** Throws `Uncompilable`. `loadPgParser` has been awaited before. */
 export function parsePolicy(text: string, columns: Columns): Policy {
   return readPolicy(parseNode(text), columns);
 }
 
 function parseNode(text: string): Node {
-  if (parse === null) throw new Uncompilable('the parser is not loaded');
   let statement: Node | undefined;
   try {
-    statement = parse(`SELECT ${text}`).stmts?.[0]?.stmt;
+    statement = parsePg(`SELECT ${text}`).stmts?.[0]?.stmt;
   } catch {
     throw new Uncompilable('its text cannot be parsed');
   }

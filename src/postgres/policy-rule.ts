@@ -28,7 +28,7 @@ export type PoliciesToCompile = {
 
 /**
  * As Postgres has it: a reader sees a row when one permissive policy grants it and every restrictive one does; without
- * a permissive policy nobody sees anything. `loadPolicyParser` has been awaited before.
+ * a permissive policy nobody sees anything. `loadPgParser` has been awaited before.
  */
 export function compilePolicies(request: PoliciesToCompile): CompiledPolicies {
   const { policies, role } = request;

@@ -1,8 +1,8 @@
 /** The selector rule of a table with row-level security, for `twoway enable`. */
 import { TidelockError } from '../core/errors.ts';
 import { EVERYONE } from '../core/selector.ts';
+import { loadPgParser } from '../sql/pg-parser.ts';
 import { readFacts } from './catalog.ts';
-import { loadPolicyParser } from './policy-expression.ts';
 import type { PgSession } from './session.ts';
 import { policyRule } from './twoway-declaration.ts';
 
@@ -11,7 +11,7 @@ export async function compileTable(
   session: PgSession,
   table: { readonly name: string; readonly role: string },
 ): Promise<{ readonly rule: string; readonly ruleKind: 'policy' }> {
-  await loadPolicyParser();
+  await loadPgParser();
   const [facts] = await readFacts(session, [table.name]);
   const rule = facts === undefined ? null : policyRule(facts, table);
   if (rule !== null && !('reason' in rule)) {

@@ -2,9 +2,9 @@
 import { mayBeEveryone, parseSelectorRule, type SelectorRule } from '../core/selector.ts';
 import { quoteName, quoteText } from '../core/table.ts';
 import { kindOfType, type ValueKind } from '../core/value.ts';
+import { loadPgParser } from '../sql/pg-parser.ts';
 import { ruleSql } from './copy-plan.ts';
 import { OWN_SCHEMA, quoteTable } from './names.ts';
-import { loadPolicyParser } from './policy-expression.ts';
 import type { PgRow, PgSession } from './session.ts';
 import { parseTableFacts, type TableFacts, tableFactsSql } from './table-facts.ts';
 import type { Refusal as Unfit } from './table-fitness.ts';
@@ -100,7 +100,7 @@ export async function readUploadTables(
 ): Promise<ReadonlyMap<string, UploadTable>> {
   const rows = await session.query(TABLES_SQL, [textArray(names)]);
   const byName = await readPresentFacts(session, rows.map(nameOf));
-  if (rows.some(hasPolicies)) await loadPolicyParser();
+  if (rows.some(hasPolicies)) await loadPgParser();
   return new Map(rows.map((row) => [nameOf(row), tableOf(row, byName.get(nameOf(row)))]));
 }
 

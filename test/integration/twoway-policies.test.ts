@@ -5,9 +5,9 @@ import { classesOf, selectorsOfClaims } from '../../src/core/selector-class.ts';
 import { describeTables, readFacts } from '../../src/postgres/catalog.ts';
 import { copyRows } from '../../src/postgres/copy.ts';
 import { sqlStateOf } from '../../src/postgres/pg-errors.ts';
-import { loadPolicyParser } from '../../src/postgres/policy-expression.ts';
 import { policyRule } from '../../src/postgres/twoway-declaration.ts';
 import { grantSql, roleSql, twowaySchemaSql } from '../../src/postgres/twoway-schema-sql.ts';
+import { loadPgParser } from '../../src/sql/pg-parser.ts';
 import {
   type HeldRow,
   heldRow,
@@ -25,7 +25,7 @@ let db: TestDatabase;
 
 beforeAll(async () => {
   db = await TestDatabase.create(inject('postgresUrl'));
-  await loadPolicyParser();
+  await loadPgParser();
   const setUp = [POLICY_TABLE_SQL, ...twowaySchemaSql(), ...roleSql(ROLE), grantSql(NAME, ROLE)];
   await db.sql.query(setUp.join(';\n'));
 });

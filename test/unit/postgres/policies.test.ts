@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { PolicyColumn } from '../../../src/postgres/policy.ts';
-import { loadPolicyParser } from '../../../src/postgres/policy-expression.ts';
 import { compilePolicies, type PolicyFacts } from '../../../src/postgres/policy-rule.ts';
+import { loadPgParser } from '../../../src/sql/pg-parser.ts';
 
 const OIDS: Readonly<Record<string, number>> = {
   ...{ text: 25, varchar: 1043, uuid: 2950, int: 23, bigint: 20, bool: 16, 'char(3)': 1042 },
@@ -30,7 +30,7 @@ function compile(...policies: readonly PolicyFacts[]): string {
   return compiled.rule.kind === 'everyone' ? '*' : compiled.rule.text;
 }
 
-beforeAll(loadPolicyParser);
+beforeAll(loadPgParser);
 
 describe('what compiles', () => {
   test.each([
