@@ -7,7 +7,7 @@ import { type SessionFlags, withSession } from './twoway-session.ts';
 export function register(twoway: Command): void {
   const command = twoway
     .command('status')
-    .description('show the two-way tables; fails when one has to be enabled again');
+    .description('show the two-way tables; fails when one is held or has to be enabled again');
   addSettingFlags(command, ['postgres']).option('--json', 'print one JSON object').action(run);
 }
 
@@ -18,13 +18,15 @@ async function run(flags: SessionFlags & { readonly json?: boolean }): Promise<v
   if (tables.some(({ state }) => state !== 'ok')) process.exitCode = 1;
 }
 
-const REMEDIES: Readonly<Record<TwowayStatus['state'], (table: string) => string>> = {
-  ok: () => '',
-  stale: (table) => `\n  what to do: tidelock twoway enable ${table}`,
-  dropped: (table) => `\n  what to do: tidelock twoway disable ${table}`,
-};
+function remedyOf({ state, table, held }: TwowayStatus): string {
+  if (state === 'held') {
+    return `\n  nobody reads it, and writes of replicas wait: ${held?.reason}\n  what to do: ${held?.remedy}`;
+  }
+  if (state === 'stale') return `\n  what to do: tidelock twoway enable ${table}`;
+  return state === 'dropped' ? `\n  what to do: tidelock twoway disable ${table}` : '';
+}
 
 function describe(status: TwowayStatus): string {
   const { table, state, rule, ruleKind, role, versions, tombstones } = status;
-  return `${table}  ${state}  ${ruleKind} ${rule}; written as ${role}; ${versions} versions, of which ${tombstones} tombstones${REMEDIES[state](table)}`;
+  return `${table}  ${state}  ${ruleKind} ${rule}; written as ${role}; ${versions} versions, of which ${tombstones} tombstones${remedyOf(status)}`;
 }

@@ -49,6 +49,8 @@ export const ERROR_CODES = {
   SLOT_BUSY: 503,
   /** A table cannot be replicated as declared (no primary key, replica identity too narrow, no such column). */
   TABLE_UNFIT: 500,
+  /** The policies of a two-way table give no rule who sees its rows: writes to it are kept and tried again. */
+  TABLE_HELD: 503,
   /** A table or view lacks a field that a Lockstep stream needs. */
   RELATION_UNFIT: 400,
   /** The change log cannot be written (disk full, I/O error): nothing is acknowledged until it can. */

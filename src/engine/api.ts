@@ -82,8 +82,11 @@ export type DigestAnswer = {
 export type SourceState = 'starting' | 'streaming' | 'down' | 'slot_busy' | 'unfit' | 'resyncing';
 export type TableState = {
   readonly name: string;
-  /** `unreadable`: it is followed, but cannot be copied or checked. */
-  readonly state: 'live' | 'unfit' | 'unreadable';
+  /**
+   * `unreadable`: it is followed, but cannot be copied or checked. `held`: two-way, and its rule cannot be told; nobody
+   * reads it, and writes of replicas wait.
+   */
+  readonly state: 'live' | 'held' | 'unfit' | 'unreadable';
   readonly reason?: string;
   readonly selector?: string;
 };

@@ -3,7 +3,7 @@ import { describeTables } from '../postgres/catalog.ts';
 import { type Withheld, withheldTables } from '../postgres/publication-rights.ts';
 import type { PgSession } from '../postgres/session.ts';
 import type { TableDeclaration, TableDescription } from '../postgres/table-fitness.ts';
-import { toUnfit } from './source-words.ts';
+import { heldTable, toHeld, toUnfit } from './source-words.ts';
 
 export type DescribedTablesOptions = {
   readonly publication: string;
@@ -58,10 +58,13 @@ export class DescribedTables {
     return new Map(withheld.map((one) => [one.name, one]));
   }
 
-  /** Tables that are declared and not replicated: said once, and again when it changes. */
+  /** Tables that are declared and not replicated, or held: said once, and again when it changes. */
   #tell(described: readonly TableDescription[]): void {
     const unfit = described.flatMap(toUnfit);
-    const told = unfit.map(({ name, reason }) => `table ${name} is not replicated: ${reason}`);
+    const told = [
+      ...unfit.map(({ name, reason }) => `table ${name} is not replicated: ${reason}`),
+      ...described.flatMap(toHeld).map(([name, reason]) => heldTable(name, reason)),
+    ];
     if (told.join() === this.#told) return;
     this.#told = told.join();
     for (const line of told) this.#options.onNotice(line);

@@ -15,7 +15,7 @@ import type { TableDef } from '../core/table.ts';
 import { compareTables } from '../postgres/schema-change.ts';
 import type { TableDescription } from '../postgres/table-fitness.ts';
 import type { TableState } from './api.ts';
-import { givenFull } from './source-words.ts';
+import { givenFull, heldTable, toHeld } from './source-words.ts';
 import { TablePlan } from './table-plan.ts';
 
 /** A table that a message of the stream concerns: created, altered, dropped or newly declared. */
@@ -47,6 +47,8 @@ export type ReplicatedTablesOptions = {
   /** As of the log's upper. */
   readonly known: readonly TableDef[];
   readonly unfit: readonly TableState[];
+  /** Of those that are known: why nobody reads them for now. */
+  readonly held: ReadonlyMap<string, string>;
   /** Event triggers put every change of schema into the stream: a layout that fits needs no question. */
   readonly hasTriggers: boolean;
   /** Old rows are written with updates and deletes, where the stream has them whole. */
@@ -70,6 +72,7 @@ export class ReplicatedTables {
   readonly #options: ReplicatedTablesOptions;
   readonly #known = new Map<string, TableDef>();
   readonly #unfit = new Map<string, TableState>();
+  readonly #held: Map<string, string>;
   readonly #plans = new Map<Relation, TablePlan | null>();
   /** Layouts already compared with the catalog, by relation oid. */
   readonly #layouts = new Map<number, string>();
@@ -81,6 +84,7 @@ export class ReplicatedTables {
     this.#options = options;
     for (const table of options.known) this.#known.set(table.name, table);
     for (const table of options.unfit) this.#unfit.set(table.name, table);
+    this.#held = new Map(options.held);
   }
 
   get tables(): readonly TableDef[] {
@@ -88,14 +92,12 @@ export class ReplicatedTables {
   }
 
   get states(): readonly TableState[] {
-    const live = this.tables.map(
-      (table): TableState => ({
-        name: table.name,
-        state: 'live',
-        selector: table.selector.kind === 'everyone' ? '*' : table.selector.text,
-      }),
-    );
-    return [...live, ...this.#unfit.values()];
+    const known = this.tables.map(({ name, selector }): TableState => {
+      const reason = this.#held.get(name);
+      if (reason !== undefined) return { name, state: 'held', reason };
+      return { name, state: 'live', selector: selector.kind === 'everyone' ? '*' : selector.text };
+    });
+    return [...known, ...this.#unfit.values()];
   }
 
   /** How rows of this relation are written; null when they are not for anybody. */
@@ -174,6 +176,7 @@ export class ReplicatedTables {
   async #refresh(event: TableEvent, { write, txid }: Place): Promise<void> {
     const described = event.description ?? (await this.#options.catalog.describe(event.name, txid));
     const before = this.#known.get(event.name);
+    this.#hold(described);
     if (described.kind !== 'table') {
       this.#remove(described, before, write);
       return;
@@ -189,6 +192,15 @@ export class ReplicatedTables {
     if (change.kind === 'same') return;
     this.#define(change.kind === 'additive' ? change.table : withoutFills(table), write);
     if (change.kind === 'resync') this.requireResync(event.name, change.reason, write);
+  }
+
+  #hold(described: TableDescription): void {
+    const before = this.#held.get(described.name);
+    this.#held.delete(described.name);
+    for (const [name, reason] of toHeld(described)) {
+      this.#held.set(name, reason);
+      if (reason !== before) this.#options.onNotice?.(heldTable(name, reason));
+    }
   }
 
   #define(table: TableDef, write: WriteLine): void {

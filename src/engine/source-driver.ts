@@ -26,7 +26,7 @@ import { Ingest, type IngestLimits } from './ingest.ts';
 import { ReplicatedTables } from './replicated-tables.ts';
 import { SourceCatalog } from './source-catalog.ts';
 import { SourceWatch } from './source-watch.ts';
-import { toUnfit, toUnfitSource, waitingFor, withoutTriggers } from './source-words.ts';
+import { toHeld, toUnfit, toUnfitSource, waitingFor, withoutTriggers } from './source-words.ts';
 import { TwowaySource } from './twoway-source.ts';
 
 /** The stream brings a transaction a little earlier than Postgres makes it visible. */
@@ -330,6 +330,7 @@ export class SourceDriver implements SourcePort {
       catalog,
       known: store.tables,
       unfit: described.flatMap(toUnfit),
+      held: new Map(described.flatMap(toHeld)),
       ...{ hasTriggers, keepsOldRows, onNotice },
     });
     const ingest = new Ingest({

@@ -10,6 +10,16 @@ export function toUnfitSource(error: unknown): TidelockError {
   return new TidelockError({ code: 'SOURCE_UNFIT', message: messageOf(error), cause: error });
 }
 
+/** A table that nobody reads for now, with the reason; nothing for any other. */
+export function toHeld(one: TableDescription): readonly (readonly [string, string])[] {
+  if (one.kind !== 'table' || one.held === undefined) return [];
+  return [[one.name, `${one.held.reason}; ${one.held.remedy}`]];
+}
+
+export function heldTable(name: string, reason: string): string {
+  return `table ${name} is held: nobody reads it and writes of replicas wait, because ${reason}`;
+}
+
 /** The state of a table that cannot be replicated as declared; nothing for one that can. */
 export function toUnfit(one: TableDescription): readonly TableState[] {
   if (one.kind === 'table') return [];

@@ -107,7 +107,10 @@ export class TwowaySource {
   /** Tables that readers have under another rule than the catalog's; '' when there are none. */
   #differences({ rules }: Found, states: readonly TableState[]): string {
     const live = new Map(
-      states.flatMap((one) => (one.state === 'live' ? [[one.name, one.selector] as const] : [])),
+      states.flatMap((one) => {
+        const isRead = one.state === 'live' || one.state === 'held';
+        return isRead ? [[one.name, one.state === 'held' ? null : one.selector] as const] : [];
+      }),
     );
     const other = [...rules].filter(([name, rule]) => {
       return rule !== (live.has(name) ? live.get(name) : this.#rules.get(name));

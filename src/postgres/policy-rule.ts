@@ -56,4 +56,9 @@ export function compilePolicies(request: PoliciesToCompile): CompiledPolicies {
   }
 }
 
+/** The rule of a table that nobody reads. */
+export function nobodyRule(): SelectorRule {
+  return audienceRule(NEVER);
+}
+
 const NEVER: Policy = { kind: 'row', condition: { kind: 'constant', value: false } };

@@ -46,6 +46,8 @@ export type TableDescription =
       readonly oid: number;
       readonly table: TableDef;
       readonly fills: Readonly<Record<string, ColumnFill>>;
+      /** Why nobody reads its rows for now, and writes of replicas wait: its rule cannot be told. */
+      readonly held?: Refusal | undefined;
     }
   | {
       readonly kind: 'unfit';

@@ -6,7 +6,7 @@
 import { parseSelectorRule, type SelectorRule } from '../core/selector.ts';
 import type { TableDef } from '../core/table.ts';
 import { fullName } from './catalog.ts';
-import { compilePolicies } from './policy-rule.ts';
+import { compilePolicies, nobodyRule } from './policy-rule.ts';
 import type { TableFacts } from './table-facts.ts';
 import {
   judgeByRule,
@@ -35,6 +35,7 @@ class TwowayPair {
   /** Counts where the policies could not be read: a change of them comes with the stream. */
   #known: SelectorRule | Refusal | undefined;
   #isFit = false;
+  #held: Refusal | undefined;
   #companionFacts: { readonly facts: TableFacts; readonly version: number } | null = null;
 
   constructor(
@@ -64,12 +65,20 @@ class TwowayPair {
       companion: { name: this.versions, describe: () => this.#describeCompanion() },
       ruleFor: (facts) => {
         if (facts.rowSecurity === undefined && this.#known !== undefined) return this.#known;
-        this.#rule = unlessConfigured(ruleOf(facts, this.#entry), this.#configured, this.name);
+        this.#rule = this.#ruleNow(facts);
         this.#known = this.#rule;
         return this.#rule;
       },
       complete: (description, facts) => this.#complete(description, facts),
     };
+  }
+
+  /** A table without a rule stays: replicas keep it, without rows of others, and what they have written to it. */
+  #ruleNow(facts: TableFacts): SelectorRule | Refusal {
+    const found = ruleOf(facts, this.#entry);
+    this.#held = 'reason' in found ? found : undefined;
+    if ('reason' in found) return nobodyRule();
+    return unlessConfigured(found, this.#configured, this.name);
   }
 
   #companion(): TwowaySide {
@@ -96,7 +105,8 @@ class TwowayPair {
       versions: this.versions,
       columns: this.#columns(description.table.key, facts),
     };
-    return { ...description, table: { ...description.table, twoway } };
+    const table = { ...description.table, twoway };
+    return { ...description, table, ...(this.#held === undefined ? {} : { held: this.#held }) };
   }
 
   /** As `tidelock.twoway_refresh` has them: renamed ones keep their place, new ones come behind. */
@@ -129,17 +139,20 @@ export function declareTwoway(
   ];
 }
 
+/** What the registry says of a table's rule. */
+export type RuleEntry = Pick<TwowayTable, 'name' | 'role' | 'rule' | 'ruleKind'>;
+
 /** The rule of a two-way table as its facts have it, or why nobody reads it. */
-export function ruleOf(facts: TableFacts, entry: TwowayTable): SelectorRule | Refusal {
+export function ruleOf(facts: TableFacts, entry: RuleEntry): SelectorRule | Refusal {
   return entry.ruleKind === 'policy' ? policyRule(facts, entry) : selectorRule(facts, entry);
 }
 
 function unlessConfigured(
-  rule: SelectorRule | Refusal,
+  rule: SelectorRule,
   configured: SelectorRule | undefined,
   name: string,
 ): SelectorRule | Refusal {
-  if ('reason' in rule || configured === undefined) return rule;
+  if (configured === undefined) return rule;
   if (JSON.stringify(configured) === JSON.stringify(rule)) return rule;
   return {
     reason: 'it is two-way with a rule of its own, and the configuration gives it another selector',
@@ -147,7 +160,7 @@ function unlessConfigured(
   };
 }
 
-function selectorRule({ rowSecurity }: TableFacts, entry: TwowayTable): SelectorRule | Refusal {
+function selectorRule({ rowSecurity }: TableFacts, entry: RuleEntry): SelectorRule | Refusal {
   if (rowSecurity === null) return parseSelectorRule(entry.rule);
   return {
     reason: 'row-level security was switched on after it was made two-way with a selector',
@@ -177,6 +190,6 @@ export function policyRule(
   if (compiled.kind === 'rule') return compiled.rule;
   return {
     reason: `its policies cannot be compiled: ${compiled.reason}`,
-    remedy: 'nobody reads it until they can; docs/security.md says what compiles',
+    remedy: 'change the policy with ALTER POLICY, or drop it; docs/security.md says what compiles',
   };
 }

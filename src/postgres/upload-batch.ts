@@ -2,6 +2,7 @@
  * Brings the transactions of one upload into Postgres, inside a transaction of the caller: in order, in runs as
  * large as may be, and where Postgres refuses a run, in halves, until exactly the offending transactions are left out.
  */
+import { TidelockError } from '../core/errors.ts';
 import { classesOf, selectorsOfClaims } from '../core/selector-class.ts';
 import type { Rejection, UploadTransaction } from '../core/upload.ts';
 import { cutRuns, type LocalTransaction, Refusal, readTransaction } from './upload-changes.ts';
@@ -30,11 +31,12 @@ export async function applyBatch(
   transactions: readonly UploadTransaction[],
 ): Promise<BatchOutcome> {
   const tables = await tablesOf(context, transactions);
+  const free = requireFree(transactions, tables);
   const writer = asHolder(context.writer, tables);
   const rejections: Rejection[] = [];
   const readable: LocalTransaction[] = [];
   let upTo = 0;
-  for (const transaction of transactions) {
+  for (const transaction of free) {
     if (rejections.length >= REJECTIONS_MAX) break;
     const read = tryRead(transaction, tables);
     if (read instanceof Refusal) rejections.push(read.rejection(transaction.number));
@@ -45,6 +47,29 @@ export async function applyBatch(
   if (left !== undefined) upTo = left.number - 1;
   const known = rejections.filter(({ number }) => number <= upTo);
   return { upTo, rejections: known.sort((a, b) => a.number - b.number) };
+}
+
+/**
+ * The transactions before the first that writes to a table whose rule cannot be told: it and everything behind it
+ * wait for an operator, as one file's transactions land in their order. Throws `TABLE_HELD` when it is the first.
+ */
+function requireFree(
+  transactions: readonly UploadTransaction[],
+  tables: ReadonlyMap<string, UploadTable>,
+): readonly UploadTransaction[] {
+  const heldBy = ({ changes }: UploadTransaction): UploadTable | undefined =>
+    changes.map(([, name]) => tables.get(name)).find((table) => table?.held);
+  const end = transactions.findIndex((transaction) => heldBy(transaction) !== undefined);
+  const [first] = transactions;
+  const table = end === 0 && first !== undefined ? heldBy(first) : undefined;
+  if (table?.held) {
+    throw new TidelockError({
+      code: 'TABLE_HELD',
+      message: `writes to ${table.name} wait: ${table.held.reason}`,
+      hint: `they are kept and sent again; the operator: ${table.held.remedy}`,
+    });
+  }
+  return end < 0 ? transactions : transactions.slice(0, end);
 }
 
 function tablesOf(

@@ -86,9 +86,7 @@ function readChange(
   const place = { table: name, key: sentKey };
   const table = tables.get(name);
   if (table === undefined) throw new Refusal('NOT_TWOWAY', `${name} is not two-way`, place);
-  if (table.unfit !== null) {
-    throw new Refusal('NOT_TWOWAY', `${name} cannot be written to: ${table.unfit}`, place);
-  }
+  if (table.isGone) throw new Refusal('NOT_TWOWAY', `${name} was renamed or dropped`, place);
   try {
     const key = readKey(table, sentKey);
     return {

@@ -1,5 +1,5 @@
 /** What an upload needs to know of the tables that it names: asked in its own transaction, so it is true there. */
-import { mayBeEveryone, parseSelectorRule, type SelectorRule } from '../core/selector.ts';
+import { mayBeEveryone, type SelectorRule } from '../core/selector.ts';
 import { quoteName, quoteText } from '../core/table.ts';
 import { kindOfType, type ValueKind } from '../core/value.ts';
 import { loadPgParser } from '../sql/pg-parser.ts';
@@ -7,8 +7,8 @@ import { ruleSql } from './copy-plan.ts';
 import { OWN_SCHEMA, quoteTable } from './names.ts';
 import type { PgRow, PgSession } from './session.ts';
 import { parseTableFacts, type TableFacts, tableFactsSql } from './table-facts.ts';
-import type { Refusal as Unfit } from './table-fitness.ts';
-import { policyRule } from './twoway-declaration.ts';
+import type { Refusal } from './table-fitness.ts';
+import { ruleOf } from './twoway-declaration.ts';
 
 export type UploadColumn = {
   readonly name: string;
@@ -40,8 +40,10 @@ export type UploadTable = {
   readonly columns: readonly (UploadColumn | null)[];
   /** Columns outside the key that the companion has too. */
   readonly audience: readonly string[];
-  /** Why nobody may write to it as it is now; null: they may. */
-  readonly unfit: string | null;
+  /** It was renamed or dropped: nobody can write to it under this name. */
+  readonly isGone: boolean;
+  /** Why nothing is written to it for now; null: it is. */
+  readonly held: Refusal | null;
   readonly rule: SelectorRule;
   /** The row's selector over unqualified columns; null: everybody sees every row. */
   readonly selectorSql: string | null;
@@ -125,12 +127,11 @@ function hasPolicies(row: PgRow): boolean {
 }
 
 /** The rule as of now: policies may have changed since the table was made two-way, and only so all are asked alike. */
-function ruleOf(row: PgRow, facts: TableFacts | undefined): SelectorRule | Unfit {
-  const remedy = `run: tidelock twoway enable ${nameOf(row)}`;
-  if (facts === undefined) return { reason: 'it was renamed or dropped', remedy };
-  if (hasPolicies(row)) return policyRule(facts, { name: nameOf(row), role: row.role ?? '' });
-  if (facts.rowSecurity === null) return parseSelectorRule(row.rule ?? '');
-  return { reason: 'it has row-level security now', remedy };
+function ruleNow(row: PgRow, facts: TableFacts | undefined): SelectorRule | Refusal {
+  if (facts === undefined) return { kind: 'everyone' };
+  const [name, role] = [nameOf(row), row.role ?? ''];
+  const ruleKind = hasPolicies(row) ? 'policy' : 'selector';
+  return ruleOf(facts, { name, role, ruleKind, rule: row.rule ?? '' });
 }
 
 function tableOf(row: PgRow, present: TableFacts | undefined): UploadTable {
@@ -138,12 +139,13 @@ function tableOf(row: PgRow, present: TableFacts | undefined): UploadTable {
     (JSON.parse(row.columns ?? '[]') as PgRow[]).map((column) => [column.name ?? '', column]),
   );
   const columnOf = (name: string): PgRow => facts.get(name) ?? { name };
-  const found = ruleOf(row, present);
+  const found = ruleNow(row, present);
   const rule: SelectorRule = 'reason' in found ? { kind: 'everyone' } : found;
   return {
     name: nameOf(row),
     sql: quoteTable(nameOf(row)),
-    unfit: 'reason' in found ? found.reason : null,
+    isGone: present === undefined,
+    held: 'reason' in found ? found : null,
     rule,
     versionsSql: row.versions_table ?? '',
     key: names(row.keys).map((name) => describe(columnOf(name))),

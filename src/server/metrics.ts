@@ -76,6 +76,11 @@ const GAUGES: readonly Reading[] = [
     of: ({ tables }) => tables.filter(({ state }) => state === 'unfit').length,
   },
   {
+    name: 'tidelock_tables_held',
+    help: 'Two-way tables that nobody reads, and to which writes wait; /v1/status says why',
+    of: ({ tables }) => tables.filter(({ state }) => state === 'held').length,
+  },
+  {
     name: 'tidelock_leases',
     help: 'Replicas for which the log is kept',
     of: ({ leases }) => leases.length,

@@ -1,9 +1,11 @@
 /** Two-way replicas: write in one place, read in all others; offline, refused, merged. Real Postgres, HTTP, files. */
 import { copyFileSync } from 'node:fs';
 import { expect, onTestFinished, test } from 'vitest';
+import { hasCode } from '../../src/core/errors.ts';
 import type { ReplicaEvent } from '../../src/index.ts';
 import { PgSession } from '../../src/postgres/session.ts';
 import { disableTwoway, enableTwoway } from '../../src/postgres/twoway-enable.ts';
+import { readTwowayStatus } from '../../src/postgres/twoway-status.ts';
 import { until } from '../support/stack.ts';
 import { readFile, TwowayBed, writeFile } from '../support/twoway-bed.ts';
 
@@ -174,4 +176,51 @@ test('P21: a table is enabled, gets a column and is disabled while a replica wri
   await a.transaction((db) => db.exec(`UPDATE note SET more = 'too late'`));
   expect(await a.send()).toEqual({ sent: 0, rejected: 1 });
   expect(a.rejected()).toMatchObject([{ code: 'NOT_TWOWAY', key: ['x'] }]);
+});
+
+test('policies that give no rule hold what is written, before and meanwhile; nothing of it is refused or lost', async () => {
+  const bed = await TwowayBed.open({
+    schema: `CREATE TABLE note (id text PRIMARY KEY, title text, body text, n bigint);
+      ALTER TABLE note ENABLE ROW LEVEL SECURITY; CREATE POLICY anybody ON note USING (true);
+      INSERT INTO note VALUES ('old', 'old', NULL, 1), ('other', 'other', NULL, 1)`,
+    enabled: { 'public.note': undefined },
+  });
+  const a = await bed.replica('a', { retryMsMax: 100 });
+  await a.check();
+  await bed.stack.stop();
+  await a.transaction((db) =>
+    db.exec(`INSERT INTO note VALUES ('new', 'new', 'x', 2); UPDATE note SET title = 'changed' WHERE id = 'old';
+      DELETE FROM note WHERE id = 'other'`),
+  );
+  await bed.stack.sql.query(`ALTER POLICY anybody ON note USING (title LIKE '%')`);
+  await bed.stack.start();
+  const stateOf = () => bed.stack.engine.status().tables.find(({ name }) => name === 'public.note');
+  await until('the table is held', () => stateOf()?.state === 'held');
+  expect(stateOf()?.reason).toMatch(/policy anybody: .*; change the policy with ALTER POLICY/);
+  const status = async () => readTwowayStatus(session);
+  const session = await PgSession.connect({ url: bed.stack.url });
+  onTestFinished(() => session.end());
+  expect((await status()).find(({ table }) => table === 'public.note')).toMatchObject({
+    state: 'held',
+    held: { reason: expect.stringContaining('policy anybody'), remedy: expect.any(String) },
+  });
+  await until('the replica is told', () =>
+    a.sync().then(
+      () => false,
+      (error: unknown) => hasCode(error, 'TABLE_HELD'),
+    ),
+  );
+  await until('the others’ rows are gone', () => bed.notes('a').every(({ id }) => id !== 'other'));
+  await a.transaction((db) => db.exec(`INSERT INTO note VALUES ('later', 'later', NULL, 3)`));
+  expect(bed.notes('a').map(({ id }) => id)).toEqual(expect.arrayContaining(['later', 'new']));
+  expect([a.pending > 0, a.rejected()]).toEqual([true, []]);
+  await bed.stack.sql.query('ALTER POLICY anybody ON note USING (true)');
+  await until('the table is read again', () => stateOf()?.state === 'live');
+  await a.waitForWrites();
+  expect((await bed.converge('a')).map(({ id, title }) => `${id} ${title}`)).toEqual([
+    'later later',
+    'new new',
+    'old changed',
+  ]);
+  expect(a.rejected()).toEqual([]);
 });

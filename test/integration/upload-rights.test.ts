@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Upload } from '../../src/core/upload.ts';
 import { deadRow, type RowState } from '../../src/merge/row-state.ts';
 import { type Change, changed, codes, inserted, UploadWorld } from '../support/upload-world.ts';
 
@@ -152,19 +153,28 @@ describe('policies that change', () => {
     ]);
   });
 
-  test('and rules that no longer hold refuse every write, with the reason', async () => {
+  test('hold writes while they give no rule: the reason is told, what came before lands, and nothing is refused', async () => {
+    const refused = async (upload: Upload, reason: string): Promise<void> => {
+      const error = await site.apply(upload).catch((caught: unknown) => caught);
+      expect(error).toMatchObject({ code: 'TABLE_HELD', message: expect.stringContaining(reason) });
+    };
+    const site = world.site();
+    const upload = site.upload(
+      [['note', 'before', inserted(NOTE)]],
+      [['doc', 'odd', base('ann', 'x')]],
+      [['note', 'behind', inserted(NOTE)]],
+      [['place', 'odd', inserted({ country: 'FR', name: 'x' })]],
+    );
     await world.sql.query("CREATE POLICY odd ON doc FOR SELECT USING (title LIKE 'x')");
     await world.sql.query('ALTER TABLE place ENABLE ROW LEVEL SECURITY');
-    const sent = await world
-      .site()
-      .send(
-        [['doc', 'odd', base('ann', 'x')]],
-        [['place', 'odd', inserted({ country: 'FR', name: 'x' })]],
-        [['note', 'odd', inserted(NOTE)]],
-      );
-    expect(codes(sent.rejected)).toEqual(['1 NOT_TWOWAY', '2 NOT_TWOWAY']);
-    expect(sent.rejected[0]?.message).toContain('cannot be compiled');
-    expect(sent.rejected[1]?.message).toContain('row-level security');
+    expect(await site.apply(upload)).toMatchObject({ accepted: 1, rejected: [] });
+    await refused(upload, 'policy odd: the operator ~~');
+    await world.sql.query('DROP POLICY odd ON doc');
+    expect(await site.apply(upload)).toMatchObject({ accepted: 3, rejected: [] });
+    await refused(upload, 'row-level security was switched on');
+    await world.sql.query('ALTER TABLE place DISABLE ROW LEVEL SECURITY');
+    expect(await site.apply(upload)).toMatchObject({ accepted: 4 });
+    expect(await world.rows("SELECT id FROM doc WHERE id = 'odd'")).toHaveLength(1);
   });
 });
 

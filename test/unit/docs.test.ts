@@ -144,7 +144,7 @@ const SOURCE: Record<SourceState, true> = {
   ...{ starting: true, streaming: true, down: true, slot_busy: true, unfit: true, resyncing: true },
 };
 const LOG: Record<EngineStatus['log']['state'], true> = { ok: true, failed: true };
-const TABLE: Record<TableState['state'], true> = { live: true, unfit: true, unreadable: true };
+const TABLE: Record<TableState['state'], true> = { live: true, held: true, unfit: true, unreadable: true };
 const FILE: Record<ReplicaState, true> = { copying: true, live: true, resyncing: true };
 const FOLLOWER: Record<FollowerState['kind'], true> = {
   ...{ bootstrapping: true, connecting: true, live: true, resyncing: true },

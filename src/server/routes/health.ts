@@ -47,10 +47,14 @@ export function readyRoute(context: ServerContext): RouteOptions {
     handler: async () => {
       const why = unreadyReason(context);
       if (why !== null) throw new TidelockError({ code: 'NOT_READY', message: why });
-      const unfit = context.engine.status().tables.filter(({ state }) => state === 'unfit').length;
+      const { tables } = context.engine.status();
+      const count = (wanted: string): number =>
+        tables.filter(({ state }) => state === wanted).length;
+      const [unfit, held] = [count('unfit'), count('held')];
       const ready = { status: 'ready', ...(await strictLag(context)) };
-      if (unfit === 0) return ready;
-      const detail = `tables that are not replicated: ${unfit}; /v1/status has the reasons`;
+      if (unfit + held === 0) return ready;
+      const what = `tables that are not replicated: ${unfit}${held > 0 ? `, held: ${held}` : ''}`;
+      const detail = `${what}; /v1/status has the reasons`;
       return { ...ready, detail };
     },
   };

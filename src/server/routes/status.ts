@@ -44,7 +44,7 @@ const STATUS: Schema = object(
       items: object(
         {
           name: TEXT,
-          state: { enum: ['live', 'unfit', 'unreadable'] },
+          state: { enum: ['live', 'held', 'unfit', 'unreadable'] },
           reason: TEXT,
           selector: TEXT,
         },

@@ -62,6 +62,7 @@ async function newBench(
   const tables = new ReplicatedTables({
     known: [cities],
     unfit: [],
+    held: new Map(),
     hasTriggers: false,
     keepsOldRows,
     catalog: {
