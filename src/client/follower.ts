@@ -90,7 +90,7 @@ export class Follower {
       clock: options.clock,
       delayMs: options.leaseReportMs,
       position: () => this.position,
-      report: (position) => this.#reportLease(position),
+      report: (position, signal) => this.#reportLease(position, signal),
     });
     this.#nudge = new Nudge({
       api: options.api,
@@ -338,11 +338,10 @@ export class Follower {
     this.#ready.resolve();
   }
 
-  async #reportLease(position: Ts): Promise<void> {
+  async #reportLease(position: Ts, signal: AbortSignal): Promise<void> {
     const { identity } = this;
     if (identity === null) return;
     this.#crashPoint('lease: before report');
-    const signal = AbortSignal.timeout(HEARTBEAT_S * 1000);
     try {
       await this.#options.api.lease(identity.replica, position, signal);
     } catch (error) {

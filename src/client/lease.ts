@@ -6,14 +6,18 @@ import type { Ts } from '../core/lsn.ts';
 import type { Clock } from './transport.ts';
 
 export const LEASE_REPORT_MS = 10_000;
+/** How long a report may take. */
+const REPORT_MS_MAX = 5000;
 
 export class LeaseReporter {
   readonly #clock: Clock;
   readonly #delayMs: number;
-  readonly #report: (position: Ts) => Promise<void>;
+  readonly #report: (position: Ts, signal: AbortSignal) => Promise<void>;
   readonly #position: () => Ts;
   #reported: Ts | null = null;
   #cancel: (() => void) | null = null;
+  /** Ends the reports that are under way. */
+  #stopping = new AbortController();
 
   constructor(options: {
     readonly clock: Clock;
@@ -21,7 +25,7 @@ export class LeaseReporter {
     readonly delayMs?: number | undefined;
     readonly position: () => Ts;
     /** Must not reject. */
-    readonly report: (position: Ts) => Promise<void>;
+    readonly report: (position: Ts, signal: AbortSignal) => Promise<void>;
   }) {
     this.#clock = options.clock;
     this.#delayMs = options.delayMs ?? LEASE_REPORT_MS;
@@ -36,12 +40,23 @@ export class LeaseReporter {
       const position = this.#position();
       if (position === this.#reported) return;
       this.#reported = position;
-      void this.#report(position);
+      void this.#send(position);
     });
   }
 
   stop(): void {
     this.#cancel?.();
     this.#cancel = null;
+    this.#stopping.abort(new Error('reporting has ended'));
+    this.#stopping = new AbortController();
+  }
+
+  async #send(position: Ts): Promise<void> {
+    const late = new AbortController();
+    const cancel = this.#clock.after(REPORT_MS_MAX, () =>
+      late.abort(new Error(`there was no answer for ${REPORT_MS_MAX / 1000} s`)),
+    );
+    await this.#report(position, AbortSignal.any([this.#stopping.signal, late.signal]));
+    cancel();
   }
 }

@@ -3,7 +3,7 @@
  * Everything that decides is in coordinator/; everything here acts.
  */
 
-import { step } from '../coordinator/coordinator.ts';
+import { step as coordinatorStep } from '../coordinator/coordinator.ts';
 import { inspect } from '../coordinator/inspect.ts';
 import { type CoordinatorState, createCoordinator } from '../coordinator/state.ts';
 import type { CoordinatorEffect, CoordinatorEvent, Policy } from '../coordinator/types.ts';
@@ -51,6 +51,8 @@ export type CoreOptions = {
   readonly crashPoint?: EngineCrashHook | undefined;
   /** What an operator wants to know. */
   readonly onNotice?: ((notice: string) => void) | undefined;
+  /** For tests: a coordinator with a bug in the place of ours. */
+  readonly step?: typeof coordinatorStep | undefined;
   readonly onAppended?: (() => void) | undefined;
 };
 
@@ -77,6 +79,7 @@ export class EngineCore {
   #lastCommitLagS: number | null = null;
   #isWriteDue = false;
   readonly #teller: LogTeller;
+  readonly #step: typeof coordinatorStep;
   readonly #onAppended: (() => void) | undefined;
   #isStopped = false;
 
@@ -86,6 +89,7 @@ export class EngineCore {
     this.tail = new LogTail(log, options.tailBytesMax);
     this.crashPoint = options.crashPoint ?? (() => undefined);
     this.#onAppended = options.onAppended;
+    this.#step = options.step ?? coordinatorStep;
     this.#teller = new LogTeller(options.onNotice ?? (() => undefined));
     this.#writer = new LogWriter(this.tail, this.crashPoint);
     this.#merger = new LogMerger({
@@ -94,10 +98,7 @@ export class EngineCore {
         this.dispatch({ kind: 'groupsMerged', firstSeq, seq, sizeBytes: priceOf(head) }),
     });
     this.#leases = new LeaseBook(log, options.clock);
-    this.#state = createCoordinator({
-      policy: options.policy,
-      log: logAtOpen(log),
-    });
+    this.#state = createCoordinator({ policy: options.policy, log: logAtOpen(log) });
   }
 
   start(source: SourcePort): void {
@@ -132,7 +133,7 @@ export class EngineCore {
     this.#isStepping = true;
     try {
       for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
-        for (const effect of step(this.#state, next)) this.#perform(effect);
+        for (const effect of this.#step(this.#state, next)) this.#perform(effect);
       }
     } finally {
       this.#isStepping = false;

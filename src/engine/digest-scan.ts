@@ -6,7 +6,6 @@ import { RowHasher } from '../core/row-hasher.ts';
 import { readableSelectors } from '../core/selector.ts';
 import { keyPositions, type TableDef } from '../core/table.ts';
 import type { Cell } from '../core/value.ts';
-import { copyRows } from '../postgres/copy.ts';
 import type { DigestEntry } from '../protocol/feed.ts';
 import type { DigestAnswer } from './api.ts';
 import type { ExactSnapshot } from './exact-snapshot.ts';
@@ -161,8 +160,7 @@ export async function scanTable(
   request: ScanRequest & { readonly bucketCount: number },
 ): Promise<TableScan> {
   const scan = startScan(snapshot, table, request.bucketCount);
-  const { session } = snapshot;
-  for await (const chunk of copyRows({ session, table, selectors: request.selectors })) {
+  for await (const chunk of snapshot.rows(table, request.selectors)) {
     request.signal.throwIfAborted();
     scan.add(chunk);
   }

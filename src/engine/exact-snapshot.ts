@@ -12,7 +12,6 @@ import type { RowChange } from '../core/row-change.ts';
 import type { TableDef } from '../core/table.ts';
 import { isInSnapshot } from '../core/txid-snapshot.ts';
 import type { GroupHead } from '../log/group.ts';
-import type { PgSession } from '../postgres/session.ts';
 import { openSnapshot, type SnapshotTransaction } from '../postgres/snapshot-transaction.ts';
 import { ChangeDecoder } from '../protocol/change-decoder.ts';
 import { LineSplitter } from '../protocol/lines.ts';
@@ -25,7 +24,10 @@ export type ExactSnapshot = {
   readonly timeline: string;
   /** As of `ts`, and as of the rows. */
   readonly tables: readonly TableDef[];
-  readonly session: PgSession;
+  /** The rows of a table, as of the snapshot; without the late transactions. One table at a time. */
+  readonly rows: SnapshotTransaction['rows'];
+  /** When Postgres took it; RFC 3339. */
+  readonly beganAt: SnapshotTransaction['beganAt'];
   /** What the rows show, as Postgres prints it; without the late transactions. */
   readonly text: string;
   /** Late transactions as lines, whole and in order. */
@@ -35,9 +37,14 @@ export type ExactSnapshot = {
   close(): Promise<void>;
 };
 
+/** What an exact snapshot needs of Postgres. */
+export type RowTransaction = Omit<SnapshotTransaction, 'session'>;
+
 export type ExactSnapshotOptions = {
   readonly core: EngineCore;
   readonly url: string;
+  /** Takes the place of a transaction at `url`. */
+  readonly openRows?: ((tables: readonly string[]) => Promise<RowTransaction>) | undefined;
   readonly tables: () => readonly TableDef[];
   /** When the server started that the stream comes from; null while it does not run. */
   readonly serverStart: () => string | null;
@@ -63,15 +70,15 @@ export async function openExactSnapshot(options: ExactSnapshotOptions): Promise<
 }
 
 async function tryOpen(options: ExactSnapshotOptions): Promise<ExactSnapshot | null> {
-  const { core, url, selectors, signal } = options;
+  const { core, selectors, signal } = options;
   const { store } = core.tail;
   const before = options.tables();
   const { since } = store;
   const timeline = timelineOf(store);
   const release = core.hold('snapshot', since);
-  let transaction: SnapshotTransaction | null = null;
+  let transaction: RowTransaction | null = null;
   try {
-    transaction = await openSnapshot({ url, tables: before.map(({ name }) => name) });
+    transaction = await openRows(options, before);
     await core.waitFor(transaction.insertLsn, options.waitMsMax, signal);
     if (transaction.serverStart !== options.serverStart()) throw isNotStreaming();
     const visibility = visibilityOf(transaction);
@@ -89,7 +96,8 @@ async function tryOpen(options: ExactSnapshotOptions): Promise<ExactSnapshot | n
       ts: store.upper,
       timeline,
       tables: before,
-      session: transaction.session,
+      rows: transaction.rows,
+      beganAt: transaction.beganAt,
       text: transaction.text,
       lateLines: () => lateLines(core.tail, groups, { selectors, visibility }),
       lateChanges: () => decodeLate(late),
@@ -117,7 +125,15 @@ function isNotStreaming(): TidelockError {
   });
 }
 
-function visibilityOf({ snapshot }: SnapshotTransaction): Visibility {
+function openRows(
+  options: ExactSnapshotOptions,
+  tables: readonly TableDef[],
+): Promise<RowTransaction> {
+  const names = tables.map(({ name }) => name);
+  return options.openRows?.(names) ?? openSnapshot({ url: options.url, tables: names });
+}
+
+function visibilityOf({ snapshot }: RowTransaction): Visibility {
   return { xmin: snapshot.xmin, isVisible: (txid) => isInSnapshot(snapshot, txid) };
 }
 

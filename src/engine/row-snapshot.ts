@@ -4,7 +4,6 @@
  */
 import type { TableDef } from '../core/table.ts';
 import type { Cell } from '../core/value.ts';
-import { copyRows } from '../postgres/copy.ts';
 import type { RowSnapshot } from './api.ts';
 import {
   type ExactSnapshot,
@@ -12,17 +11,13 @@ import {
   openExactSnapshot,
 } from './exact-snapshot.ts';
 
-const TIMESTAMP_SQL = `SELECT pg_catalog.to_char(pg_catalog.now() AT TIME ZONE 'UTC',
-  'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS taken_at`;
-
 /** Throws `SOURCE_DOWN` (also while the stream does not run), `TIMEOUT`, `BUSY`. */
 export async function openRowSnapshot(options: ExactSnapshotOptions): Promise<RowSnapshot> {
   const snapshot = await openExactSnapshot(options);
   try {
-    const taken = await snapshot.session.queryOne(TIMESTAMP_SQL);
     return {
       snapshot: snapshot.text,
-      timestamp: taken.taken_at ?? '',
+      timestamp: await snapshot.beganAt(),
       tables: snapshot.tables,
       rows: (table) => rowsOf(snapshot, table, options),
       close: () => snapshot.close(),
@@ -34,11 +29,11 @@ export async function openRowSnapshot(options: ExactSnapshotOptions): Promise<Ro
 }
 
 async function* rowsOf(
-  { session }: ExactSnapshot,
+  snapshot: ExactSnapshot,
   table: TableDef,
   { selectors, signal }: ExactSnapshotOptions,
 ): AsyncIterable<readonly (readonly Cell[])[]> {
-  for await (const { rows } of copyRows({ session, table, selectors })) {
+  for await (const { rows } of snapshot.rows(table, selectors)) {
     signal.throwIfAborted();
     yield rows;
   }

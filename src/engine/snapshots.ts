@@ -7,7 +7,7 @@ import { TidelockError } from '../core/errors.ts';
 import { formatLsn } from '../core/lsn.ts';
 import { keyPositions, type TableDef } from '../core/table.ts';
 import { type Cell, cellToJsonText } from '../core/value.ts';
-import { type CopyChunk, copyRows } from '../postgres/copy.ts';
+import type { CopyChunk } from '../postgres/copy.ts';
 import { type DigestEntry, PROTOCOL_VERSION } from '../protocol/feed.ts';
 import { createSnapshotFile, type SnapshotFile as FileBuilder } from '../sqlite/snapshot-file.ts';
 import type { HeldDigests, SnapshotFile, SnapshotRequest } from './api.ts';
@@ -150,11 +150,11 @@ function fileFailure(error: unknown): unknown {
 
 async function load(
   builder: FileBuilder,
-  { tables, session }: ExactSnapshot,
+  { tables, rows }: ExactSnapshot,
   { selectors, signal }: SnapshotRequest,
 ): Promise<void> {
   for (const table of tables) {
-    for await (const chunk of copyRows({ session, table, selectors })) {
+    for await (const chunk of rows(table, selectors)) {
       signal.throwIfAborted();
       for (let index = 0; index < chunk.rows.length; index += 1) {
         builder.row(table.name, chunk.selectors[index] ?? '', chunk.rows[index] ?? []);
@@ -199,9 +199,8 @@ async function* rowLines(work: {
   readonly onChunk?: (chunk: CopyChunk) => void;
 }): AsyncIterable<Uint8Array> {
   const { table, snapshot, request, accept } = work;
-  const { session } = snapshot;
   const lines = new LineJoiner();
-  for await (const chunk of copyRows({ session, table, selectors: request.selectors })) {
+  for await (const chunk of snapshot.rows(table, request.selectors)) {
     request.signal.throwIfAborted();
     work.onChunk?.(chunk);
     for (let index = 0; index < chunk.rows.length; index += 1) {

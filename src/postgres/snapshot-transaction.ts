@@ -6,7 +6,9 @@
  */
 import { assert } from '../core/assert.ts';
 import { type Lsn, parseLsn } from '../core/lsn.ts';
+import type { TableDef } from '../core/table.ts';
 import { parseTxidSnapshot, type TxidSnapshot } from '../core/txid-snapshot.ts';
+import { type CopyChunk, copyRows } from './copy.ts';
 import { quoteTable } from './names.ts';
 import { PgSession } from './session.ts';
 import { readServerStart } from './source-facts.ts';
@@ -20,6 +22,10 @@ export type SnapshotTransaction = {
   readonly insertLsn: Lsn;
   /** When the server that gave it started. */
   readonly serverStart: string;
+  /** The rows of a table under these selectors, in no order. One table at a time. Throws as `copyRows`. */
+  rows(table: TableDef, selectors: readonly string[]): AsyncIterable<CopyChunk>;
+  /** When the transaction began, by Postgres' clock; RFC 3339. */
+  beganAt(): Promise<string>;
   /** Ends the transaction and the connection. */
   close(): Promise<void>;
 };
@@ -29,6 +35,9 @@ export type SnapshotOptions = {
   /** Locked first, so that none of them changes its layout. Throws Postgres' error when one is gone. */
   readonly tables: readonly string[];
 };
+
+const BEGAN_AT_SQL = `SELECT pg_catalog.to_char(pg_catalog.now() AT TIME ZONE 'UTC',
+  'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS began_at`;
 
 /** Opens a REPEATABLE READ transaction on a connection of its own. */
 export async function openSnapshot(options: SnapshotOptions): Promise<SnapshotTransaction> {
@@ -51,6 +60,8 @@ export async function openSnapshot(options: SnapshotOptions): Promise<SnapshotTr
       ...{ session, serverStart, text },
       snapshot,
       insertLsn: parseLsn(position.lsn ?? '', 'the insert position'),
+      rows: (table, selectors) => copyRows({ session, table, selectors }),
+      beganAt: async () => (await session.queryOne(BEGAN_AT_SQL)).began_at ?? '',
       close: () => session.end(),
     };
   } catch (error) {
