@@ -77,6 +77,8 @@ export const ERROR_CODES = {
   EMBEDDED_START_FAILED: 500,
   /** The embedded Postgres folder is used by another living process. */
   EMBEDDED_IN_USE: 409,
+  /** A statement of SQL is wrong or failed: `details.sqlState` has the SQLSTATE, `details.offset` the place. */
+  SQL_FAILED: 400,
   /** A bug of ours; the log has the details. */
   INTERNAL: 500,
 } as const satisfies Record<string, number>;

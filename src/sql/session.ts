@@ -24,18 +24,18 @@ export type SqlSession = {
   readonly secret: number;
   readonly status: TransactionStatus;
   /**
-   * Runs a batch of statements (the simple protocol). Rejects with a `TidelockError` whose `code` is a SQLSTATE-like
-   * one; statements before it in the batch are undone as PostgreSQL does it.
+   * Runs a batch of statements (the simple protocol). Rejects with an `SqlError`, which has SQLSTATE and
+   * place; statements before it in the batch are undone as PostgreSQL does it.
    */
   run(sql: string, sink: ResultSink): Promise<void>;
   /** Reads one statement for `execute`; `parameters` are the types that the client named, by position. */
   prepare(sql: string, parameters: readonly (SqlType | null)[]): Promise<PreparedStatement>;
+  /** Carries it out with these values. Clients that want a few rows at a time hold the sink back. */
   execute(
     statement: PreparedStatement,
     values: readonly SqlValue[],
     sink: ResultSink,
-    options: { readonly rowsMax: number | null },
-  ): Promise<{ readonly isSuspended: boolean }>;
+  ): Promise<void>;
   /** Ends the implicit transaction of the extended protocol (Sync). */
   sync(): Promise<void>;
   /** Ends what runs, gives everything back. */

@@ -24,7 +24,8 @@ export type RelationOf =
   | { readonly kind: 'name'; readonly name: Name }
   | { readonly kind: 'query'; readonly select: SelectStmt };
 
-type Form =
+/** What a statement says. */
+export type Form =
   | {
       readonly kind: 'createDatabase' | 'createSchema';
       readonly name: Name;

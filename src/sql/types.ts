@@ -33,6 +33,8 @@ export type Column = {
   readonly name: string;
   readonly type: SqlType;
   readonly isNullable: boolean;
+  /** Of a table's column: `[10, 2]` of `numeric(10, 2)`, `[20]` of `varchar(20)`. Values written are made to fit. */
+  readonly modifier?: readonly number[];
 };
 
 /** A row and how often it is added (above zero) or taken away (below). */
