@@ -1,0 +1,67 @@
+/** The text of the relations that a collection has: its rows at a time, its changes between times. */
+import type { CollectionState } from './collection.ts';
+import { columnList, liveTable, pastTable } from './collection-table.ts';
+
+/** Rows of a state that is kept otherwise than as a bag: where they stand, and what of them is shown. */
+export type RelationShape = {
+  readonly number: number;
+  /** Expressions over a row of `live_N` or `past_N`, in the order of the columns. */
+  readonly expressions: readonly string[];
+};
+
+/** The shape of a bag: its columns as they stand. */
+export function bagShape(number: number, columnCount: number): RelationShape {
+  return {
+    number,
+    expressions: Array.from({ length: columnCount }, (_, index) => `c${index}`),
+  };
+}
+
+/**
+ * A SELECT of the columns `c0`, `c1`, ... of all rows at `time`, each as often as it is there. As plain as the time
+ * permits, because SQLite can use indexes and flatten only what is plain.
+ */
+export function relationSql(shape: RelationShape, state: CollectionState, time: number): string {
+  const shown = shownColumns(shape.expressions);
+  const isLatest = time >= state.changedAt;
+  const live = `SELECT ${shown} FROM ${liveTable(shape.number)}${isLatest ? '' : ` WHERE "from" <= ${time}`}`;
+  if (isLatest && !state.hasRepeats) return live;
+  const past = `SELECT ${shown} FROM ${pastTable(shape.number)} WHERE until > ${time} AND "from" <= ${time}`;
+  const once = isLatest ? live : `${live} UNION ALL ${past}`;
+  return state.hasRepeats ? `${once} UNION ALL ${repeatsSql(shape, time)}` : once;
+}
+
+/** The second and further times that rows are there. */
+function repeatsSql({ expressions, number }: RelationShape, time: number): string {
+  const shown = shownColumns(expressions);
+  const columns = columnList(expressions.length);
+  const also = expressions.length === 0 ? '' : `, ${columns}`;
+  const shownAlso = expressions.length === 0 ? '' : `, ${shown}`;
+  return `SELECT ${columns || '1'} FROM (WITH RECURSIVE again (k${also}) AS (
+    SELECT n - 1${shownAlso} FROM ${liveTable(number)} WHERE n <> 1 AND n > 1 AND "from" <= ${time}
+    UNION ALL
+    SELECT n - 1${shownAlso} FROM ${pastTable(number)} WHERE n > 1 AND until > ${time} AND "from" <= ${time}
+    UNION ALL
+    SELECT k - 1${also} FROM again WHERE k > 1) SELECT * FROM again)`;
+}
+
+/**
+ * A SELECT of `c0`, ..., `time`, `n`: what changed at times of [from, until), not consolidated. Needs `since` <=
+ * `from`, because of what it takes away.
+ */
+export function changesSql(shape: RelationShape, from: number, until: number): string {
+  const shown = shape.expressions.length === 0 ? '' : `${shownColumns(shape.expressions)}, `;
+  const live = liveTable(shape.number);
+  const past = pastTable(shape.number);
+  const came = `"from" >= ${from} AND "from" < ${until}`;
+  return `SELECT ${shown}"from" AS time, n FROM ${live} WHERE ${came}
+    UNION ALL SELECT ${shown}"from", n FROM ${past} WHERE until > ${from} AND ${came}
+    UNION ALL SELECT ${shown}until, -n FROM ${past} WHERE until >= ${from} AND until < ${until}`;
+}
+
+function shownColumns(expressions: readonly string[]): string {
+  if (expressions.length === 0) return '1';
+  return expressions
+    .map((text, index) => (text === `c${index}` ? text : `${text} AS c${index}`))
+    .join(', ');
+}
