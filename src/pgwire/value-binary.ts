@@ -1,0 +1,118 @@
+/** Values in PostgreSQL's binary formats, for clients that ask for them. */
+
+import { sqlError } from '../sql/errors.ts';
+import type { SqlType, SqlValue } from '../sql/types.ts';
+import {
+  dateFromBinary,
+  dateToBinary,
+  intervalFromBinary,
+  intervalToBinary,
+  timestampFromBinary,
+  timestampToBinary,
+} from './date-time.ts';
+import { textOf as utf8TextOf } from './incoming.ts';
+import { numericFromBinary, numericToBinary } from './numeric.ts';
+import { sizeOf } from './oids.ts';
+import { textOf } from './value-text.ts';
+
+/** The version byte before the text of a jsonb. */
+const JSONB_VERSION = 1;
+
+/** Not for NULL, which has no bytes. */
+export function binaryOf(type: SqlType, value: Exclude<SqlValue, null>): Uint8Array | string {
+  if (value instanceof Uint8Array) return value;
+  if (typeof value === 'boolean') return Buffer.of(value ? 1 : 0);
+  if (typeof value === 'string') return binaryOfText(type, value);
+  return binaryOfNumber(type, value);
+}
+
+function binaryOfText(type: SqlType, text: string): Uint8Array | string {
+  switch (type) {
+    case 'numeric':
+      return numericToBinary(text);
+    case 'uuid':
+      return Buffer.from(text.replaceAll('-', ''), 'hex');
+    case 'date':
+      return dateToBinary(text);
+    case 'timestamp':
+    case 'timestamptz':
+      return timestampToBinary(text);
+    case 'interval':
+      return intervalToBinary(text);
+    case 'jsonb':
+      return String.fromCharCode(JSONB_VERSION) + text;
+    default:
+      return text;
+  }
+}
+
+function binaryOfNumber(type: SqlType, value: number | bigint): Uint8Array | string {
+  const bytes = Buffer.alloc(Math.max(0, sizeOf(type)));
+  switch (type) {
+    case 'int2':
+      bytes.writeInt16BE(Number(value));
+      return bytes;
+    case 'int4':
+      bytes.writeInt32BE(Number(value));
+      return bytes;
+    case 'int8':
+      bytes.writeBigInt64BE(BigInt(value));
+      return bytes;
+    case 'float4':
+      bytes.writeFloatBE(Number(value));
+      return bytes;
+    case 'float8':
+      bytes.writeDoubleBE(Number(value));
+      return bytes;
+    default:
+      return textOf(type, value);
+  }
+}
+
+/** Reads a parameter. Throws for bytes that are no such value. */
+export function valueOfBinary(type: SqlType, bytes: Buffer): SqlValue {
+  const size = sizeOf(type);
+  if (size > 0 && bytes.length !== size) {
+    throw sqlError('22P03', `a binary ${type} has ${size} bytes, not ${bytes.length}`);
+  }
+  switch (type) {
+    case 'bool':
+      return bytes[0] !== 0;
+    case 'int2':
+      return bytes.readInt16BE(0);
+    case 'int4':
+      return bytes.readInt32BE(0);
+    case 'int8':
+      return bytes.readBigInt64BE(0);
+    case 'float4':
+      return bytes.readFloatBE(0);
+    case 'float8':
+      return bytes.readDoubleBE(0);
+    case 'numeric':
+      return numericFromBinary(bytes);
+    case 'uuid':
+      return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+    case 'bytea':
+      return new Uint8Array(bytes);
+    default:
+      return textValueOf(type, bytes);
+  }
+}
+
+function textValueOf(type: SqlType, bytes: Buffer): string {
+  switch (type) {
+    case 'date':
+      return dateFromBinary(bytes);
+    case 'timestamp':
+      return timestampFromBinary(bytes, '');
+    case 'timestamptz':
+      return timestampFromBinary(bytes, '+00');
+    case 'interval':
+      return intervalFromBinary(bytes);
+    case 'jsonb':
+      if (bytes[0] !== JSONB_VERSION) throw sqlError('22P03', 'no version of jsonb that is known');
+      return utf8TextOf(bytes.subarray(1));
+    default:
+      return utf8TextOf(bytes);
+  }
+}
