@@ -56,11 +56,19 @@ export type ExactSnapshotOptions = {
 /** A schema change, or a cut of the log, between the locks and the position makes the snapshot useless: try again. */
 const TRIES_MAX = 5;
 
-/** Throws `SOURCE_DOWN`, `TIMEOUT` (the log does not catch up), `NOT_READY`. */
+/** How long one waits for the stream to run: at a start, and when Postgres has just come back. */
+const STREAM_MS_MAX = 5000;
+const LOOK_MS = 50;
+
+/** Throws `SOURCE_DOWN` (also when the stream does not run in time), `TIMEOUT` (the log does not catch up), `NOT_READY`. */
 export async function openExactSnapshot(options: ExactSnapshotOptions): Promise<ExactSnapshot> {
-  for (let tries = 0; tries < TRIES_MAX; tries += 1) {
-    const snapshot = await tryOpen(options);
-    if (snapshot !== null) return snapshot;
+  const { clock } = options.core;
+  const deadlineMs = clock.now() + Math.min(options.waitMsMax, STREAM_MS_MAX);
+  for (let tries = 0; tries < TRIES_MAX; ) {
+    const outcome = await tryOpen(options);
+    if (typeof outcome === 'object') return outcome;
+    if (outcome === 'changed') tries += 1;
+    else await untilStreaming(options, deadlineMs);
   }
   throw new TidelockError({
     code: 'BUSY',
@@ -69,7 +77,9 @@ export async function openExactSnapshot(options: ExactSnapshotOptions): Promise<
   });
 }
 
-async function tryOpen(options: ExactSnapshotOptions): Promise<ExactSnapshot | null> {
+async function tryOpen(
+  options: ExactSnapshotOptions,
+): Promise<ExactSnapshot | 'changed' | 'notStreaming'> {
   const { core, selectors, signal } = options;
   const { store } = core.tail;
   const before = options.tables();
@@ -78,18 +88,25 @@ async function tryOpen(options: ExactSnapshotOptions): Promise<ExactSnapshot | n
   const release = core.hold('snapshot', since);
   let transaction: RowTransaction | null = null;
   try {
-    transaction = await openRows(options, before);
+    const opened = await openRows(options, before);
+    transaction = opened;
+    const dismiss = async <T>(why: T): Promise<T> => {
+      await opened.close();
+      release();
+      return why;
+    };
+    if (timeline === null) return await dismiss('notStreaming' as const);
     await core.waitFor(transaction.insertLsn, options.waitMsMax, signal);
-    if (transaction.serverStart !== options.serverStart()) throw isNotStreaming();
+    if (transaction.serverStart !== options.serverStart()) {
+      return await dismiss('notStreaming' as const);
+    }
     const visibility = visibilityOf(transaction);
     const groups = lateGroups(store.heads, visibility);
     const isSettled = JSON.stringify(before) === JSON.stringify(options.tables());
     // The log's byte limit breaks any hold: late transactions may be gone.
     const isWhole = store.since === since || store.purgedTxid < visibility.xmin;
-    if (!isSettled || !isWhole || timeline === null || timeline !== timelineOf(store)) {
-      await transaction.close();
-      release();
-      return null;
+    if (!isSettled || !isWhole || timeline !== timelineOf(store)) {
+      return await dismiss('changed' as const);
     }
     const late = { core, groups, selectors, visibility, tables: before };
     return {
@@ -111,6 +128,18 @@ async function tryOpen(options: ExactSnapshotOptions): Promise<ExactSnapshot | n
     await transaction?.close();
     throw error;
   }
+}
+
+/** Returns when the stream may run, at most a look later. Throws `SOURCE_DOWN` at the deadline, or the signal's reason. */
+async function untilStreaming(
+  { core, serverStart, signal }: ExactSnapshotOptions,
+  deadlineMs: number,
+): Promise<void> {
+  do {
+    if (core.clock.now() >= deadlineMs) throw isNotStreaming();
+    await new Promise<void>((resolve) => core.clock.after(LOOK_MS, resolve));
+    signal.throwIfAborted();
+  } while (serverStart() === null);
 }
 
 /**

@@ -3,7 +3,7 @@ import type pg from 'pg';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { SeededRandom } from '../../src/bench/random.ts';
 import type { Policy } from '../../src/coordinator/types.ts';
-import { DEFAULT_POLICY } from '../../src/engine/engine.ts';
+import { DEFAULT_POLICY, type EngineOptions } from '../../src/engine/engine.ts';
 import type { Replica } from '../../src/replica.ts';
 import { type OwnPostgres, startOwnPostgres } from '../support/own-postgres.ts';
 import { Stack, until } from '../support/stack.ts';
@@ -31,13 +31,17 @@ afterAll(() => own?.end());
 afterEach(() => stack?.close());
 
 /** A stack with one replica of everything. */
-async function begin(policy: Partial<Policy> = {}): Promise<void> {
+async function begin(
+  policy: Partial<Policy> = {},
+  options: Partial<EngineOptions> = {},
+): Promise<void> {
   resyncs = [];
   stack = await Stack.open({
     ...{ postgresUrl: own.postgres.url, tables: WORKLOAD_TABLES, schema: WORKLOAD_SCHEMA },
     engine: {
       limits: WORKLOAD_LIMITS,
       policy: { ...DEFAULT_POLICY, reconnectMsMax: 500, ...policy },
+      ...options,
     },
   });
   replica = await stack.replica('all', COUNTRIES);
@@ -207,7 +211,7 @@ test('P18, P20, F9: an older copy that has written more than was lost is found o
 
 test('P18, P20, F9: an older copy of the data folder starts a new timeline, and replicas follow it by difference', async () => {
   // Time to look before the engine finds out.
-  await begin({ reconnectMsMin: 3000, reconnectMsMax: 3000 });
+  await begin({ reconnectMsMin: 3000, reconnectMsMax: 3000 }, { snapshotWaitMsMax: 500 });
   const workload = new Workload(new SeededRandom(SEED));
   const { timeline } = stack.engine.status();
   await own.postgres.stop();

@@ -103,3 +103,35 @@ test('a wait that begins when the engine has stopped, or whose caller has left, 
   const late = engine.waitFor(far, 60_000, new AbortController().signal);
   await expect(late).rejects.toMatchObject({ code: 'NOT_READY' });
 });
+
+test('P27: snapshots and digests that are asked for while the stream does not run wait for it', async () => {
+  const policy = { ...DEFAULT_POLICY, reconnectMsMin: 800, reconnectMsMax: 800 };
+  stack = await smallStack({ engine: { policy } });
+  const { state } = stack.engine.status().source;
+  expect(state).toBe('streaming');
+  await stack.sql.query(
+    `SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = '${stack.name}'`,
+  );
+  await until('the stream is lost', () => stack.engine.status().source.state === 'down');
+  expect((await fetch(`${stack.server}/ready`)).status).toBe(200);
+  const answers = ['snapshot', 'digest'].map((path) =>
+    fetch(`${stack.server}/v1/${path}?selector=FR`),
+  );
+  for (const answer of await Promise.all(answers)) {
+    expect(answer.status).toBe(200);
+    await answer.arrayBuffer();
+  }
+});
+
+test('P27: a snapshot does not wait for ever for a stream that stays away, nor for a client that is gone', async () => {
+  const policy = { ...DEFAULT_POLICY, reconnectMsMin: 60_000, reconnectMsMax: 60_000 };
+  stack = await smallStack({ engine: { policy, snapshotWaitMsMax: 300 } });
+  await stack.sql.query(
+    `SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = '${stack.name}'`,
+  );
+  await until('the stream is lost', () => stack.engine.status().source.state === 'down');
+  const late = await fetch(`${stack.server}/v1/snapshot?selector=FR`);
+  expect(await late.json()).toMatchObject({ error: { code: 'SOURCE_DOWN' } });
+  const request = { selectors: ['FR'], replica: undefined, signal: AbortSignal.timeout(100) };
+  await expect(stack.engine.snapshotFile(request)).rejects.toMatchObject({ name: 'TimeoutError' });
+});
