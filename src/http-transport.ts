@@ -4,8 +4,10 @@
  */
 import { type IncomingMessage, type RequestOptions, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
-import { zstdCompress } from 'node:zlib';
+import { createZstdCompress, zstdCompress } from 'node:zlib';
 import type { HttpAnswer, HttpRequest, Transport } from './client/transport.ts';
 import { TidelockError } from './core/errors.ts';
 
@@ -17,7 +19,9 @@ const KEEP_ALIVE_MS = 30_000;
 /** Smaller bodies are not worth compressing. */
 const COMPRESSED_BYTES_MIN = 1024;
 
-const compress = promisify(zstdCompress);
+const NDJSON = 'application/x-ndjson';
+
+const pack = promisify(zstdCompress);
 
 type Content = {
   readonly bytes: Uint8Array;
@@ -82,15 +86,28 @@ export class HttpTransport implements Transport {
   }
 }
 
-async function contentOf({ body, lines }: HttpRequest): Promise<Content | undefined> {
+async function contentOf({ body, lines, signal }: HttpRequest): Promise<Content | undefined> {
   if (lines === undefined) {
     return body === undefined ? undefined : content(JSON.stringify(body), 'application/json');
   }
-  const plain = content(lines, 'application/x-ndjson');
-  if (plain.bytes.byteLength < COMPRESSED_BYTES_MIN) return plain;
-  const bytes = await compress(plain.bytes);
+  if (typeof lines !== 'string') return packed(await packBlocks(lines, signal));
+  const plain = content(lines, NDJSON);
+  return plain.bytes.byteLength < COMPRESSED_BYTES_MIN ? plain : packed(await pack(plain.bytes));
+}
+
+/** Only the packed bytes are held. */
+async function packBlocks(blocks: Iterable<string>, signal: AbortSignal): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  const collect = async (source: AsyncIterable<Uint8Array>): Promise<void> => {
+    for await (const chunk of source) chunks.push(chunk);
+  };
+  await pipeline(Readable.from(blocks), createZstdCompress(), collect, { signal });
+  return Buffer.concat(chunks);
+}
+
+function packed(bytes: Uint8Array): Content {
   const headers = { 'content-encoding': 'zstd', 'content-length': bytes.byteLength };
-  return { bytes, headers: { ...plain.headers, ...headers } };
+  return { bytes, headers: { 'content-type': NDJSON, ...headers } };
 }
 
 function content(text: string, type: string): Content {

@@ -189,10 +189,10 @@ export const SETTINGS = z.strictObject({
     help: 'size of the body of a difference snapshot',
   }),
   uploadBodyBytesMax: note(bytes(1024).default(L.uploadBodyBytesMax), {
-    help: 'size of the body of an upload, as it is sent',
+    help: 'size of the body of an upload, as it is sent: a local transaction cannot be larger',
   }),
   uploadBytesMax: note(bytes(1024).default(L.uploadBytesMax), {
-    help: 'size of an upload, unpacked',
+    help: 'size of an upload, unpacked: a local transaction cannot be larger (about a million small rows)',
   }),
   uploadsMax: note(number(1, 1000).default(L.uploadsMax), {
     help: 'uploads merged at the same time, each over a connection to Postgres',

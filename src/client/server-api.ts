@@ -102,7 +102,7 @@ export class ServerApi {
   }
 
   /** The same for a route that takes lines. */
-  postLines(path: string, lines: string, signal: AbortSignal): Promise<unknown> {
+  postLines(path: string, lines: string | Iterable<string>, signal: AbortSignal): Promise<unknown> {
     return this.#json({ method: 'POST', path, accept: 'application/json', lines, signal });
   }
 

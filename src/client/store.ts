@@ -85,7 +85,7 @@ export interface LocalWrites {
   seal(): boolean;
   /**
    * The next transactions to send, those above `after`: at least one, further ones while all lines stay below
-   * `bytesMax`. Null when there is none. Seals nothing.
+   * `bytesMax`; a transaction that is larger comes alone. Null when there is none. Seals nothing.
    */
   nextUpload(after: number, bytesMax: number): LocalUpload | null;
   /**
@@ -123,8 +123,15 @@ export type LocalUpload = {
   readonly last: number;
   /** How many transactions. */
   readonly transactions: number;
+  /** How many changes of rows. */
+  readonly changes: number;
   /** The upload's lines after its first, without line ends: `["t",..]`, then the changes, and so on. */
   readonly lines: readonly string[];
+  /**
+   * The changes of one transaction alone that are more than `bytesMax`: read from the file while they are sent, some
+   * thousand at a time. Throws when they have been taken back meanwhile.
+   */
+  readonly rest?: (() => Iterable<readonly string[]>) | undefined;
 };
 
 /** The server's answer to an upload: every transaction up to `accepted` has its outcome. */

@@ -7,8 +7,11 @@ export type HttpRequest = {
   readonly accept: string;
   /** Sent as JSON. */
   readonly body?: unknown;
-  /** Sent as it is, as NDJSON, in the place of `body`; the transport may compress it. */
-  readonly lines?: string;
+  /**
+   * Sent as it is, as NDJSON, in the place of `body`; the transport may compress it. A long text comes in blocks of whole
+   * lines, and is never held as a whole.
+   */
+  readonly lines?: string | Iterable<string>;
   readonly signal: AbortSignal;
 };
 

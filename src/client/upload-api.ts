@@ -8,6 +8,8 @@ import type { ServerApi } from './server-api.ts';
 export type UploadRequest = UploadHead & {
   /** After the first one, without line ends. */
   readonly lines: readonly string[];
+  /** Further ones, some thousand at a time. */
+  readonly rest?: (() => Iterable<readonly string[]>) | undefined;
 };
 
 export class UploadApi {
@@ -18,8 +20,10 @@ export class UploadApi {
   }
 
   /** Without lines it only asks where Postgres stands. Throws what the server refuses, and `PROTOCOL`. */
-  async upload({ lines, ...head }: UploadRequest, signal: AbortSignal): Promise<UploadAnswer> {
-    const text = `${[encodeHead(head), ...lines].join('\n')}\n`;
+  async upload(request: UploadRequest, signal: AbortSignal): Promise<UploadAnswer> {
+    const { lines, rest, ...head } = request;
+    const start = textOf([encodeHead(head), ...lines]);
+    const text = rest === undefined ? start : withRest(start, rest());
     return readUploadAnswer(await this.#api.postLines('/v1/upload', text, signal));
   }
 
@@ -41,4 +45,13 @@ export class UploadApi {
       hint: 'compare the versions of client and server in /v1/status',
     });
   }
+}
+
+function textOf(lines: readonly string[]): string {
+  return `${lines.join('\n')}\n`;
+}
+
+function* withRest(start: string, rest: Iterable<readonly string[]>): Generator<string> {
+  yield start;
+  for (const lines of rest) yield textOf(lines);
 }

@@ -65,8 +65,8 @@ export type UploaderEffect =
   | { readonly kind: 'settle' }
   /** Give the file a site id of its own, and its unsent transactions new numbers. */
   | { readonly kind: 'newSite' }
-  /** Send less at a time; a single transaction that is too large is parked. */
-  | { readonly kind: 'shrink' }
+  /** Send less at a time; a single transaction that is too large is parked, with this reason. */
+  | { readonly kind: 'shrink'; readonly reason: string }
   /** The follower must bring the base up by a difference snapshot. */
   | { readonly kind: 'resync'; readonly reason: string }
   | { readonly kind: 'abort' }
@@ -143,9 +143,11 @@ function sealed(uploader: Uploader, hasBatch: boolean): UploaderStep {
 function trouble(uploader: Uploader, event: UploaderEvent & { kind: 'trouble' }): UploaderStep {
   const { state } = uploader;
   if (state.kind !== 'sealing' && state.kind !== 'sending') return ignore(uploader);
-  const { code, message } = event.trouble;
+  const { code, message, hint = '' } = event.trouble;
   // Each time there is less to send, so this ends.
-  if (code === 'TOO_LARGE') return seal(uploader, [{ kind: 'shrink' }]);
+  if (code === 'TOO_LARGE') {
+    return seal(uploader, [{ kind: 'shrink', reason: [message, hint].join('; ') }]);
+  }
   const isAtOnce = uploader.remedies < REMEDIES_AT_ONCE_MAX;
   const counted = { ...uploader, remedies: uploader.remedies + 1 };
   if (isAtOnce && NEEDS_SITE.has(code)) return seal(counted, [{ kind: 'newSite' }]);

@@ -24,8 +24,9 @@ import {
 
 /** Lines of one upload, before compression. */
 const BATCH_BYTES_MAX = 4 * 1024 * 1024;
-/** How long the server may take to answer. */
+/** How long the server may take to answer; longer when there are so many changes that each may take a while. */
 const ANSWER_MS_MAX = 120_000;
+const CHANGE_MS_MAX = 2;
 /** More waits than this at a time are refused: somebody forgot to wait for them. */
 const WAITS_MAX = 10_000;
 
@@ -204,7 +205,7 @@ export class Uploader {
         this.#newSite();
         return;
       case 'shrink':
-        this.#shrink();
+        this.#shrink(effect.reason);
         return;
       case 'resync':
         this.#options.resync(effect.reason);
@@ -247,7 +248,8 @@ export class Uploader {
     const batch = this.#batch;
     if (signal.aborted || batch === null) return;
     const { clock, api, crashPoint } = this.#options;
-    const cancel = clock.after(ANSWER_MS_MAX, () => controller.abort(noAnswer()));
+    const answerMs = Math.max(ANSWER_MS_MAX, batch.changes * CHANGE_MS_MAX);
+    const cancel = clock.after(answerMs, () => controller.abort(noAnswer(answerMs)));
     try {
       crashPoint('upload: before send');
       const answer = await api.upload(this.#request(batch), signal);
@@ -268,7 +270,7 @@ export class Uploader {
     assert(identity !== null, 'who has local writes has a file');
     const { site, settled } = this.#local();
     const { timeline, position } = identity;
-    return { site, settled, timeline, position, lines: batch.lines };
+    return { site, settled, timeline, position, lines: batch.lines, rest: batch.rest };
   }
 
   #settle(): void {
@@ -280,7 +282,7 @@ export class Uploader {
     this.#options.crashPoint('upload: after settle');
     this.#answer = null;
     this.#batch = null;
-    const changes = batch.lines.length - batch.transactions - rejections.length;
+    const changes = batch.changes - rejections.length;
     this.#sent += changes;
     this.#rejected += rejections.length;
     if (answer.position > this.#position) this.#position = answer.position;
@@ -300,14 +302,14 @@ export class Uploader {
     for (const wait of this.#waits) wait.upTo = local.last;
   }
 
-  #shrink(): void {
+  #shrink(reason: string): void {
     const batch = this.#batch;
     assert(batch !== null, 'only what was sent can be too large');
     if (batch.transactions > 1) {
       this.#batchBytesMax = Math.floor(this.#batchBytesMax / 2); // at last one transaction alone
       return;
     }
-    const message = 'the transaction is larger than the server takes';
+    const message = `the server does not take so large a transaction (${batch.changes} row changes): ${reason}`;
     this.#local().park(batch.first, { code: 'TOO_LARGE', message });
   }
 
@@ -364,10 +366,10 @@ function translated(error: unknown): TidelockError {
   return error instanceof TidelockError ? error : internalError(error);
 }
 
-function noAnswer(): TidelockError {
+function noAnswer(ms: number): TidelockError {
   return new TidelockError({
     code: 'TIMEOUT',
-    message: `the server did not answer an upload within ${ANSWER_MS_MAX / 1000} s`,
+    message: `the server did not answer an upload within ${ms / 1000} s`,
     hint: 'it is sent again; what the server has stored already counts once',
   });
 }

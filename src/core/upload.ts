@@ -41,7 +41,17 @@ export type UploadTransaction = {
   readonly number: number;
   /** Random: tells two copies of one file apart, which give the same number to different transactions. */
   readonly nonce: string;
+  /** Empty for a large one. */
   readonly changes: readonly UploadChange[];
+  /** Of a transaction that is too large to be held as objects. It is alone in its upload. */
+  readonly large?: LargeChanges;
+};
+
+export type LargeChanges = {
+  /** Every table that a change names. */
+  readonly tables: readonly string[];
+  /** All changes in their order, some thousand at a time; as often as asked. */
+  pieces(): Iterable<readonly UploadChange[]>;
 };
 
 export type Upload = {

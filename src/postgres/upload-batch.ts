@@ -7,6 +7,7 @@ import { classesOf, selectorsOfClaims } from '../core/selector-class.ts';
 import type { Rejection, UploadTransaction } from '../core/upload.ts';
 import { cutRuns, type LocalTransaction, Refusal, readTransaction } from './upload-changes.ts';
 import { isRace, refusalOf } from './upload-failures.ts';
+import { applyLarge } from './upload-large.ts';
 import type { Writer } from './upload-plan.ts';
 import { applyRun, type RunContext } from './upload-run.ts';
 import { lockRows } from './upload-states.ts';
@@ -33,6 +34,12 @@ export async function applyBatch(
   const tables = await tablesOf(context, transactions);
   const free = requireFree(transactions, tables);
   const writer = asHolder(context.writer, tables);
+  const [alone] = transactions;
+  if (alone?.large !== undefined) {
+    const { number, large } = alone;
+    const refusal = await applyLarge({ ...context, writer }, { number, large }, tables);
+    return { upTo: number, rejections: refusal === null ? [] : [refusal.rejection(number)] };
+  }
   const rejections: Rejection[] = [];
   const readable: LocalTransaction[] = [];
   let upTo = 0;
@@ -77,7 +84,10 @@ function tablesOf(
   transactions: readonly UploadTransaction[],
 ): Promise<ReadonlyMap<string, UploadTable>> {
   const names = new Set<string>();
-  for (const { changes } of transactions) for (const [, name] of changes) names.add(name);
+  for (const { changes, large } of transactions) {
+    for (const name of large?.tables ?? []) names.add(name);
+    for (const [, name] of changes) names.add(name);
+  }
   return readUploadTables(session, [...names].filter(isPlain));
 }
 

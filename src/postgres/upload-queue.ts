@@ -4,7 +4,14 @@
  */
 import type { Upload } from '../core/upload.ts';
 
-type Entry = { readonly rows: ReadonlySet<string>; readonly done: Promise<void> };
+type Rows = {
+  readonly rows: ReadonlySet<string>;
+  /** In which the rows are. */
+  readonly tables: ReadonlySet<string>;
+  /** Of a large upload, whose rows are not counted one by one. */
+  readonly whole: ReadonlySet<string>;
+};
+type Entry = { readonly rows: Rows; readonly done: Promise<void> };
 
 export class UploadQueue {
   /** Under way or waiting, in their order; the server limits how many uploads there are at once. */
@@ -32,14 +39,24 @@ export class UploadQueue {
 }
 
 /** As they are written: two spellings of one key are left to Postgres' own locks. */
-function rowsOf({ transactions }: Upload): ReadonlySet<string> {
+function rowsOf({ transactions }: Upload): Rows {
   const rows = new Set<string>();
-  for (const { changes } of transactions) {
-    for (const [, table, , key] of changes) rows.add(`${table}\0${JSON.stringify(key)}`);
+  const tables = new Set<string>();
+  const whole = new Set<string>();
+  for (const { changes, large } of transactions) {
+    for (const table of large?.tables ?? []) whole.add(table);
+    for (const [, table, , key] of changes) {
+      tables.add(table);
+      rows.add(`${table}\0${JSON.stringify(key)}`);
+    }
   }
-  return rows;
+  return { rows, tables: tables.union(whole), whole };
 }
 
-function isShared(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
-  return !a.isDisjointFrom(b);
+function isShared(a: Rows, b: Rows): boolean {
+  return (
+    !a.rows.isDisjointFrom(b.rows) ||
+    !a.whole.isDisjointFrom(b.tables) ||
+    !a.tables.isDisjointFrom(b.whole)
+  );
 }

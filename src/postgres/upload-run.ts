@@ -52,19 +52,50 @@ export async function applyRun(
   run: readonly LocalTransaction[],
   order: WriteOrder,
 ): Promise<readonly Rejection[]> {
-  const { session } = context;
+  return await inSavepoint(
+    context,
+    async () => (await applyPart(context, run, { order, isWhole: true })).rejections,
+  );
+}
+
+/** All of `work` or nothing. */
+export async function inSavepoint<T>({ session }: RunContext, work: () => Promise<T>): Promise<T> {
   await session.query('SAVEPOINT tidelock_run; SET CONSTRAINTS ALL DEFERRED');
   try {
-    const plan = await ours(planRun(context, run));
-    await writeAll(context, groupsOf(plan.writes, order));
-    await ours(requireCovered(context, plan.writes));
-    await ours(correctAll(context, plan.corrections));
+    const result = await work();
     await session.query('RELEASE SAVEPOINT tidelock_run');
-    return plan.rejections;
+    return result;
   } catch (error) {
     await session.query('ROLLBACK TO SAVEPOINT tidelock_run; RELEASE SAVEPOINT tidelock_run');
+    throw error;
+  }
+}
+
+/**
+ * Inside a savepoint. `role` is the one that wrote last, null when nothing was written. Unless this is the whole run,
+ * `requireConstraints` is due as this role before the savepoint is released.
+ */
+export async function applyPart(
+  context: RunContext,
+  run: readonly LocalTransaction[],
+  { order, isWhole }: { readonly order: WriteOrder; readonly isWhole: boolean },
+): Promise<{ readonly rejections: readonly Rejection[]; readonly role: string | null }> {
+  try {
+    const plan = await ours(planRun(context, run));
+    const role = await writeAll(context, groupsOf(plan.writes, order), isWhole);
+    await ours(requireCovered(context, plan.writes));
+    await ours(correctAll(context, plan.corrections));
+    return { rejections: plan.rejections, role };
+  } catch (error) {
     throw asRace(context, run, error);
   }
+}
+
+/** Deferred constraints are checked, as the role that has written. */
+export async function requireConstraints(context: RunContext, role: string): Promise<void> {
+  await actAs(context, role);
+  await context.session.query('SET CONSTRAINTS ALL IMMEDIATE');
+  await actAsServer(context);
 }
 
 /**
@@ -166,8 +197,13 @@ function shapeOf({ kind, change, columns }: RowWrite): string {
   return [kind, change.table.name, ...columns.map(({ name }) => name)].join('\0');
 }
 
-async function writeAll(context: RunContext, groups: readonly Group[]): Promise<void> {
-  if (groups.length === 0) return;
+/** Returns the role that wrote last. */
+async function writeAll(
+  context: RunContext,
+  groups: readonly Group[],
+  isWhole: boolean,
+): Promise<string | null> {
+  if (groups.length === 0) return null;
   const { session } = context;
   let role: string | null = null;
   for (const { first, writes } of groups) {
@@ -178,7 +214,12 @@ async function writeAll(context: RunContext, groups: readonly Group[]): Promise<
     const count = await session.count(sql, params);
     if (count !== writes.length) throw tooFew(first, writes, count);
   }
-  await session.query('SET CONSTRAINTS ALL IMMEDIATE');
+  if (isWhole) await session.query('SET CONSTRAINTS ALL IMMEDIATE');
+  await actAsServer(context);
+  return role;
+}
+
+async function actAsServer({ session }: RunContext): Promise<void> {
   await session.query(
     `SELECT pg_catalog.set_config('role', 'none', true), pg_catalog.set_config('row_security', 'off', true),
       pg_catalog.set_config('search_path', 'pg_catalog', true), pg_catalog.set_config('tidelock.userid', '', true),

@@ -28,7 +28,7 @@ const NONCE = /^[\w-]{8,64}$/;
 
 /** Reads the whole body. Throws `BAD_REQUEST`, naming the line. */
 export function readUpload(body: string): Upload {
-  const [first, ...rest] = parseBody(body);
+  const [first, ...rest] = parseLines(body, 1);
   const head = readHead(first);
   const transactions: UploadTransaction[] = [];
   let changes: UploadChange[] = [];
@@ -47,8 +47,9 @@ export function readUpload(body: string): Upload {
   return { head, transactions };
 }
 
-function parseBody(body: string): readonly unknown[] {
-  const lines = body.split('\n');
+/** Whole lines, the first of which is line `place` of the upload. */
+export function parseLines(text: string, place: number): readonly unknown[] {
+  const lines = text.split('\n');
   while (lines.at(-1) === '') lines.pop();
   try {
     const values = JSON.parse(`[${lines.join(',')}]`) as unknown[];
@@ -57,18 +58,18 @@ function parseBody(body: string): readonly unknown[] {
   } catch {
     // The slow way names the line.
   }
-  return lines.map(parseLine);
+  return lines.map((line, index) => parseLine(line, place + index));
 }
 
-function parseLine(line: string, index: number): unknown {
+function parseLine(line: string, place: number): unknown {
   try {
     return JSON.parse(line) as unknown;
   } catch {
-    throw malformed(index + 1, 'it is not JSON');
+    throw malformed(place, 'it is not JSON');
   }
 }
 
-function readHead(line: unknown): UploadHead {
+export function readHead(line: unknown): UploadHead {
   const [tag, site, rest] = Array.isArray(line) ? (line as unknown[]) : [];
   if (tag !== 'site' || typeof site !== 'string' || !UUID.test(site))
     throw malformed(1, 'an upload begins with ["site", "<uuid>", {...}]');
@@ -88,7 +89,7 @@ type Opening = {
   readonly place: number;
 };
 
-function readTransaction(
+export function readTransaction(
   [, number, nonce]: readonly unknown[],
   { changes, before, place }: Opening,
 ): UploadTransaction {
@@ -99,7 +100,7 @@ function readTransaction(
   return { number, nonce, changes };
 }
 
-function isChange(line: unknown): line is UploadChange {
+export function isChange(line: unknown): line is UploadChange {
   if (!Array.isArray(line)) return false;
   const [tag, table, cl, key, rest] = line as unknown[];
   if (typeof table !== 'string' || table.length > NAME_CHARS_MAX) return false;
@@ -141,7 +142,7 @@ function isNumber(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
-function malformed(line: number, what: string): TidelockError {
+export function malformed(line: number, what: string): TidelockError {
   return new TidelockError({
     code: 'BAD_REQUEST',
     message: `line ${line} of the upload is malformed: ${what}`,

@@ -20,7 +20,7 @@ export type ServerLimits = {
   readonly bodyBytesMax: number;
   /** Body of a difference snapshot: digests of every bucket of every table. */
   readonly digestBodyBytesMax: number;
-  /** An upload as it is sent, and unpacked. */
+  /** An upload as it is sent, and unpacked: as large as one local transaction can be. */
   readonly uploadBodyBytesMax: number;
   readonly uploadBytesMax: number;
   /** Uploads merged at the same time, each over a connection to Postgres; others queue. */
@@ -75,8 +75,8 @@ export const DEFAULT_LIMITS: ServerLimits = {
   urlBytesMax: 64 * KIB,
   bodyBytesMax: MIB,
   digestBodyBytesMax: 8 * MIB,
-  uploadBodyBytesMax: 8 * MIB,
-  uploadBytesMax: 32 * MIB,
+  uploadBodyBytesMax: 32 * MIB,
+  uploadBytesMax: 128 * MIB,
   uploadsMax: 4,
   requestS: 30,
   connectionsMax: 12_000,

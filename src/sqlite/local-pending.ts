@@ -1,4 +1,5 @@
 /** Local transactions in the file: pending and uploaded ones, and what was rejected. In the caller's transaction. */
+import { TidelockError } from '../core/errors.ts';
 import { formatLsn, parseLsn, type Ts } from '../core/lsn.ts';
 import type { UploadValue } from '../core/upload.ts';
 import { encodeTransaction } from '../protocol/upload.ts';
@@ -15,8 +16,10 @@ export type LocalUpload = {
   readonly first: number;
   readonly last: number;
   readonly transactions: number;
+  readonly changes: number;
   /** Without line ends. */
   readonly lines: readonly string[];
+  readonly rest?: (() => Iterable<readonly string[]>) | undefined;
 };
 
 export type Refusal = { readonly code: string; readonly message: string };
@@ -33,6 +36,9 @@ export type LocalRejection = Refusal & {
 
 /** Where a change is: what has to be merged anew when it goes. */
 export type ChangedKey = { readonly table: string; readonly key: string };
+
+/** Lines of a large transaction that are read at once. */
+const LINES_AT_ONCE = 2000;
 
 export type LocalHead = {
   readonly site: string;
@@ -107,9 +113,34 @@ export class LocalPending {
     for (const row of rows) {
       const number = asNumber(row.number);
       if (!upload.begin(number, asText(row.nonce))) break;
+      if (upload.isLarge) return this.#large(number, asText(row.nonce));
       if (row.line !== null) upload.add(asText(row.line));
     }
     return upload.result();
+  }
+
+  #large(number: number, nonce: string): LocalUpload {
+    const row = this.#sql
+      .prepare('SELECT count(*) AS changes FROM tidelock_pending WHERE number = ?')
+      .get(number);
+    const changes = asNumber(row?.changes);
+    const lines = [encodeTransaction(number, nonce)];
+    const rest = (): Iterable<readonly string[]> => this.#linesOf(number, changes);
+    return { first: number, last: number, transactions: 1, changes, lines, rest };
+  }
+
+  *#linesOf(number: number, count: number): Generator<readonly string[]> {
+    const page = this.#sql.prepare(
+      'SELECT seq, line FROM tidelock_pending WHERE number = ? AND seq > ? ORDER BY seq LIMIT ?',
+    );
+    let read = 0;
+    for (let after = -1; read < count; ) {
+      const rows = page.all(number, after, LINES_AT_ONCE);
+      if (rows.length === 0) throw takenBack(number);
+      after = asNumber(rows.at(-1)?.seq);
+      read += rows.length;
+      yield rows.map(({ line }) => asText(line));
+    }
   }
 
   keysOf(number: number): readonly ChangedKey[] {
@@ -245,6 +276,14 @@ export class LocalPending {
   }
 }
 
+function takenBack(number: number): TidelockError {
+  return new TidelockError({
+    code: 'BUSY',
+    message: `local transaction ${number} was taken back while it was sent`,
+    hint: 'nothing has to be done: what is left is sent again',
+  });
+}
+
 /** Collects lines, transaction by transaction, up to a limit. */
 class UploadLines {
   readonly #bytesMax: number;
@@ -260,6 +299,11 @@ class UploadLines {
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
+  }
+
+  /** The first transaction alone is over the limit. */
+  get isLarge(): boolean {
+    return this.#transactions === 0 && this.#openBytes > this.#bytesMax && this.#open.length > 1;
   }
 
   /** False when no further transaction fits. */
@@ -280,13 +324,13 @@ class UploadLines {
   result(): LocalUpload | null {
     this.#close();
     if (this.#transactions === 0) return null;
-    const { lines, first, last, transactions } = {
-      lines: this.#lines,
+    return {
       first: this.#first,
       last: this.#last,
       transactions: this.#transactions,
+      changes: this.#lines.length - this.#transactions,
+      lines: this.#lines,
     };
-    return { first, last, transactions, lines };
   }
 
   #close(): void {

@@ -8,7 +8,7 @@ import { DEFAULT_LIMITS, NO_TOKENS } from '../../src/server/config.ts';
 import { issueToken, type TokenScope } from '../../src/server/tokens.ts';
 import { FaultyProxy } from '../support/faulty-proxy.ts';
 import { until } from '../support/stack.ts';
-import { TwowayBed } from '../support/twoway-bed.ts';
+import { readFile, TwowayBed } from '../support/twoway-bed.ts';
 
 const insert = (id: string): string => `INSERT INTO note (id) VALUES ('${id}')`;
 
@@ -140,7 +140,44 @@ test('a transaction larger than the server takes is parked alone; what stands be
   const refused = a.rejected();
   expect(refused).toHaveLength(500);
   expect(new Set(refused.map(({ code }) => code))).toEqual(new Set(['TOO_LARGE']));
+  expect(refused[0]?.message).toMatch(/500 row changes.*8192 bytes.*raise uploadBytesMax/);
 });
+
+test('a transaction of any rows that fits the limits is read, merged and refused in pieces', async () => {
+  const bed = await TwowayBed.open({
+    schema: `CREATE TABLE note (id text PRIMARY KEY, title text, body text, n bigint CHECK (n < 1000000))`,
+  });
+  const [a, b] = [await bed.replica('a'), await bed.replica('b')];
+  // Above 8 MiB each: the server never holds them as objects.
+  await a.transaction((db) =>
+    db.exec(`WITH RECURSIVE g(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM g WHERE i < 2500)
+      INSERT INTO note SELECT 'k' || i, hex(zeroblob(1750)), NULL, i FROM g`),
+  );
+  expect(await a.send()).toEqual({ sent: 2500, rejected: 0 });
+  await b.check();
+  await b.transaction((db) =>
+    db.exec(`UPDATE note SET body = hex(zeroblob(1750)) || n, n = n + 1`),
+  );
+  await a.transaction((db) => db.exec(`UPDATE note SET n = 2000000 WHERE id = 'k2500'`));
+  await b.waitForWrites();
+  await a.waitForWrites();
+  expect(a.rejected()).toMatchObject([{ code: 'CONSTRAINT', key: ['k2500'] }]);
+  await b.transaction((db) =>
+    db.exec(
+      `UPDATE note SET title = hex(zeroblob(1760)), n = n + CASE id WHEN 'k9' THEN 2000000 ELSE 0 END`,
+    ),
+  );
+  await b.waitForWrites();
+  expect(b.rejected()).toHaveLength(2500);
+  const [sum] = readFile(
+    bed.stack.file('b'),
+    'SELECT count(DISTINCT body) AS n, sum(n) AS total FROM note',
+  );
+  expect(sum).toEqual({ n: 2500, total: (2500 * 2501) / 2 + 2500 });
+  await a.transaction((db) => db.exec('DELETE FROM note'));
+  await a.waitForWrites();
+  expect(await bed.converge('a', 'b')).toEqual([]);
+}, 60_000);
 
 test('P28: while a large transaction arrives slowly, local writes of another program take no longer', async () => {
   const bed = await TwowayBed.open();

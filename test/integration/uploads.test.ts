@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Upload, UploadChange } from '../../src/core/upload.ts';
 import type { Cell } from '../../src/core/value.ts';
 import { deadRow, merge, type RowState } from '../../src/merge/row-state.ts';
 import { type Change, changed, codes, inserted, UploadWorld } from '../support/upload-world.ts';
@@ -12,6 +13,79 @@ beforeAll(async () => {
 afterAll(() => world.close());
 
 const NOTE = { title: 'a', body: null, n: 1 };
+
+/** The same upload as one that is too large to be held as objects. */
+function asLarge(upload: Upload, pieceSize: number): Upload {
+  const [transaction] = upload.transactions;
+  const { number = 0, nonce = '', changes = [] } = transaction ?? {};
+  function* pieces(): Generator<readonly UploadChange[]> {
+    for (let at = 0; at < changes.length; at += pieceSize) yield changes.slice(at, at + pieceSize);
+  }
+  const tables = [...new Set(changes.map(([, table]) => table))];
+  return { ...upload, transactions: [{ number, nonce, changes: [], large: { tables, pieces } }] };
+}
+
+describe('a large transaction', () => {
+  const keys = Array.from({ length: 20 }, (_, index) => `large-${index}`);
+  const first = inserted(NOTE);
+  const edit = changed(first, { title: 'edited' });
+
+  test('lands part by part as it would at once, also rows that are in several parts', async () => {
+    const site = world.site();
+    const changes: Change[] = [
+      ...keys.map((key): Change => ['note', key, first]),
+      ...keys.slice(0, 10).map((key): Change => ['note', key, edit]),
+      ...keys.slice(15).map((key): Change => ['note', key, deadRow(2)]),
+    ];
+    const sent = await site.apply(asLarge(site.upload(changes), 4));
+    expect(sent).toMatchObject({ accepted: 1, rejected: [], applied: 1 });
+    const rows = await world.rows(
+      "SELECT title, count(*)::int AS rows FROM note WHERE id LIKE 'large-%' GROUP BY 1 ORDER BY 1",
+    );
+    expect(rows).toEqual([
+      { title: 'a', rows: 5 },
+      { title: 'edited', rows: 10 },
+    ]);
+    expect(await world.versions('note', 'large-0')).toEqual({ cl: 1, versions: [2, 1, 1] });
+    expect(await world.versions('note', 'large-19')).toEqual({ cl: 2, versions: null });
+  });
+
+  test('is refused as a whole, with the place; the next one lands', async () => {
+    const site = world.site();
+    const teams = keys.map((key): Change => ['team', key, inserted({ email: key, size: 1 })]);
+    const bad: Change = ['team', 'bad', inserted({ email: 'bad', size: -1 })];
+    const refused = await site.apply(asLarge(site.upload([...teams, bad]), 6));
+    expect(refused).toMatchObject({ accepted: 1, applied: 0, rejected: [{ code: 'CONSTRAINT' }] });
+    expect(await world.rows("SELECT FROM team WHERE id LIKE 'large-%'")).toEqual([]);
+    const value: Change = ['team', 'bad', inserted({ email: 'bad', size: 'many' })];
+    const again = await site.apply(asLarge(site.upload([...teams, value]), 6));
+    expect(again.rejected.map(({ code }) => code)).toEqual(['CONSTRAINT', 'BAD_VALUE']);
+    expect(await site.apply(asLarge(site.upload(teams), 6))).toMatchObject({ applied: 1 });
+  });
+
+  test('has its deferred constraints checked at its end, not at the end of a part', async () => {
+    const site = world.site();
+    const members = keys.map((key): Change => ['member', key, inserted({ team: 'later' })]);
+    const team: Change = ['team', 'later', inserted({ email: 'later', size: 1 })];
+    const without = await site.apply(asLarge(site.upload(members), 6));
+    expect(codes(without.rejected)).toEqual(['1 CONSTRAINT']);
+    const whole = await site.apply(asLarge(site.upload([...members, team]), 6));
+    expect(whole).toMatchObject({ accepted: 2, applied: 1 });
+    expect(await world.rows("SELECT FROM member WHERE team = 'later'")).toHaveLength(keys.length);
+  });
+
+  test('and uploads of single rows of its tables go one after the other', async () => {
+    const [one, other] = [world.site(), world.site()];
+    const rows = keys.map((key): Change => ['note', `queue-${key}`, first]);
+    const small = keys.slice(0, 3).map((key): Change => ['note', `queue-${key}`, edit]);
+    const done: string[] = [];
+    await Promise.all([
+      one.apply(asLarge(one.upload(rows), 3)).then(() => done.push('large')),
+      other.send(small).then(({ rejected }) => done.push(`small ${rejected.length}`)),
+    ]);
+    expect(done).toEqual(['large', 'small 0']);
+  });
+});
 
 describe('what lands', () => {
   test('inserts, updates and deletes of many rows, with nothing in the companion that the triggers did not write', async () => {

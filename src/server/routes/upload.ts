@@ -1,10 +1,14 @@
 /** POST /v1/upload: the local transactions of a file that writes. docs/merge.md has the rules. */
+
+import type { ServerResponse } from 'node:http';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { gunzip, zstdDecompress } from 'node:zlib';
 import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify';
 import { messageOf, TidelockError } from '../../core/errors.ts';
-import { REJECTION_CODES } from '../../core/upload.ts';
+import { REJECTION_CODES, type Upload } from '../../core/upload.ts';
 import type { UploadResult } from '../../engine/uploads.ts';
+import { LargeUpload } from '../../protocol/large-upload.ts';
 import { encodeUploadAnswer, UPLOAD_TYPE } from '../../protocol/upload.ts';
 import { readUpload } from '../../protocol/upload-reader.ts';
 import { requireUnexpired } from '../auth.ts';
@@ -12,6 +16,11 @@ import type { ServerContext } from '../context.ts';
 import type { Metrics } from '../metrics.ts';
 import { COUNT, failures, json, object, POSITION, type Schema, TIMELINE } from '../schemas.ts';
 import { clientSignal, withoutIdleLimit } from '../send.ts';
+
+/** What is longer when it is unpacked is read piece by piece, and may have one transaction only. */
+const LARGE_BYTES_MIN = 8 * 1024 * 1024;
+/** Bodies, as they are sent, of all uploads that are under way or wait. One alone may always come. */
+const HELD_BYTES_MAX = 256 * 1024 * 1024;
 
 const ANSWER: Schema = object({
   accepted: { ...COUNT, description: 'Every transaction up to here has its outcome.' },
@@ -55,11 +64,22 @@ export function addUpload(scope: FastifyInstance, context: ServerContext, metric
 }
 
 function uploadRoute(context: ServerContext, metrics: Metrics): RouteOptions {
+  const { uploadBodyBytesMax } = context.config.limits;
+  const held = { bytes: 0 };
   return {
     method: 'POST',
     url: '/v1/upload',
-    bodyLimit: context.config.limits.uploadBodyBytesMax,
+    bodyLimit: uploadBodyBytesMax,
     config: { scope: 'write' },
+    preParsing: async (request, reply, body) => {
+      const length = Number(request.headers['content-length'] ?? uploadBodyBytesMax);
+      if (length > uploadBodyBytesMax) throw bodyTooLarge(uploadBodyBytesMax);
+      hold(held, length, reply.raw);
+      return body;
+    },
+    errorHandler: (error) => {
+      throw error.code === 'FST_ERR_CTP_BODY_TOO_LARGE' ? bodyTooLarge(uploadBodyBytesMax) : error;
+    },
     schema: {
       summary: 'Merge local transactions of a file into Postgres',
       consumes: [UPLOAD_TYPE],
@@ -87,6 +107,21 @@ function uploadRoute(context: ServerContext, metrics: Metrics): RouteOptions {
   };
 }
 
+/** Bodies are read before it is their turn: this is how much may wait. */
+function hold(held: { bytes: number }, length: number, response: ServerResponse): void {
+  if (held.bytes > 0 && held.bytes + length > HELD_BYTES_MAX) {
+    throw new TidelockError({
+      code: 'BUSY',
+      message: `uploads of ${held.bytes} bytes are under way or wait; ${HELD_BYTES_MAX} are allowed`,
+      hint: 'try again after the time in the Retry-After header',
+    });
+  }
+  held.bytes += length;
+  response.once('close', () => {
+    held.bytes -= length;
+  });
+}
+
 function bodyOf({ accepted, timeline, position, rejected }: UploadResult): string {
   return encodeUploadAnswer({ accepted, timeline, position, rejected });
 }
@@ -94,21 +129,36 @@ function bodyOf({ accepted, timeline, position, rejected }: UploadResult): strin
 /** The client may leave meanwhile: what it sent is applied all the same, and told when it asks again. */
 async function apply(context: ServerContext, request: FastifyRequest): Promise<UploadResult> {
   const { access } = request;
-  const text = await unpack(request, context.config.limits.uploadBytesMax);
-  const upload = readUpload(text);
+  const upload = await readBytes(await unpack(request, context.config.limits.uploadBytesMax));
   requireUnexpired(access, context.clock.wallMs());
   const { subject: userid, claims, selectors } = access;
   return await context.engine.uploads.apply(upload, { userid, claims, selectors });
 }
 
-async function unpack({ body, headers }: FastifyRequest, bytesMax: number): Promise<string> {
+/** A large upload is checked without holding up everybody else. */
+async function readBytes(bytes: Buffer): Promise<Upload> {
+  if (bytes.length < LARGE_BYTES_MIN) return readUpload(textOf(bytes));
+  const large = new LargeUpload(bytes);
+  for (const _ of large.check()) await nextTurn();
+  return large.upload;
+}
+
+function textOf(bytes: Buffer): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (error) {
+    throw unreadable(messageOf(error), error);
+  }
+}
+
+async function unpack({ body, headers }: FastifyRequest, bytesMax: number): Promise<Buffer> {
   const encoding = headers['content-encoding']?.trim().toLowerCase() ?? 'identity';
   const unpackBytes = Object.hasOwn(UNPACK, encoding) ? UNPACK[encoding] : undefined;
   if (unpackBytes === undefined || !Buffer.isBuffer(body)) throw unreadable(`as ${encoding}`);
   try {
     const bytes = await unpackBytes(body, { maxOutputLength: bytesMax });
     if (bytes.length > bytesMax) throw tooLarge(bytesMax);
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    return bytes;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(bytesMax);
     throw error instanceof TidelockError ? error : unreadable(messageOf(error), error);
@@ -118,8 +168,16 @@ async function unpack({ body, headers }: FastifyRequest, bytesMax: number): Prom
 function tooLarge(bytesMax: number): TidelockError {
   return new TidelockError({
     code: 'TOO_LARGE',
-    message: `the upload has more than ${bytesMax} bytes when it is unpacked`,
-    hint: 'send fewer transactions at a time',
+    message: `the upload has more than ${bytesMax} bytes when it is unpacked (uploadBytesMax)`,
+    hint: 'write fewer rows in one transaction, or raise uploadBytesMax at the server',
+  });
+}
+
+function bodyTooLarge(bytesMax: number): TidelockError {
+  return new TidelockError({
+    code: 'TOO_LARGE',
+    message: `the body of the upload has more than ${bytesMax} bytes (uploadBodyBytesMax)`,
+    hint: 'write fewer rows in one transaction, or raise uploadBodyBytesMax at the server',
   });
 }
 

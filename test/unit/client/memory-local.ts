@@ -61,7 +61,9 @@ export class MemoryLocal implements LocalWrites {
       return this.#parked.has(number) ? [head] : [head, JSON.stringify(['i', name])];
     });
     const { number } = first;
-    return { first: number, last: number + taken.length - 1, transactions: taken.length, lines };
+    const changes = lines.length - taken.length;
+    const last = number + taken.length - 1;
+    return { first: number, last, transactions: taken.length, changes, lines };
   }
 
   settle(answer: LocalAnswer): readonly LocalRejection[] {

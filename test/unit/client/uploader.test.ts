@@ -54,7 +54,7 @@ function aborted(signal: AbortSignal): Promise<never> {
 }
 
 function failure(code: ErrorCode): TidelockError {
-  return new TidelockError({ code, message: code });
+  return new TidelockError({ code, message: code, hint: 'raise the setting' });
 }
 
 type Bed = {
@@ -224,6 +224,9 @@ describe('trouble of an upload', () => {
     local.write('d');
     await send(uploader);
     expect(local.rejections()).toMatchObject([{ number: 4, code: 'TOO_LARGE' }]);
+    expect(local.rejections()[0]?.message).toContain(
+      '1 row changes): TOO_LARGE; raise the setting',
+    );
     expect(events.at(-1)).toMatchObject({ kind: 'upload', state: { kind: 'idle' } });
   });
 

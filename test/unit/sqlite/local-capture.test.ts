@@ -176,6 +176,34 @@ test('writes of one SQLite transaction stay together, a marked boundary divides 
   expect(local.nextUpload(3, 1)).toBeNull();
 });
 
+test('a transaction that is larger than a batch comes alone, and is read while it is sent', () => {
+  using folder = temporaryFolder();
+  using replica = open(join(folder.path, 'r.db'));
+  const { db, local } = replica;
+  db.exec(`INSERT INTO item VALUES ('before', 'B', 1)`);
+  local.seal();
+  db.exec(`WITH RECURSIVE g(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM g WHERE i < 5000)
+    INSERT INTO item SELECT 'k' || i, 'text', i FROM g`);
+  local.seal();
+  db.exec(`INSERT INTO item VALUES ('after', 'A', 1)`);
+  local.seal();
+  expect(local.nextUpload(0, 10_000)).toMatchObject({ first: 1, last: 1, changes: 1 });
+  const upload = local.nextUpload(1, 10_000);
+  expect(upload).toMatchObject({ first: 2, last: 2, transactions: 1, changes: 5000 });
+  expect(upload?.lines).toHaveLength(1);
+  const lines = [...(upload?.rest?.() ?? [])].flat();
+  expect(lines).toHaveLength(5000);
+  expect([lines[0], lines[4999]]).toEqual([
+    '["i","public.item",1,["k1"],["text",1]]',
+    '["i","public.item",1,["k5000"],["text",5000]]',
+  ]);
+  const reading = (upload?.rest?.() ?? [])[Symbol.iterator]();
+  reading.next();
+  local.park(2, { code: 'TOO_LARGE', message: 'no' });
+  expect(() => reading.next()).toThrow('taken back');
+  expect(local.nextUpload(1, 10_000)).toMatchObject({ first: 2, last: 3, changes: 1 });
+});
+
 test('a write that is still open is neither sealed nor seen', () => {
   using folder = temporaryFolder();
   using replica = open(join(folder.path, 'r.db'));

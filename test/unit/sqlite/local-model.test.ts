@@ -201,7 +201,8 @@ class World {
   #upload(bytesMax: number, refused: boolean[]): void {
     const upload = this.local.nextUpload(this.local.settled, bytesMax);
     if (upload === null) return;
-    this.#answer = this.source.upload(this.local.site, upload.lines, () => refused.pop() ?? false);
+    const lines = [...upload.lines, ...[...(upload.rest?.() ?? [])].flat()];
+    this.#answer = this.source.upload(this.local.site, lines, () => refused.pop() ?? false);
   }
 
   #writeRemotely({ table: index, kind, key, value }: Write): void {
