@@ -17,9 +17,11 @@ type Judging = {
 
 export function judgeFinal(judging: Judging): void {
   // One that may or may not have happened proves nothing.
-  const known = judging.writes.filter((write) => write.isDone === true && !isTrespass(write));
+  // One that Postgres refused (P1 tells) was taken back: nothing of it need stand, and what it replaced may.
+  const known = judging.writes.filter(
+    (write) => write.isDone === true && write.rejected === null && !isTrespass(write),
+  );
   for (const write of known) {
-    if (write.rejected !== null) continue;
     judgeReplaced(judging, write);
     if (judging.isOnce) judgeInserted(judging, write);
   }

@@ -100,6 +100,8 @@ export class Replay {
     const ranges = this.#left.get(`${batch} ${column} ${parent}`) ?? [];
     const back = ranges.find((range) => range.from <= to && from <= range.to);
     if (back === undefined || this.#isTakenBack(batch, back)) return;
+    const value = { batch, from: Math.max(from, back.from), to: Math.min(to, back.to) };
+    if (this.#isUndone({ ...value, column, parent })) return;
     const isOwn = own?.parts.some(({ rows }) => rows[batch] !== undefined) === true;
     const property = isOwn ? 'P9' : isAbsent ? 'P13' : 'P8';
     const key = `${batch}${Math.max(from, back.from)}`;
@@ -120,6 +122,23 @@ export class Replay {
         (rows[batch] ?? []).some((range) => range[0] <= to && from <= range[1]),
       );
       if (isHere) return true;
+    }
+    return false;
+  }
+
+  /** A write of this database had replaced just this value there, and was refused: its undoing shows the value again. */
+  #isUndone(value: Replaced): boolean {
+    for (const { database, rejected, replaced } of this.#writes.values()) {
+      if (database !== this.#database || rejected === null) continue;
+      const isIt = replaced.some(
+        ({ batch, from, to, column, parent }) =>
+          parent === value.parent &&
+          batch === value.batch &&
+          column === value.column &&
+          from <= value.from &&
+          value.to <= to,
+      );
+      if (isIt) return true;
     }
     return false;
   }

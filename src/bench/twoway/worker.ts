@@ -17,9 +17,11 @@ import { shownIn, WorkerWrites } from './worker-writes.ts';
 const BUSY_WAIT_MS = 5000;
 /** A call may take so long, and is then made again. */
 const CALL_MS = 20_000;
+/** Where all databases write all rows of all, in turn: what one row may take of a call. So large runs wait longer. */
+const ROW_MS = 0.1;
 const AGAIN_MS = 100;
 /** Of the same step: then the database has failed. */
-const STEP_MS_MAX = 180_000;
+const STEP_CALLS_MAX = 9;
 /** Failures of the network, of a server that is away, and of waits: what a client lives with. */
 const PASSING = [
   ...[
@@ -153,10 +155,11 @@ export class Worker {
 
   async #sync(step: Step): Promise<number> {
     const replica = this.#opened();
-    const deadlineMs = performance.now() + STEP_MS_MAX;
+    const timeoutMs = callMs(this.#settings);
+    const deadlineMs = performance.now() + STEP_CALLS_MAX * timeoutMs;
     for (;;) {
       try {
-        const options = { timeoutMs: CALL_MS };
+        const options = { timeoutMs };
         const count = step.name === 'send' ? (await replica.send(options)).sent : 0;
         if (step.name !== 'send') await replica.check(options);
         this.#read();
@@ -250,6 +253,11 @@ export class Worker {
   #now(): number {
     return Date.now() - this.#settings.startedAtMs;
   }
+}
+
+function callMs({ rows, databases, workload }: WorkerSettings): number {
+  const written = workload === 'cycle' ? rows * databases * databases : rows * databases;
+  return Math.max(CALL_MS, written * ROW_MS);
 }
 
 function codeOf(error: unknown): string | undefined {

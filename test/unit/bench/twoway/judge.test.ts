@@ -134,3 +134,17 @@ test('a forbidden write may stand in its own database until it is taken back', (
   const history = [...AUTHOR, ...trespass, read(taken), read(rows(A))];
   expect(judged({ histories: [history], final: rows(A) })).toEqual({});
 });
+
+test('a write that Postgres refused may be undone by what it had replaced, and by nothing else', () => {
+  const refused: HistoryLine = { k: 'rejected', t: 1, write: A + 1, code: 'CONSTRAINT' };
+  const history = [...AUTHOR, ...update(A + 1), read(rows(A + 1)), refused, read(rows(A))];
+  const other = [read(rows(A)), ...update(B), read(rows(B))];
+  expect(judged({ histories: [[...history, read(rows(B))], other], final: rows(B) })).toEqual({});
+  const isTold = judged({
+    histories: [history.filter((line) => line !== refused)],
+    final: rows(A),
+  });
+  expect(Object.keys(isTold)).toEqual(['P1', 'P8']);
+  const older = [...history, read(rows(B)), read(rows(A + 1))];
+  expect(Object.keys(judged({ histories: [older, other], final: rows(B) }))).toEqual(['P8']);
+});
