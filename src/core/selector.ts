@@ -33,6 +33,9 @@ export function parseSelector(text: string): string {
   });
 }
 
+/** What a reader takes: rows of these subsets, or all that are in any. */
+export type WantedSelectors = readonly string[] | 'any';
+
 /** The columns that an expression reads, each once. */
 export function columnsOf(rule: SelectorRule): readonly string[] {
   return [...usesOf(rule).keys()];

@@ -33,6 +33,7 @@ import { scanDigests } from './digest-scan.ts';
 import { openExactSnapshot } from './exact-snapshot.ts';
 import type { IngestLimits } from './ingest.ts';
 import { timelineOf } from './log-at-open.ts';
+import { RowLog } from './row-log.ts';
 import { Snapshots } from './snapshots.ts';
 import { SourceDriver } from './source-driver.ts';
 import { statusOf } from './status.ts';
@@ -103,6 +104,8 @@ export type RunningEngine = Engine & {
    * it (settings, version, rights), else with null, also when it is merely down.
    */
   readonly firstContact: Promise<TidelockError | null>;
+  /** All rows, for readers inside of this process. */
+  readonly rows: RowLog;
   /** Ends feeds and waits, confirms what is durable, closes the log. */
   close(): Promise<void>;
 };
@@ -152,13 +155,15 @@ export async function openEngine(options: EngineOptions): Promise<RunningEngine>
   core.start(driver);
   const transicator = new TransicatorDoor(source);
   const uploads = new UploadDoor(options.url, () => timelineOf(core.tail.store));
-  return new LiveEngine({ core, driver, snapshots, transicator, uploads, options });
+  const rows = new RowLog(source);
+  return new LiveEngine({ core, driver, snapshots, rows, transicator, uploads, options });
 }
 
 type Parts = {
   readonly core: EngineCore;
   readonly driver: SourceDriver;
   readonly snapshots: Snapshots;
+  readonly rows: RowLog;
   readonly transicator: TransicatorSource;
   readonly uploads: UploadDoor;
   readonly options: EngineOptions;
@@ -188,6 +193,10 @@ class LiveEngine implements RunningEngine {
 
   get firstContact(): Promise<TidelockError | null> {
     return this.#parts.driver.firstContact;
+  }
+
+  get rows(): RowLog {
+    return this.#parts.rows;
   }
 
   get transicator(): TransicatorSource {

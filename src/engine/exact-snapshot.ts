@@ -9,6 +9,7 @@
 import { TidelockError } from '../core/errors.ts';
 import type { Ts } from '../core/lsn.ts';
 import type { RowChange } from '../core/row-change.ts';
+import type { WantedSelectors } from '../core/selector.ts';
 import type { TableDef } from '../core/table.ts';
 import { isInSnapshot } from '../core/txid-snapshot.ts';
 import type { GroupHead } from '../log/group.ts';
@@ -48,7 +49,7 @@ export type ExactSnapshotOptions = {
   readonly tables: () => readonly TableDef[];
   /** When the server started that the stream comes from; null while it does not run. */
   readonly serverStart: () => string | null;
-  readonly selectors: readonly string[];
+  readonly selectors: WantedSelectors;
   readonly waitMsMax: number;
   readonly signal: AbortSignal;
 };
@@ -169,7 +170,7 @@ function visibilityOf({ snapshot }: RowTransaction): Visibility {
 function* decodeLate(late: {
   readonly core: EngineCore;
   readonly groups: readonly GroupHead[];
-  readonly selectors: readonly string[];
+  readonly selectors: WantedSelectors;
   readonly visibility: Visibility;
   readonly tables: readonly TableDef[];
 }): Iterable<readonly RowChange[]> {

@@ -5,6 +5,7 @@
  * writes them, so a snapshot alone is not a prefix of the log.)
  */
 import type { Ts } from '../core/lsn.ts';
+import type { WantedSelectors } from '../core/selector.ts';
 import type { GroupHead } from '../log/group.ts';
 import { gather, sliceGroup } from '../log/slices.ts';
 import type { LogTail } from './log-tail.ts';
@@ -30,9 +31,11 @@ export function lateGroups(
 export function* lateLines(
   tail: LogTail,
   groups: readonly GroupHead[],
-  request: { readonly selectors: readonly string[]; readonly visibility: Visibility },
+  request: { readonly selectors: WantedSelectors; readonly visibility: Visibility },
 ): Iterable<Uint8Array> {
-  const wanted = new Set(request.selectors);
+  const { selectors } = request;
+  const wanted = selectors === 'any' ? null : new Set(selectors);
+  const isWanted = (selector: string): boolean => wanted === null || wanted.has(selector);
   for (let at = 0; at < groups.length; ) {
     const first = groups[at];
     if (first === undefined) return;
@@ -41,10 +44,10 @@ export function* lateLines(
     for (; (groups[at]?.seq ?? Number.POSITIVE_INFINITY) <= head.seq; at += 1) {
       last = groups[at] ?? last;
     }
-    if (!head.hasAll && !head.selectors.some((selector) => wanted.has(selector))) continue;
+    if (!head.hasAll && !head.selectors.some(isWanted)) continue;
     const slices = sliceGroup({
       content,
-      isWanted: head.selectors.map((selector) => wanted.has(selector)),
+      isWanted: head.selectors.map(isWanted),
       after: (first.firstTs - 1) as Ts,
       upTo: last.lastTs,
       isContinued: head.part === 'last',

@@ -5,7 +5,7 @@
  * print differently when cast.
  */
 import { TidelockError } from '../core/errors.ts';
-import { EVERYONE, readableSelectors } from '../core/selector.ts';
+import { EVERYONE, readableSelectors, type WantedSelectors } from '../core/selector.ts';
 import { type SelectorExpression, selectorSql } from '../core/selector-expression.ts';
 import { quoteName, quoteText, type TableDef } from '../core/table.ts';
 import { kindOfType, type ValueKind } from '../core/value.ts';
@@ -74,7 +74,7 @@ const COLUMNS_SQL = `
 export async function planCopy(
   session: PgSession,
   table: TableDef,
-  selectors: readonly string[],
+  selectors: WantedSelectors,
 ): Promise<CopyPlan> {
   const rows = await readColumns(session, table.name);
   const facts = new Map(rows.map((row) => [row.name ?? '', row]));
@@ -147,11 +147,12 @@ function readColumns(session: PgSession, relation: string): Promise<readonly PgR
 
 function planSelector(
   table: TableDef,
-  selectors: readonly string[],
+  selectors: WantedSelectors,
   columnOf: (column: string) => PgRow,
 ): { rule: string; condition: string; selector: string | null } {
   if (table.selector.kind === 'everyone') return { rule: '', condition: '', selector: EVERYONE };
   const rule = ruleSql(table.selector.expression, columnOf);
+  if (selectors === 'any') return { rule, condition: ` WHERE ${rule} IS NOT NULL`, selector: null };
   const wanted = readableSelectors(table.selector, selectors);
   const [only, ...others] = wanted;
   if (only === undefined) return { rule, condition: ' WHERE false', selector: '' };

@@ -3,6 +3,7 @@
  * buffer; when the consumer is behind, the socket is not read and Postgres waits.
  */
 import { TidelockError } from '../core/errors.ts';
+import type { WantedSelectors } from '../core/selector.ts';
 import type { TableDef } from '../core/table.ts';
 import { type Cell, cellFromText, type ValueKind } from '../core/value.ts';
 import {
@@ -35,7 +36,7 @@ export type CopyOptions = {
   readonly session: PgSession;
   readonly table: TableDef;
   /** Rows of these subsets; rows of an `everyone` table come always. */
-  readonly selectors: readonly string[];
+  readonly selectors: WantedSelectors;
   readonly chunkRows?: number | undefined;
 };
 

@@ -6,6 +6,7 @@
  */
 import { assert } from '../core/assert.ts';
 import { type Lsn, parseLsn } from '../core/lsn.ts';
+import type { WantedSelectors } from '../core/selector.ts';
 import type { TableDef } from '../core/table.ts';
 import { parseTxidSnapshot, type TxidSnapshot } from '../core/txid-snapshot.ts';
 import { type CopyChunk, copyRows } from './copy.ts';
@@ -23,7 +24,7 @@ export type SnapshotTransaction = {
   /** When the server that gave it started. */
   readonly serverStart: string;
   /** The rows of a table under these selectors, in no order. One table at a time. Throws as `copyRows`. */
-  rows(table: TableDef, selectors: readonly string[]): AsyncIterable<CopyChunk>;
+  rows(table: TableDef, selectors: WantedSelectors): AsyncIterable<CopyChunk>;
   /** When the transaction began, by Postgres' clock; RFC 3339. */
   beganAt(): Promise<string>;
   /** Ends the transaction and the connection. */

@@ -4,7 +4,7 @@
  */
 import { TidelockError } from '../core/errors.ts';
 import type { RowChange } from '../core/row-change.ts';
-import { EVERYONE } from '../core/selector.ts';
+import { EVERYONE, type WantedSelectors } from '../core/selector.ts';
 import { keyPositions, type TableDef } from '../core/table.ts';
 import { type Cell, cellFromJson, type JsonCell, type ValueKind } from '../core/value.ts';
 import type { RawLine } from './lines.ts';
@@ -15,10 +15,11 @@ type Layout = { readonly columns: readonly ValueKind[]; readonly key: readonly V
 export class ChangeDecoder {
   readonly #layouts = new Map<string, Layout>();
   readonly #tables = new Map<string, TableDef>();
-  readonly #selectors: ReadonlySet<string>;
+  /** Null: all. */
+  readonly #selectors: ReadonlySet<string> | null;
 
-  constructor(tables: readonly TableDef[], selectors: readonly string[]) {
-    this.#selectors = new Set([...selectors, EVERYONE]);
+  constructor(tables: readonly TableDef[], selectors: WantedSelectors) {
+    this.#selectors = selectors === 'any' ? null : new Set([...selectors, EVERYONE]);
     for (const table of tables) this.define(table);
   }
 
@@ -73,8 +74,9 @@ export class ChangeDecoder {
 
   #row(line: RawLine): RowChange {
     const layout = this.#layout(line);
-    if (typeof line.selector !== 'string' || !this.#selectors.has(line.selector)) {
-      throw malformed(line, `selector ${JSON.stringify(line.selector)} was not asked for`);
+    const { selector } = line;
+    if (typeof selector !== 'string' || this.#selectors?.has(selector) === false) {
+      throw malformed(line, `selector ${JSON.stringify(selector)} was not asked for`);
     }
     if (line.key !== undefined) convert(line, line.key, layout.key);
     if (line.type === 'delete') {
