@@ -9,20 +9,13 @@ import { columnsOf, EVERYONE, parseSelectorRule } from '../core/selector.ts';
 import { quoteText } from '../core/table.ts';
 import { fullName } from './catalog.ts';
 import { OWN_SCHEMA, quoteTable, SELECTOR_COLUMN } from './names.ts';
-import { sqlStateOf } from './pg-errors.ts';
 import type { PgSession } from './session.ts';
 import { readTwowayFacts, readTwowayRights, type TwowayFacts } from './twoway-facts.ts';
 import { judgeTwoway, keyColumns, requireRights } from './twoway-fitness.ts';
+import { installSchema, inTransaction } from './twoway-install.ts';
 import { compileTable } from './twoway-policies.ts';
 import { readTwowayTables, TWOWAY_PREFIX, type TwowayTable } from './twoway-registry.ts';
-import {
-  grantSql,
-  REGISTRY,
-  roleSql,
-  twowayEventSql,
-  twowaySchemaSql,
-  USER_ROLE,
-} from './twoway-schema-sql.ts';
+import { grantSql, REGISTRY, USER_ROLE } from './twoway-schema-sql.ts';
 import { TWOWAY_TRIGGERS } from './twoway-trigger-sql.ts';
 
 /** A server that streams follows at once. */
@@ -57,12 +50,6 @@ export type EnableResult = {
 
 export type DisableResult = { readonly table: string; readonly statements: readonly string[] };
 
-/** For writers that are in the middle of a transaction; everybody who comes later waits for us meanwhile. */
-const LOCK_MS_MAX = 10_000;
-
-/** Of two that enable at once, the second waits. */
-const ENABLE_LOCK = 7_110_842_432;
-
 /**
  * Enables a table, or mends one that is enabled. Throws `NOT_FOUND`, `TABLE_UNFIT` or `SOURCE_UNFIT` (missing rights)
  * with what to do, and `BUSY` when writers do not let go of the table; then nothing was changed.
@@ -82,12 +69,12 @@ export async function enableTwoway(
   const warnings = [...judgeTwoway(name, facts, parseSelectorRule(rule))];
   if (known !== undefined) requireSameKey(name, facts, known);
   const rights = await readTwowayRights(session, role);
-  requireRights({ name, facts, userRole: role }, rights);
+  requireRights({ what: `make ${name} two-way`, owners: [facts], userRole: role }, rights);
   if (options.role !== undefined && !rights.hasUserRole)
     warnings.push(`there was no role ${role}: it is made, without any right but those named here`);
   const work: Work = { name, facts, known, rule, ruleKind, role, warnings, statements: [] };
   await inTransaction(session, {
-    name,
+    what: name,
     isKept: options.isDry !== true,
     lockMsMax: options.lockMsMax,
     run: () => install(session, work, options.isDry === true),
@@ -106,7 +93,7 @@ export async function disableTwoway(
   const statements = disableSql(entry);
   if (options.isDry !== true) {
     await inTransaction(session, {
-      ...{ name, isKept: true },
+      ...{ what: name, isKept: true },
       run: () => session.query([...statements, TELL_SQL].join(';\n')).then(() => undefined),
     });
   }
@@ -155,15 +142,7 @@ async function install(session: PgSession, work: Work, isDry: boolean): Promise<
     statements.push(sql);
     await session.query(sql);
   };
-  if (!(await hasSchema(session))) {
-    for (const sql of twowaySchemaSql()) await run(sql);
-    await installEventTrigger(session, work);
-    await run(`COMMENT ON TABLE ${REGISTRY} IS ${quoteText(stamp())}`);
-  }
-  const rights = await readTwowayRights(session, work.role);
-  if (!rights.hasUserRole || !rights.isUserMember || work.known?.role !== work.role) {
-    for (const sql of roleSql(work.role)) await run(sql);
-  }
+  await installSchema(session, { ...work, isRoleNew: work.known?.role !== work.role });
   const needsFull =
     columnsOf(parseSelectorRule(work.rule)).length > 0 && facts.replicaIdentity !== 'f';
   const full = `ALTER TABLE ONLY ${quoteTable(name)} REPLICA IDENTITY FULL`;
@@ -263,59 +242,6 @@ export function companionNameOf(
   return `${OWN_SCHEMA}.${plain.slice(0, COMPANION_NAME_MAX - 9)}_${hash}`;
 }
 
-/** Not every role may: what it is for then happens when `enable` runs again. */
-async function installEventTrigger(session: PgSession, work: Work): Promise<void> {
-  const statements = twowayEventSql();
-  try {
-    await session.query(
-      `SAVEPOINT event_trigger;\n${statements.join(';\n')};\nRELEASE event_trigger`,
-    );
-    work.statements.push(...statements);
-  } catch (error) {
-    if (sqlStateOf(error) !== '42501') throw error;
-    await session.query('ROLLBACK TO event_trigger');
-    work.warnings.push(
-      'this role may not make event triggers: run twoway enable again after every ALTER TABLE of a two-way table',
-    );
-  }
-}
-
-async function hasSchema(session: PgSession): Promise<boolean> {
-  const row = await session.queryOne(
-    `SELECT pg_catalog.obj_description(pg_catalog.to_regclass('${REGISTRY}'), 'pg_class') AS stamp`,
-  );
-  return row.stamp === stamp();
-}
-
-/** Changes with every change of what is installed. */
-function stamp(): string {
-  const text = [...twowaySchemaSql(), ...twowayEventSql()].join('\n');
-  return `tidelock two-way ${createHash('sha256').update(text).digest('hex').slice(0, 16)}`;
-}
-
-type Transaction = {
-  readonly name: string;
-  readonly isKept: boolean;
-  readonly lockMsMax?: number | undefined;
-  readonly run: () => Promise<void>;
-};
-
-async function inTransaction(
-  session: PgSession,
-  { name, isKept, run, lockMsMax = LOCK_MS_MAX }: Transaction,
-): Promise<void> {
-  // Our own event triggers keep still: what they would do is done here.
-  await session.query(`BEGIN; SET LOCAL lock_timeout = ${lockMsMax};
-    SELECT pg_catalog.set_config('tidelock.is_refreshing', 'on', true), pg_catalog.pg_advisory_xact_lock(${ENABLE_LOCK})`);
-  try {
-    await run();
-    await session.query(isKept ? 'COMMIT' : 'ROLLBACK');
-  } catch (error) {
-    if (!session.isLost) await session.query('ROLLBACK');
-    throw sqlStateOf(error) === '55P03' ? busy(name, lockMsMax) : error;
-  }
-}
-
 function ruleFor(
   name: string,
   from: {
@@ -356,13 +282,5 @@ function underPolicies(name: string): TidelockError {
     code: 'TABLE_UNFIT',
     message: `table ${name} has row-level security, so its policies decide who sees a row, not a selector`,
     hint: `leave --selector away, or ALTER TABLE ${quoteTable(name)} DISABLE ROW LEVEL SECURITY`,
-  });
-}
-
-function busy(name: string, lockMsMax: number): TidelockError {
-  return new TidelockError({
-    code: 'BUSY',
-    message: `writers held ${name} for ${lockMsMax / 1000} s, so nothing was changed`,
-    hint: 'try again when no long transaction writes to it',
   });
 }

@@ -45,6 +45,8 @@ export type TwowayRights = {
   readonly mayMakeRoles: boolean;
   readonly hasUserRole: boolean;
   readonly isUserMember: boolean;
+  /** The user role may look up what is in our schema. */
+  readonly mayUseSchema: boolean;
 };
 
 /** The privilege to act as a role. From version 16 on, who makes a role is a member of it who may not. */
@@ -94,7 +96,8 @@ export async function readTwowayRights(
       CASE WHEN s.oid IS NOT NULL AND NOT pg_catalog.pg_has_role(s.nspowner, 'USAGE')
         THEN pg_catalog.pg_get_userbyid(s.nspowner) END AS schema_owner,
       r.rolsuper OR r.rolcreaterole AS may_make_roles, u.oid IS NOT NULL AS has_user_role,
-      u.oid IS NOT NULL AND pg_catalog.pg_has_role(u.oid, ${MAY_BECOME}) AS is_user_member
+      u.oid IS NOT NULL AND pg_catalog.pg_has_role(u.oid, ${MAY_BECOME}) AS is_user_member,
+      u.oid IS NOT NULL AND s.oid IS NOT NULL AND pg_catalog.has_schema_privilege(u.oid, s.oid, 'USAGE') AS may_use_schema
     FROM pg_catalog.pg_roles r LEFT JOIN pg_catalog.pg_roles u ON u.rolname = ${role}
     LEFT JOIN pg_catalog.pg_namespace s ON s.nspname = '${OWN_SCHEMA}'
     WHERE r.rolname = current_user`);
@@ -106,5 +109,6 @@ export async function readTwowayRights(
     mayMakeRoles: row.may_make_roles === 't',
     hasUserRole: row.has_user_role === 't',
     isUserMember: row.is_user_member === 't',
+    mayUseSchema: row.may_use_schema === 't',
   };
 }

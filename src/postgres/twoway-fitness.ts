@@ -39,15 +39,22 @@ export function judgeTwoway(
 /** Throws `SOURCE_UNFIT` with every statement that an administrator has to run. */
 export function requireRights(
   {
-    name,
-    facts,
+    what,
+    owners,
     userRole,
-  }: { readonly name: string; readonly facts: TwowayFacts; readonly userRole: string },
+  }: {
+    /** Said in the message. */
+    readonly what: string;
+    /** Of the tables that are changed. */
+    readonly owners: readonly Pick<TwowayFacts, 'owner' | 'isOwner'>[];
+    readonly userRole: string;
+  },
   rights: TwowayRights,
 ): void {
   const role = quoteName(rights.role);
-  const owners = [...(facts.isOwner ? [] : [facts.owner]), rights.schemaOwner ?? []].flat();
-  const missing = [...new Set(owners)].map((owner) => `GRANT ${quoteName(owner)} TO ${role}`);
+  const others = owners.flatMap(({ owner, isOwner }) => (isOwner ? [] : [owner]));
+  const needed = [...others, ...(rights.schemaOwner === null ? [] : [rights.schemaOwner])];
+  const missing = [...new Set(needed)].map((owner) => `GRANT ${quoteName(owner)} TO ${role}`);
   if (!rights.mayCreate) {
     missing.push(`GRANT CREATE ON DATABASE ${quoteName(rights.database)} TO ${role}`);
   }
@@ -60,7 +67,7 @@ export function requireRights(
   if (missing.length === 0) return;
   throw new TidelockError({
     code: 'SOURCE_UNFIT',
-    message: `role ${rights.role} lacks rights to make ${name} two-way`,
+    message: `role ${rights.role} lacks rights to ${what}`,
     hint: `run as a superuser: ${missing.join('; ')}`,
     details: { missing },
   });

@@ -1,5 +1,5 @@
 /** Making a table two-way and one-way again: rights, locks, changes of its columns, what stays and what goes. */
-import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest';
 import { PgSession } from '../../src/postgres/session.ts';
 import { disableTwoway, enableTwoway } from '../../src/postgres/twoway-enable.ts';
 import { TWOWAY_EVENT_TRIGGER } from '../../src/postgres/twoway-event-sql.ts';
@@ -85,6 +85,37 @@ test('the command prints the SQL first, does it, and finds nothing to do the sec
   expect(JSON.parse(status.stdout)).toMatchObject({
     tables: [{ table: 'public.noted', state: 'ok', versions: 0 }],
   });
+});
+
+test('install makes what policies call before there is a table, says so first, and once; enable goes on from there', async () => {
+  const other = await TestDatabase.create(inject('postgresUrl'));
+  onTestFinished(() => other.close());
+  const install = async (...args: string[]): Promise<string> => {
+    const done = new Command(['twoway', 'install', ...args, '--postgres', other.url]);
+    expect([await done.exit(), done.stderr]).toEqual([0, '']);
+    return done.stdout;
+  };
+  const hasSchema = async (): Promise<unknown> =>
+    (await other.sql.queryOne("SELECT to_regnamespace('tidelock') IS NOT NULL AS is_there"))
+      .is_there;
+  const dry = await install('--dry-run');
+  expect(dry).toContain('CREATE OR REPLACE FUNCTION tidelock.auth_userid()');
+  expect(dry).toContain('-- nothing was changed');
+  expect(await hasSchema()).toBe('f');
+  const done = await install();
+  expect(done.split('-- done')[0]).toBe(dry.split('-- nothing')[0]);
+  await other.sql.query(`CREATE TABLE public.own (id text PRIMARY KEY, user_id text);
+    ALTER TABLE public.own ENABLE ROW LEVEL SECURITY;
+    CREATE POLICY mine ON public.own USING (user_id = tidelock.auth_userid())`);
+  expect(JSON.parse(await install('--json'))).toMatchObject({ statements: [], installed: true });
+  const enabled = await enableTwoway(other.sql, { table: 'own' });
+  expect(enabled.rule).toContain('\'user:\' || "user_id"');
+  expect(enabled.statements.join()).not.toContain(
+    'CREATE OR REPLACE FUNCTION tidelock.auth_userid',
+  );
+  expect(await install()).toContain('nothing to do');
+  expect(JSON.parse(await install('--json', '--role', `w_${db.name}`)).statements).not.toEqual([]);
+  await other.sql.query(`DROP OWNED BY w_${db.name}; DROP ROLE w_${db.name}`);
 });
 
 test('disable removes what is ours of the table and leaves its rows', async () => {

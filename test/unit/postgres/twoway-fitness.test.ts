@@ -137,10 +137,11 @@ test('every missing right is told at once, as statements', () => {
     mayMakeRoles: false,
     hasUserRole: false,
     isUserMember: false,
+    mayUseSchema: false,
   };
   const attempt = (): void =>
     requireRights(
-      { name: 'public.notes', facts: { ...FACTS, isOwner: false }, userRole: 'u' },
+      { what: 'make it two-way', owners: [{ ...FACTS, isOwner: false }], userRole: 'u' },
       rights,
     );
   const missing = [
