@@ -9,6 +9,7 @@ import { register as registerDoctor } from './doctor.ts';
 import { register as registerLockstep } from './lockstep.ts';
 import { packageVersion } from './package.ts';
 import { register as registerReplicate } from './replicate.ts';
+import { register as registerScript } from './script.ts';
 import { register as registerServe } from './serve.ts';
 import { register as registerShell } from './shell.ts';
 import { register as registerStress } from './stress.ts';
@@ -63,6 +64,7 @@ function createProgram(): Command {
   registerDoctor(program);
   registerUninstall(program);
   registerStress(program);
+  registerScript(program);
   registerToken(program);
   registerLockstep(program);
   registerTwoway(program);

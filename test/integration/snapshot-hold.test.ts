@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { parseLsn } from '../../src/core/lsn.ts';
 import { DEFAULT_POLICY } from '../../src/engine/engine.ts';
 import { DEFAULT_LIMITS } from '../../src/server/config.ts';
-import { LeapingClock } from '../support/leaping-clock.ts';
+import { LeapingClock } from '../../src/bench/leaping-clock.ts';
 import { smallStack } from '../support/small-world.ts';
 import { type Stack, until } from '../support/stack.ts';
 

@@ -7,7 +7,7 @@ import { Child } from './child.ts';
 import type { ReplicaNews, ReplicaSettings } from './replica-process.ts';
 import type { ServerNews, ServerSettings } from './server-process.ts';
 import { RETRY_MS_MAX, Stack, until } from './stack.ts';
-import type { Trap } from './trap.ts';
+import type { Trap } from '../../src/bench/script/trap.ts';
 import {
   type Clients,
   WORKLOAD_LIMITS,

@@ -7,7 +7,7 @@
  */
 import { flushCompileCache } from 'node:module';
 import { openReplicaWith } from '../../src/replica.ts';
-import { type Trap, Trapdoor } from './trap.ts';
+import { type Trap, Trapdoor } from '../../src/bench/script/trap.ts';
 
 export type ReplicaSettings = {
   readonly server: string;

@@ -7,7 +7,7 @@
  */
 import { messageOf } from '../../src/core/errors.ts';
 import { openReplicaWith } from '../../src/replica.ts';
-import { type Trap, Trapdoor } from './trap.ts';
+import { type Trap, Trapdoor } from '../../src/bench/script/trap.ts';
 
 export type TwowaySettings = {
   readonly server: string;

@@ -1,5 +1,5 @@
 /** The engine's clock, which can leap ahead: what would come after minutes comes at once. */
-import { type Clock, systemClock, type TimerHandle } from '../../src/engine/clock.ts';
+import { type Clock, systemClock, type TimerHandle } from '../engine/clock.ts';
 
 type Timer = { readonly dueAt: number; readonly run: () => void };
 

@@ -1,0 +1,203 @@
+/** The server of a script: a child process that can be stopped, killed, frozen, and told where to crash. */
+import { ENGINE_CRASH_POINTS } from '../../engine/crash-points.ts';
+import type { Arguments } from '../../script/arguments.ts';
+import type { Call } from '../../script/run.ts';
+import { until } from '../until.ts';
+import { Child } from './child.ts';
+import { errorText } from './error-text.ts';
+import { positionIn, verbOf } from './real-names.ts';
+import type { RealPostgres } from './real-postgres.ts';
+import type { ServerCommand, ServerNews, ServerSettings } from './server-program.ts';
+
+const isSource = import.meta.url.endsWith('.ts');
+const PROGRAM = new URL(isSource ? './server-program.ts' : './server-program.js', import.meta.url);
+const WAIT_MS_MAX = 20_000;
+const DURATION = /^(\d+)(ms|s|min|h|d)$/;
+const MS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1000,
+  min: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
+
+export class RealServer {
+  readonly #postgres: RealPostgres;
+  readonly #dir: string;
+  readonly #signal: AbortSignal;
+  #child: Child<ServerNews> | null = null;
+  #settings: ServerSettings | null = null;
+  #url = '';
+
+  constructor(options: {
+    readonly postgres: RealPostgres;
+    readonly dir: string;
+    readonly signal: AbortSignal;
+  }) {
+    this.#postgres = options.postgres;
+    this.#dir = options.dir;
+    this.#signal = options.signal;
+  }
+
+  /** Empty until it has listened once; it stays the same. */
+  get url(): string {
+    return this.#url;
+  }
+
+  /** The secret of its tokens; null without tokens. */
+  get secret(): string | null {
+    return this.#settings?.secret ?? null;
+  }
+
+  /** `server start|stop|kill|freeze|thaw`. */
+  async server({ args }: Call): Promise<string> {
+    switch (verbOf(args, ['start', 'stop', 'kill', 'freeze', 'thaw'])) {
+      case 'start':
+        return this.#start(args);
+      case 'stop':
+        this.#living(args).tell({ kind: 'stop' } satisfies ServerCommand);
+        await this.#living(args).gone();
+        return '';
+      case 'kill':
+        await this.#living(args).kill();
+        return '';
+      case 'freeze':
+        this.#living(args).freeze();
+        return '';
+      default:
+        this.#living(args).thaw();
+        return '';
+    }
+  }
+
+  async #start(args: Arguments): Promise<string> {
+    if (this.#child?.isAlive === true) throw args.error('start', 'it runs', 'stop it first');
+    this.#settings = this.#settingsOf(args);
+    const child = new Child<ServerNews>({
+      ...{ program: PROGRAM, settings: this.#settings, signal: this.#signal },
+    });
+    this.#child = child;
+    this.#url = (await child.next('listening', 0)).url;
+    if (args.flag('nowait')) return '';
+    await until('the server follows Postgres', () => this.#follows(), this.#wait);
+    return '';
+  }
+
+  /** What was said at the first start holds for later ones, unless they say otherwise. */
+  #settingsOf(args: Arguments): ServerSettings {
+    const before = this.#settings;
+    const tables = args.list('tables').map((text) => text.split('='));
+    const bad = tables.find((pair) => pair.length !== 2);
+    if (bad !== undefined) {
+      throw args.error(
+        'tables',
+        `${bad.join('=')} is no table`,
+        'write tables=(city=country, kind=*)',
+      );
+    }
+    const pairs = tables.map(([name = '', rule = '']) => [`public.${name}`, rule] as const);
+    const keepS = args.optionalInteger('keep_s') ?? before?.policy?.keepS;
+    const leaseS = args.optionalInteger('lease_s') ?? before?.policy?.leaseS;
+    return {
+      ...{ url: this.#postgres.url, name: this.#postgres.name, dir: this.#dir },
+      port: this.#url === '' ? 0 : Number(new URL(this.#url).port),
+      tables: pairs.length > 0 ? Object.fromEntries(pairs) : (before?.tables ?? {}),
+      secret: args.flag('tokens')
+        ? 'a secret of more than thirty-two bytes'
+        : (before?.secret ?? null),
+      replicaIdentity:
+        args.optionalChoice('identity', ['full', 'leave']) ?? before?.replicaIdentity ?? 'full',
+      policy: {
+        reconnectMsMax: 200,
+        ...(keepS === undefined ? {} : { keepS }),
+        ...(leaseS === undefined ? {} : { leaseS }),
+      },
+    };
+  }
+
+  async #follows(): Promise<boolean> {
+    if (this.#child?.isAlive !== true) return true; // the next directive tells
+    const status = (await this.ask('/v1/status')) as {
+      readonly source?: { readonly state?: string };
+    };
+    return status.source?.state === 'streaming';
+  }
+
+  /** `crash at=POINT on=server`: at its `hit`-th passing of the point. */
+  async trap({ args }: Call): Promise<void> {
+    const point = args.choice('at', ENGINE_CRASH_POINTS);
+    const hit = args.optionalInteger('hit') ?? 1;
+    await this.#perform({ kind: 'trap', trap: { point, hit } }, args);
+  }
+
+  /** Waits for the crash that was asked for. */
+  async crashed(): Promise<string> {
+    await this.#child?.gone();
+    return `${this.#child?.end ?? 'it never ran'}\n`;
+  }
+
+  /** `clock add=5min`: what is due by then happens now. */
+  async clock({ args }: Call): Promise<string> {
+    const text = args.text('add');
+    const [, count, unit = ''] = DURATION.exec(text) ?? [];
+    const ms = Number(count) * (MS[unit] ?? Number.NaN);
+    if (!Number.isFinite(ms)) {
+      throw args.error('add', `${text} is not a time`, 'write add=500ms, 5s, 3min, 2h, 1d');
+    }
+    await this.#perform({ kind: 'leap', ms }, args);
+    return '';
+  }
+
+  /** Waits until the log is past a position: that of the call, or what is committed now. */
+  async reach(call: Call): Promise<string> {
+    const position = positionIn(call) ?? (await this.#postgres.position());
+    try {
+      await until('the log is past the position', () => this.#isPast(position), this.#wait);
+      return '';
+    } catch (error) {
+      return errorText(error);
+    }
+  }
+
+  async #isPast(position: string): Promise<boolean> {
+    const answer = await this.fetch(`/v1/wait?timeout_s=2&ts=${encodeURIComponent(position)}`);
+    return answer.status === 200;
+  }
+
+  /** What keeps the log, sorted by position. */
+  async leases(): Promise<readonly { readonly replica: string; readonly ts: string }[]> {
+    const { leases = [] } = (await this.ask('/v1/status')) as {
+      readonly leases?: readonly { readonly replica: string; readonly ts: string }[];
+    };
+    return leases;
+  }
+
+  async ask(path: string): Promise<unknown> {
+    return (await this.fetch(path)).json();
+  }
+
+  fetch(path: string, init: RequestInit = {}): Promise<Response> {
+    return fetch(`${this.#url}${path}`, { ...init, signal: this.#signal });
+  }
+
+  async close(): Promise<void> {
+    this.#child?.thaw();
+    await this.#child?.kill();
+  }
+
+  async #perform(command: ServerCommand, args: Arguments): Promise<void> {
+    const child = this.#living(args);
+    const from = child.news.length;
+    child.tell(command);
+    await child.next('done', from);
+  }
+
+  #living(args: Arguments): Child<ServerNews> {
+    if (this.#child?.isAlive === true) return this.#child;
+    throw args.error('on', 'the server does not run', 'start it: server start tables=(...)');
+  }
+
+  get #wait() {
+    return { limitMs: WAIT_MS_MAX, signal: this.#signal };
+  }
+}
