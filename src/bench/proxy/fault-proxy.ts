@@ -12,8 +12,12 @@ export const NETWORK_FAULTS: readonly NetworkFault[] = [
   ...(['http-status', 'http-malformed', 'http-truncated'] as const),
 ];
 
-/** They befall requests that change something; a reader of a feed makes none. */
-const WRITE_FAULTS: readonly NetworkFault[] = ['http-duplicate', 'http-replay', 'http-reorder'];
+/** They befall uploads; who only reads makes none. */
+export const WRITE_FAULTS: readonly NetworkFault[] = [
+  'http-duplicate',
+  'http-replay',
+  'http-reorder',
+];
 
 /** What can befall somebody who only reads. */
 export const READ_FAULTS = NETWORK_FAULTS.filter((fault) => !WRITE_FAULTS.includes(fault));
@@ -33,11 +37,23 @@ const CUT_BYTES_MAX = 40_000;
 const TIMES_MAX = 4;
 const STATUSES = [500, 502, 503, 504] as const;
 
+/** A fault that was begun by `take`. */
+export type TakenFault = {
+  /** True once something was seen of it. */
+  readonly hasEffect: boolean;
+  /** Ends it, unless another one has taken its place; returns what was seen of it. */
+  end(): Promise<readonly string[]>;
+};
+
 export class FaultProxy {
   readonly #tcp: TcpProxy;
   readonly #http: HttpProxy;
   readonly #random: SeededRandom;
   #isTaken = false;
+  /** Of the fault that was taken last: told what was seen of it when it ends. */
+  #onEnd: ((seen: readonly string[]) => void) | null = null;
+  /** One change of faults after the other. */
+  #turn: Promise<unknown> = Promise.resolve();
 
   private constructor(tcp: TcpProxy, http: HttpProxy, random: SeededRandom) {
     this.#tcp = tcp;
@@ -67,9 +83,32 @@ export class FaultProxy {
   }
 
   /** Ends the fault that lasts, if any, and begins another. */
-  async take(fault: NetworkFault): Promise<void> {
-    await this.heal();
-    this.inject(fault);
+  take(fault: NetworkFault): Promise<TakenFault> {
+    return this.#inTurn(async () => {
+      await this.#heal();
+      this.inject(fault);
+      return this.#takenNow();
+    });
+  }
+
+  #takenNow(): TakenFault {
+    let seen: readonly string[] | null = null;
+    this.#onEnd = (lines) => {
+      seen = lines;
+    };
+    const hasEffect = (): boolean => this.#tcp.hasEffect || this.#http.hasEffect;
+    return {
+      get hasEffect() {
+        return seen === null ? hasEffect() : seen.length > 0;
+      },
+      end: () => this.#inTurn(async () => seen ?? this.#heal()),
+    };
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => undefined);
+    return done;
   }
 
   /** Begins a fault, with parameters by chance. */
@@ -84,9 +123,15 @@ export class FaultProxy {
   }
 
   /** Ends it; returns what was seen of it. */
-  async heal(): Promise<readonly string[]> {
+  heal(): Promise<readonly string[]> {
+    return this.#inTurn(() => this.#heal());
+  }
+
+  async #heal(): Promise<readonly string[]> {
     const seen = [...this.#tcp.heal(), ...(await this.#http.heal())];
     this.#isTaken = false;
+    this.#onEnd?.(seen);
+    this.#onEnd = null;
     return seen;
   }
 
@@ -109,7 +154,8 @@ function tcpFaultOf(fault: NetworkFault, random: SeededRandom): TcpFault | null 
     case 'net-slice':
       return { kind: 'slice', sliceBytes: random.between(1, SLICE_BYTES_MAX), pauseMs: 0 };
     case 'net-cut':
-      return { kind: 'cut', afterBytes: random.between(1, CUT_BYTES_MAX) };
+      // Of any size, small ones as often as large ones: few answers of a small run are large.
+      return { kind: 'cut', afterBytes: Math.ceil(CUT_BYTES_MAX ** random.next()) };
     case 'net-one-way':
       return { kind: 'one-way', silent: random.pick(['up', 'down']) };
     default:

@@ -1,9 +1,9 @@
 /**
  * A proxy that understands HTTP, for what happens to whole messages, one fault at a time:
  *
- *   duplicate  a request that changes something reaches the server twice; the second answer is told
- *   replay     after each such request an older one comes once more
- *   reorder    such a request gets lost for its client, and reaches the server after a newer one
+ *   duplicate  an upload reaches the server twice; the second answer is told
+ *   replay     after each upload an older one comes once more
+ *   reorder    an upload gets lost for its client, and reaches the server after a newer one
  *   status     an error instead of the answer; the server may have done the work, or never heard of it
  *   malformed  something that is not the protocol instead of the answer, or after the first part of a stream
  *   truncated  the connection breaks in the middle of the answer
@@ -36,10 +36,11 @@ export type HttpProxyOptions = {
 };
 
 const HOST = '127.0.0.1';
-/** Requests that may come once more. */
+/** Uploads that may come once more. */
 const REMEMBERED_MAX = 8;
 /** No JSON: a control character stands in it. */
 const GARBAGE = '{"type":"\u0000<html><h1>Welcome to the hotel</h1>\n';
+const UPLOAD_PATH = '/v1/upload';
 const READING = ['GET', 'HEAD', 'OPTIONS'];
 
 type Active = { readonly fault: HttpFault; readonly effects: Effects; left: number };
@@ -91,6 +92,11 @@ export class HttpProxy {
     return this.#underWay === 0;
   }
 
+  /** True once something was seen of the fault. */
+  get hasEffect(): boolean {
+    return (this.#active?.effects.lines.length ?? 0) > 0;
+  }
+
   /** Befalls the next requests that it can befall, `timesMax` of them. */
   inject(fault: HttpFault, timesMax: number): void {
     assert(this.#active === null, 'one fault ends before the next begins');
@@ -122,16 +128,16 @@ export class HttpProxy {
     const active = this.#befalls(request);
     if (active === null) await this.#forward(way);
     else await this.#befall(way, active);
-    if (READING.includes(request.method)) return;
+    if (!isUpload(request)) return;
     this.#remembered = [...this.#remembered, request].slice(-REMEMBERED_MAX);
   }
 
   /** The fault, when it is one for this request. */
-  #befalls({ method }: KeptRequest): Active | null {
+  #befalls(request: KeptRequest): Active | null {
     const active = this.#active;
     if (active === null || active.left === 0) return null;
     const isOfWrites = ['duplicate', 'replay', 'reorder'].includes(active.fault.kind);
-    if (isOfWrites && READING.includes(method)) return null;
+    if (isOfWrites && !isUpload(request)) return null;
     active.left -= 1;
     return active;
   }
@@ -270,6 +276,10 @@ type Way = {
   /** Aborts when the client is gone. */
   readonly signal: AbortSignal;
 };
+
+function isUpload({ method, path }: KeptRequest): boolean {
+  return method === 'POST' && path.split('?')[0] === UPLOAD_PATH;
+}
 
 /** `POST /v1/upload`: without what differs from one request to the next. */
 function nameOf({ method, path }: KeptRequest): string {

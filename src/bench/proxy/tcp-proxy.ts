@@ -71,6 +71,14 @@ export class TcpProxy {
     return this.#active?.isHolding === true;
   }
 
+  /** True once something was seen of the fault; of one that holds back, once it does. */
+  get hasEffect(): boolean {
+    const active = this.#active;
+    if (active === null) return false;
+    const holds = active.fault.kind === 'half-open' || active.fault.kind === 'one-way';
+    return holds ? active.isHolding : active.effects.lines.length > 0;
+  }
+
   inject(fault: TcpFault): void {
     assert(this.#active === null, 'one fault ends before the next begins');
     const { promise: healed, resolve: heal } = Promise.withResolvers<void>();

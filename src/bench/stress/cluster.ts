@@ -142,10 +142,12 @@ function settingsFor(bug: BugName | null): Readonly<Record<string, string>> {
 export async function statusOf(
   server: string,
   patienceMs = PATIENCE_MS,
+  adminToken: string | null = null,
 ): Promise<ServerStatus | null> {
   try {
     const signal = AbortSignal.timeout(patienceMs);
-    const answer = await fetch(`${server}/v1/status`, { signal });
+    const headers = adminToken === null ? {} : { authorization: `Bearer ${adminToken}` };
+    const answer = await fetch(`${server}/v1/status`, { signal, headers });
     return answer.ok ? ((await answer.json()) as ServerStatus) : null;
   } catch {
     return null;

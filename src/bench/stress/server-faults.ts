@@ -13,7 +13,8 @@ const EFFECT_MS_MAX = 10_000;
 /** Until what was on its way has arrived: from then on everything stands still. */
 const STILL_AFTER_MS = 150;
 
-const BACKENDS_SQL = 'SELECT pid::text FROM pg_stat_activity';
+/** Every process of the server but its first. */
+export const BACKENDS_SQL = 'SELECT pid::text FROM pg_stat_activity';
 /** The walsender of the server under test; the oracle reads its slot otherwise. */
 const WALSENDER_SQL = `
   SELECT active_pid::text AS pid FROM pg_replication_slots
@@ -208,7 +209,7 @@ function troublesOf({ receivers }: Running): number {
 }
 
 /** A process that has just ended needs no signal. */
-function signalTo(pid: number, signal: NodeJS.Signals): void {
+export function signalTo(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch (error) {

@@ -1,5 +1,5 @@
 /** What befalls the databases, drawn from the seed: kills between and in steps, offline stretches, faults of network and server. */
-import { NETWORK_FAULTS, type NetworkFault } from '../proxy/fault-proxy.ts';
+import { NETWORK_FAULTS, type NetworkFault, WRITE_FAULTS } from '../proxy/fault-proxy.ts';
 import { SeededRandom } from '../random.ts';
 import type { FaultLevel } from './options.ts';
 import type { Step } from './steps.ts';
@@ -16,15 +16,31 @@ const SHARES = {
 const KILL_DURING_MS_MAX = 60;
 const STEPS_FROM = 2;
 
-/** The faults of the network of a level, in an order that the seed decides: each comes before one comes twice. */
+/** What befalls all databases at once; only in a harsh run, and only what is ours. */
+export const CENTRAL_FAULTS = ['kill-server', 'kill-postgres', 'freeze-postgres'] as const;
+export type CentralFault = (typeof CENTRAL_FAULTS)[number];
+
+/**
+ * The faults of the network of a level, in an order that the seed decides: each comes before one comes twice. Those of
+ * uploads come first: a short run has met them too.
+ */
 export function networkDeck(level: FaultLevel, random: SeededRandom): () => NetworkFault | null {
-  const faults = level === 'none' ? [] : level === 'mild' ? MILD : NETWORK_FAULTS;
-  let deck: NetworkFault[] = [];
+  if (level === 'none') return () => null;
+  const all = level === 'mild' ? MILD : NETWORK_FAULTS;
+  const isOfUploads = (fault: NetworkFault): boolean => WRITE_FAULTS.includes(fault);
+  return deckOf([all.filter(isOfUploads), all.filter((fault) => !isOfUploads(fault))], random);
+}
+
+/** One after the other, by chance; of a part only when those before it are through. Null when there are none. */
+export function deckOf<T>(parts: readonly (readonly T[])[], random: SeededRandom): () => T | null {
+  let left: T[][] = [];
   return () => {
-    if (faults.length === 0) return null;
-    if (deck.length === 0) deck = [...faults];
-    const [fault] = deck.splice(random.between(0, deck.length - 1), 1);
-    return fault ?? null;
+    left = left.filter(({ length }) => length > 0);
+    if (left.length === 0) left = parts.map((part) => [...part]);
+    const part = left.find(({ length }) => length > 0);
+    if (part === undefined) return null;
+    const [drawn] = part.splice(random.between(0, part.length - 1), 1);
+    return drawn ?? null;
   };
 }
 

@@ -228,6 +228,7 @@ function judgeFaults({ run }: Evidence, findings: Findings<TwowayProperty>): voi
     findings.check('P27');
     if (fault === 'http-duplicate' || fault === 'http-replay' || fault === 'http-reorder')
       findings.check('P2');
+    if (fault === 'kill-postgres') findings.check('P18');
     if (fault === 'kill-database' || fault === 'kill-server') findings.check('P19');
   }
 }

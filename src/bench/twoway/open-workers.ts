@@ -1,5 +1,6 @@
 /** One process for each database, with its schedule and its place in the network. */
 import { join } from 'node:path';
+import type { TakenFault } from '../proxy/fault-proxy.ts';
 import { Schedule } from './disturbances.ts';
 import type { Recorder } from './recorder.ts';
 import type { Stack, Stage } from './stack.ts';
@@ -84,7 +85,7 @@ function tellKill(about: {
 class OfflineStretch {
   readonly #place: Stack['places'][number];
   readonly #recorder: Recorder;
-  #spell: Spell | null = null;
+  #away: { readonly spell: Spell; readonly taken: TakenFault } | null = null;
 
   constructor(place: Stack['places'][number], recorder: Recorder) {
     this.#place = place;
@@ -93,16 +94,17 @@ class OfflineStretch {
 
   async at(isOffline: boolean): Promise<void> {
     const { proxy, database } = this.#place;
-    if (proxy === null || isOffline === (this.#spell !== null)) return;
+    if (proxy === null || isOffline === (this.#away !== null)) return;
     if (isOffline) {
-      this.#spell = this.#recorder.spells.begin(database, this.#recorder.now());
-      await proxy.take('net-reset');
+      const spell = this.#recorder.spells.begin(database, this.#recorder.now());
+      this.#away = { spell, taken: await proxy.take('net-reset') };
       return;
     }
-    const spell = this.#spell;
-    this.#spell = null;
-    if (spell === null) return;
-    const effects = await proxy.heal();
+    const away = this.#away;
+    this.#away = null;
+    if (away === null) return;
+    const { spell, taken } = away;
+    const effects = await taken.end();
     spell.toMs = this.#recorder.now();
     const { fromMs, toMs } = spell;
     this.#recorder.fault({ fault: 'offline', target: `db${database}`, fromMs, toMs, effects });

@@ -5,6 +5,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasCode, messageOf } from '../../core/errors.ts';
+import { PgSession } from '../../postgres/session.ts';
 import { Closers } from '../closers.ts';
 import { EvidenceWriter } from '../stress/evidence-writer.ts';
 import type { Report } from '../stress/run.ts';
@@ -103,8 +104,18 @@ async function work(stage: Stage, stack: Stack, recorder: Recorder): Promise<num
   return settleMs;
 }
 
-async function compareAll(
-  { session, table, places }: Stack,
+async function compareAll(stack: Stack, workers: readonly WorkerProcess[]): Promise<Final> {
+  const session = await PgSession.connect({ url: stack.postgresUrl });
+  try {
+    return await compareWith(session, stack, workers);
+  } finally {
+    await session.end();
+  }
+}
+
+async function compareWith(
+  session: PgSession,
+  { table, places }: Stack,
   workers: readonly WorkerProcess[],
 ): Promise<Final> {
   const all = await rowsInPostgres(session, table, null);

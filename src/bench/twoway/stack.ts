@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { TidelockError } from '../../core/errors.ts';
-import type { PgSession } from '../../postgres/session.ts';
+import type { EmbeddedPostgres } from '../../postgres/embedded.ts';
 import { systemClock } from '../../server/clock.ts';
 import { issueToken } from '../../server/tokens.ts';
 import type { Closers } from '../closers.ts';
@@ -38,8 +38,12 @@ export type Place = {
 
 export type Stack = {
   readonly table: RunTable;
-  readonly session: PgSession;
+  readonly postgresUrl: string;
+  /** Null: not ours, and out of the reach of faults. */
+  readonly postgres: EmbeddedPostgres | null;
   readonly server: string;
+  /** Null when the server wants none. */
+  readonly adminToken: string | null;
   /** Null: not ours, and out of the reach of faults. */
   readonly serverProcess: ServerProcess | null;
   readonly places: readonly Place[];
@@ -51,17 +55,13 @@ const TOKEN_S = 86_400;
 export async function openStack(stage: Stage): Promise<Stack> {
   const { options, report, closers, signal } = stage;
   report.progress(options.stack === null ? 'starting Postgres' : 'connecting');
-  const url =
-    options.stack?.postgres ?? (await startPostgres({ dir: options.dir, bug: null }, closers)).url;
+  const own =
+    options.stack === null ? await startPostgres({ dir: options.dir, bug: null }, closers) : null;
+  const url = own?.url ?? options.stack?.postgres ?? '';
   signal.throwIfAborted();
-  const session = await connectOrCreate(url);
-  closers.add(() => session.end());
   const nonce = options.seed.toString(36);
   report.progress('making the table');
-  const table = await setUp(
-    { url, nonce, schema: options.schema, isRls: options.isRls, users: usersOf(options.databases) },
-    session,
-  );
+  const table = await makeTable(options, { url, nonce });
   report.progress('starting the server');
   const secret = randomBytes(32).toString('hex');
   const serverProcess = options.stack === null ? await startServer(stage, url, secret) : null;
@@ -69,12 +69,26 @@ export async function openStack(stage: Stage): Promise<Stack> {
   const admin = options.stack === null ? await adminToken(secret) : options.stack.adminToken;
   return {
     table,
-    session,
+    postgresUrl: url,
+    postgres: own?.postgres ?? null,
     server,
+    adminToken: admin,
     serverProcess,
     nonce,
     places: await openPlaces(stage, server, admin),
   };
+}
+
+async function makeTable(
+  { schema, isRls, databases }: TwowayOptions,
+  { url, nonce }: { readonly url: string; readonly nonce: string },
+): Promise<RunTable> {
+  const session = await connectOrCreate(url);
+  try {
+    return await setUp({ url, nonce, schema, isRls, users: usersOf(databases) }, session);
+  } finally {
+    await session.end();
+  }
 }
 
 async function startServer(
@@ -109,7 +123,13 @@ async function startServer(
 function adminToken(secret: string): Promise<string> {
   return issueToken(
     {
-      ...{ secret, subject: 'stress', selectors: [], scopes: ['admin'], lifetimeS: TOKEN_S },
+      ...{
+        secret,
+        subject: 'stress',
+        selectors: [],
+        scopes: ['admin', 'read'],
+        lifetimeS: TOKEN_S,
+      },
       ...{ issuer: undefined, audience: undefined },
     },
     systemClock,

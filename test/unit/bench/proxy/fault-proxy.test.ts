@@ -143,42 +143,48 @@ test('one direction is silent: the server has done the work before its answer ar
   ]);
 });
 
-test('a request that changes something reaches the server twice, one that reads does not', async () => {
+test('an upload reaches the server twice, another request does not', async () => {
   const proxy = await httpProxy();
   proxy.inject({ kind: 'duplicate' }, 1);
-  await get(`${proxy.url}/read`);
-  expect(await post(`${proxy.url}/a`, 'one')).toBe('200 {"number":3}');
-  expect(await post(`${proxy.url}/a`, 'two')).toBe('200 {"number":4}');
-  expect(arrived).toEqual(['GET /read ', 'POST /a one', 'POST /a one', 'POST /a two']);
-  expect(await proxy.heal()).toEqual(['POST /a twice, first answered 200: 1']);
+  expect(proxy.hasEffect).toBe(false);
+  await post(`${proxy.url}/v1/snapshot`, 'held');
+  expect(await post(`${proxy.url}/v1/upload`, 'one')).toBe('200 {"number":3}');
+  expect(await post(`${proxy.url}/v1/upload`, 'two')).toBe('200 {"number":4}');
+  expect(arrived).toEqual([
+    'POST /v1/snapshot held',
+    'POST /v1/upload one',
+    'POST /v1/upload one',
+    'POST /v1/upload two',
+  ]);
+  expect(await proxy.heal()).toEqual(['POST /v1/upload twice, first answered 200: 1']);
 });
 
-test('an old request comes once more, behind a newer one', async () => {
+test('an old upload comes once more, behind a newer one', async () => {
   const proxy = await httpProxy();
-  await post(`${proxy.url}/a`, 'one');
+  await post(`${proxy.url}/v1/upload`, 'one');
   proxy.inject({ kind: 'replay' }, 1);
-  await post(`${proxy.url}/a`, 'two');
+  await post(`${proxy.url}/v1/upload`, 'two');
   await until('it came again', () => arrived.length === 3, WAIT);
-  expect(arrived).toEqual(['POST /a one', 'POST /a two', 'POST /a one']);
+  expect(arrived).toEqual(['POST /v1/upload one', 'POST /v1/upload two', 'POST /v1/upload one']);
   await until('its answer is in', () => proxy.isIdle, WAIT);
-  expect(await proxy.heal()).toEqual(['an older POST /a again, answered 200: 1']);
+  expect(await proxy.heal()).toEqual(['an older POST /v1/upload again, answered 200: 1']);
 });
 
-test('a request that its client has given up arrives behind the next one', async () => {
+test('an upload that its client has given up arrives behind the next one', async () => {
   const proxy = await httpProxy();
   proxy.inject({ kind: 'reorder' }, 2);
-  expect(await post(`${proxy.url}/a`, 'one')).toBe('error: ECONNRESET');
-  expect(await post(`${proxy.url}/a`, 'two')).toBe('200 {"number":1}');
+  expect(await post(`${proxy.url}/v1/upload`, 'one')).toBe('error: ECONNRESET');
+  expect(await post(`${proxy.url}/v1/upload`, 'two')).toBe('200 {"number":1}');
   await until('it is late', () => arrived.length === 2, WAIT);
-  expect(arrived).toEqual(['POST /a two', 'POST /a one']);
+  expect(arrived).toEqual(['POST /v1/upload two', 'POST /v1/upload one']);
 });
 
-test('a request that was lost arrives at the latest when the fault ends', async () => {
+test('an upload that was lost arrives at the latest when the fault ends', async () => {
   const proxy = await httpProxy();
   proxy.inject({ kind: 'reorder' }, 2);
-  await post(`${proxy.url}/a`, 'one');
+  await post(`${proxy.url}/v1/upload`, 'one');
   expect((await proxy.heal()).join()).toContain('came late, answered 200');
-  expect(arrived).toEqual(['POST /a one']);
+  expect(arrived).toEqual(['POST /v1/upload one']);
 });
 
 test('an error comes instead of the answer, whether the work was done or not', async () => {
@@ -212,7 +218,7 @@ test('what a client was given is captured, and nothing that it was not given', a
   const captured: string[] = [];
   const proxy = await httpProxy((text) => captured.push(text));
   proxy.inject({ kind: 'duplicate' }, 1);
-  await post(`${proxy.url}/a`, 'one');
+  await post(`${proxy.url}/v1/upload`, 'one');
   expect(captured).toEqual(['{"number":2}\n']);
 });
 
@@ -221,11 +227,28 @@ test('each fault can be put between client and server, and taken away', async ()
   closers.push(() => proxy.close());
   for (const fault of NETWORK_FAULTS) {
     proxy.inject(fault);
-    const answers = [post(`${proxy.url}/a`, fault), post(`${proxy.url}/a`, fault)];
+    const answers = ['one', 'two'].map((body) => post(`${proxy.url}/v1/upload`, fault + body));
     if (!['net-half-open', 'net-one-way'].includes(fault)) await Promise.all(answers);
     else await until(`${fault} is felt`, () => proxy.isHolding, WAIT);
     expect(await proxy.heal(), fault).not.toEqual(fault === 'net-cut' ? ['?'] : []);
     await Promise.all(answers);
     expect(await post(`${proxy.url}/a`, 'after')).toMatch(/^200 /);
   }
+});
+
+test('a fault that another one has replaced tells what was seen of it, and ends nothing', async () => {
+  const proxy = await FaultProxy.start({ target: url, seed: 1 });
+  closers.push(() => proxy.close());
+  const first = await proxy.take('http-duplicate');
+  expect(first.hasEffect).toBe(false);
+  await post(`${proxy.url}/v1/upload`, 'one');
+  expect(first.hasEffect).toBe(true);
+  const [second, seen] = await Promise.all([proxy.take('net-reset'), first.end()]);
+  expect(seen).toEqual(['POST /v1/upload twice, first answered 200: 1']);
+  expect(await get(`${proxy.url}/a`)).toBe('error: ECONNRESET');
+  expect([first.hasEffect, second.hasEffect]).toEqual([true, true]);
+  expect(await first.end()).toEqual(seen);
+  expect(proxy.isTaken).toBe(true);
+  expect((await second.end()).join()).toContain('connections reset');
+  expect(await get(`${proxy.url}/a`)).toMatch(/^200 /);
 });

@@ -1,10 +1,10 @@
 /** What befalls a database is drawn before the run; what goes wrong is explained by it, or not. */
 import { PassThrough } from 'node:stream';
 import { expect, test } from 'vitest';
-import { NETWORK_FAULTS } from '../../../../src/bench/proxy/fault-proxy.ts';
+import { NETWORK_FAULTS, WRITE_FAULTS } from '../../../../src/bench/proxy/fault-proxy.ts';
 import { SeededRandom } from '../../../../src/bench/random.ts';
 import { plantedTwowayBug } from '../../../../src/bench/twoway/bugs/planted.ts';
-import { networkDeck, Schedule } from '../../../../src/bench/twoway/disturbances.ts';
+import { deckOf, networkDeck, Schedule } from '../../../../src/bench/twoway/disturbances.ts';
 import { type FaultLevel, userOf, usersOf } from '../../../../src/bench/twoway/options.ts';
 import { stepsOf } from '../../../../src/bench/twoway/steps.ts';
 import { tableNameOf } from '../../../../src/bench/twoway/table.ts';
@@ -43,6 +43,14 @@ test('a database is not offline in the last iteration, and a kill comes once', (
 test('each fault of the network comes before one comes twice', () => {
   const draw = networkDeck('harsh', new SeededRandom(1));
   expect(new Set(NETWORK_FAULTS.map(() => draw()))).toEqual(new Set(NETWORK_FAULTS));
+});
+
+test('faults of uploads come first, so that a short run has met them', () => {
+  for (const seed of [1, 2, 3]) {
+    const draw = networkDeck('harsh', new SeededRandom(seed));
+    expect(new Set([draw(), draw(), draw()])).toEqual(new Set(WRITE_FAULTS));
+  }
+  expect(deckOf<string>([[]], new SeededRandom(1))()).toBeNull();
 });
 
 test('two databases have one user, and there is always a stranger', () => {
