@@ -70,6 +70,7 @@ export function engineOptionsOf(settings: Settings, url: string): EngineOptions 
     keepsOldRows: settings.transicator,
     policy: { keepS, logBytesMax, leaseS, subscribersMax: streamsMax },
     snapshotWaitMsMax: settings.snapshotWaitS * 1000,
+    sitesPerUserMax: settings.sitesPerUserMax,
   };
 }
 

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { messageOf } from '../core/errors.ts';
 import { parseSelectorRule } from '../core/selector.ts';
 import { DEFAULT_POLICY } from '../engine/engine.ts';
+import { SITES_PER_USER_MAX } from '../postgres/uploads.ts';
 import { TABLE_NAMINGS } from '../protocol/transicator/names.ts';
 import { DEFAULT_LIMITS, NO_TOKENS } from '../server/config.ts';
 import { parseTableName, splitDeclaration } from './table-name.ts';
@@ -196,6 +197,9 @@ export const SETTINGS = z.strictObject({
   }),
   uploadsMax: note(number(1, 1000).default(L.uploadsMax), {
     help: 'uploads merged at the same time, each over a connection to Postgres',
+  }),
+  sitesPerUserMax: note(number(1, 1_000_000).default(SITES_PER_USER_MAX), {
+    help: 'files from which one user may write',
   }),
   requestS: note(seconds(1, 3600).default(L.requestS), {
     help: 'time in which a request must have arrived, with its body',

@@ -17,6 +17,8 @@ export const ERROR_CODES = {
   TOKEN_FORBIDS: 403,
   /** An upload names a site (a file that writes) that belongs to another user. */
   SITE_TAKEN: 403,
+  /** An upload comes from a new file, and its user has as many files that write as one user may have. */
+  SITES_FULL: 403,
   /** The file that uploads was copied: both copies wrote under one name. The copy takes a new one by itself. */
   SITE_CLONED: 409,
   /** An upload leaves out transactions that the server does not have. */

@@ -64,6 +64,8 @@ export type EngineOptions = {
   readonly keepsOldRows?: boolean | undefined;
   /** How long a snapshot waits for the log to catch up. */
   readonly snapshotWaitMsMax?: number | undefined;
+  /** From how many files one user may write; 1000 by default. */
+  readonly sitesPerUserMax?: number | undefined;
   /** How often Postgres is scanned again for readers that check themselves. */
   readonly digestEveryMs?: number | undefined;
   /** A stream without a byte for so long is dead, and made anew; 60 s by default. */
@@ -154,7 +156,11 @@ export async function openEngine(options: EngineOptions): Promise<RunningEngine>
   const snapshots = await Snapshots.open(source);
   core.start(driver);
   const transicator = new TransicatorDoor(source);
-  const uploads = new UploadDoor(options.url, () => timelineOf(core.tail.store));
+  const uploads = new UploadDoor({
+    url: options.url,
+    sitesPerUserMax: options.sitesPerUserMax,
+    timeline: () => timelineOf(core.tail.store),
+  });
   const rows = new RowLog(source);
   return new LiveEngine({ core, driver, snapshots, rows, transicator, uploads, options });
 }

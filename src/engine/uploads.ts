@@ -6,18 +6,26 @@ import { type UploadOutcome, Uploads } from '../postgres/uploads.ts';
 
 export type UploadResult = UploadOutcome & { readonly timeline: string };
 
+export type UploadDoorOptions = {
+  readonly url: string;
+  readonly sitesPerUserMax: number | undefined;
+  /** Of the history that is served; null before there is one. */
+  readonly timeline: () => string | null;
+};
+
 export class UploadDoor {
   readonly #uploads: Uploads;
   readonly #timeline: () => string | null;
 
-  constructor(url: string, timeline: () => string | null) {
-    this.#uploads = new Uploads(url);
+  constructor(options: UploadDoorOptions) {
+    const { url, sitesPerUserMax, timeline } = options;
+    this.#uploads = new Uploads(url, { sitesPerUserMax });
     this.#timeline = timeline;
   }
 
   /**
-   * Brings into Postgres what is new, once, as the writer's role. Throws `RESYNC_FIRST`, `SITE_TAKEN`, `SITE_CLONED`,
-   * `UPLOAD_GAP`, `BUSY`, `SOURCE_DOWN`, `NOT_READY`, `BAD_REQUEST` (nothing here is two-way).
+   * Brings into Postgres what is new, once, as the writer's role. Throws `RESYNC_FIRST`, `SITE_TAKEN`, `SITES_FULL`, `SITE_CLONED`,
+   * `UPLOAD_GAP`, `TABLE_HELD`, `BUSY`, `SOURCE_DOWN`, `NOT_READY`, `BAD_REQUEST` (nothing here is two-way).
    */
   async apply(upload: Upload, writer: Writer): Promise<UploadResult> {
     const timeline = this.#timeline();

@@ -29,6 +29,7 @@ const TABLES: readonly string[] = [
   `CREATE TABLE IF NOT EXISTS ${SITES}(
   site uuid PRIMARY KEY, userid text NOT NULL, number bigint NOT NULL, nonce text NOT NULL,
   rejected jsonb NOT NULL DEFAULT '[]', seen_at timestamptz NOT NULL DEFAULT now())`,
+  `CREATE INDEX IF NOT EXISTS sites_userid ON ${SITES}(userid)`,
   `CREATE TABLE IF NOT EXISTS ${HORIZON}(
   only_one bool PRIMARY KEY DEFAULT true CHECK (only_one), timeline text NOT NULL, position pg_lsn NOT NULL)`,
 ];

@@ -16,19 +16,26 @@ export type Site = {
 
 const SELECT = `SELECT userid, number, nonce, rejected FROM ${OWN_SCHEMA}.sites WHERE site = $1 FOR UPDATE`;
 
+/** New files of one user come one after the other: only so they can be counted. */
+const LOCK_USER = `SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('${OWN_SCHEMA}.sites ' || $1, 0))`;
+const COUNT = `SELECT count(*) AS sites FROM ${OWN_SCHEMA}.sites WHERE userid = $1`;
+const INSERT = `INSERT INTO ${OWN_SCHEMA}.sites(site, userid, number, nonce) VALUES ($1, $2, 0, '') ON CONFLICT DO NOTHING`;
+
+export type SiteOwner = {
+  readonly userid: string;
+  /** How many sites one user may have. Who has no name may have any number: that is everybody. */
+  readonly sitesMax: number;
+};
+
 /**
  * Locks the site until the end of the transaction, so that two uploads of one file come one after the other. Throws
- * `SITE_TAKEN`, and `BAD_REQUEST` where nothing is two-way.
+ * `SITE_TAKEN`, `SITES_FULL`, and `BAD_REQUEST` where nothing is two-way.
  */
-export async function lockSite(session: PgSession, site: string, userid: string): Promise<Site> {
+export async function lockSite(session: PgSession, site: string, owner: SiteOwner): Promise<Site> {
+  const { userid } = owner;
   try {
     const [found] = await session.query(SELECT, [site]);
-    if (found === undefined) {
-      await session.query(
-        `INSERT INTO ${OWN_SCHEMA}.sites(site, userid, number, nonce) VALUES ($1, $2, 0, '') ON CONFLICT DO NOTHING`,
-        [site, userid],
-      );
-    }
+    if (found === undefined) await insertSite(session, site, owner);
     const row = found ?? (await session.queryOne(SELECT, [site]));
     if (row.userid !== userid) throw taken();
     const rejected = JSON.parse(row.rejected ?? '[]') as Rejection[];
@@ -42,6 +49,19 @@ export async function lockSite(session: PgSession, site: string, userid: string)
       cause: error,
     });
   }
+}
+
+async function insertSite(
+  session: PgSession,
+  site: string,
+  { userid, sitesMax }: SiteOwner,
+): Promise<void> {
+  if (userid !== '') {
+    await session.query(LOCK_USER, [userid]);
+    const { sites } = await session.queryOne(COUNT, [userid]);
+    if (Number(sites) >= sitesMax) throw full(sitesMax);
+  }
+  await session.query(INSERT, [site, userid]);
 }
 
 /** The transactions without an outcome. Throws `UPLOAD_GAP`, `SITE_CLONED`. */
@@ -86,6 +106,14 @@ export async function requireHorizon(session: PgSession, { head }: Upload): Prom
     code: 'RESYNC_FIRST',
     message: `the file is at ${formatLsn(head.position)}; deletes are remembered since ${rows[0].position}`,
     hint: 'the file is refreshed first and sends again; a replica does so by itself',
+  });
+}
+
+function full(sitesMax: number): TidelockError {
+  return new TidelockError({
+    code: 'SITES_FULL',
+    message: `this user writes from ${sitesMax} files already`,
+    hint: `write from one of them; the operator raises sitesPerUserMax, or forgets files that are gone: DELETE FROM ${OWN_SCHEMA}.sites WHERE userid = ... AND seen_at < ...`,
   });
 }
 

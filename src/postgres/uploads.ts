@@ -16,6 +16,8 @@ const TRIES_MAX = 10;
 const RACES_MAX = 5;
 /** The longest rest before the next try, for each try before it. */
 const REST_MS = 20;
+/** Files from which one user writes, unless it is set. */
+export const SITES_PER_USER_MAX = 1000;
 /** Connections kept for the next upload. */
 const IDLE_MAX = 4;
 
@@ -39,20 +41,29 @@ export type UploadOutcome = {
 /** A connection for uploads, with the search path that its role has in this database. */
 type UploadConnection = { readonly session: PgSession; readonly searchPath: string };
 
+export type UploadsOptions = {
+  readonly sitesPerUserMax?: number | undefined;
+  /** Takes the place of connections to `url`. */
+  readonly connect?: (() => Promise<PgSession>) | undefined;
+};
+
 export class Uploads {
   readonly #connect: () => Promise<PgSession>;
+  readonly #sitesMax: number;
   readonly #idle: UploadConnection[] = [];
   readonly #busy = new Set<UploadConnection>();
   readonly #queue = new UploadQueue();
   #isClosed = false;
 
-  constructor(url: string, connect?: () => Promise<PgSession>) {
+  constructor(url: string, options: UploadsOptions = {}) {
+    const { sitesPerUserMax = SITES_PER_USER_MAX, connect } = options;
+    this.#sitesMax = sitesPerUserMax;
     this.#connect = connect ?? (() => PgSession.connect({ url, settings: SETTINGS }));
   }
 
   /**
-   * Applies what is new, once. Throws `SITE_TAKEN`, `SITE_CLONED`, `UPLOAD_GAP`, `RESYNC_FIRST`, `BUSY`, `SOURCE_DOWN`: then
-   * nothing was done, or (a connection lost at the commit) the same upload tells.
+   * Applies what is new, once. Throws `SITE_TAKEN`, `SITES_FULL`, `SITE_CLONED`, `UPLOAD_GAP`, `RESYNC_FIRST`,
+   * `TABLE_HELD`, `BUSY`, `SOURCE_DOWN`: then nothing was done, or (a connection lost at the commit) the same upload tells.
    */
   apply(upload: Upload, writer: Writer): Promise<UploadOutcome> {
     return this.#queue.run(upload, () => this.#apply(upload, writer));
@@ -82,7 +93,8 @@ export class Uploads {
   ): Promise<UploadOutcome> {
     for (let tries = 1; ; tries += 1) {
       try {
-        return await once(connection, { upload, writer, mayRetry: tries <= RACES_MAX });
+        const mayRetry = tries <= RACES_MAX;
+        return await once(connection, { upload, writer, mayRetry, sitesMax: this.#sitesMax });
       } catch (error) {
         await connection.session.query('ROLLBACK').catch(() => undefined); // a lost connection rolls back by itself
         if (!isRace(error)) throw asBusy(error);
@@ -114,17 +126,22 @@ export class Uploads {
   }
 }
 
-type Attempt = { readonly upload: Upload; readonly writer: Writer; readonly mayRetry: boolean };
+type Attempt = {
+  readonly upload: Upload;
+  readonly writer: Writer;
+  readonly mayRetry: boolean;
+  readonly sitesMax: number;
+};
 
 async function once(
   { session, searchPath }: UploadConnection,
-  { upload, writer, mayRetry }: Attempt,
+  { upload, writer, mayRetry, sitesMax }: Attempt,
 ): Promise<UploadOutcome> {
   const { site: id, settled } = upload.head;
   await session.query(
     'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL search_path = pg_catalog',
   );
-  const site = await lockSite(session, id, writer.userid);
+  const site = await lockSite(session, id, { userid: writer.userid, sitesMax });
   const fresh = newTransactions(site, upload);
   let [accepted, nonce, refused] = [site.number, site.nonce, [] as readonly Rejection[]];
   if (fresh.length > 0) {

@@ -214,7 +214,7 @@ describe('the cost of an upload', () => {
     const counts = new Map<string, number>();
     for (const rows of [3, 300]) {
       const counted = { statements: 0 };
-      const uploads = new Uploads(world.url, () => countingSession(counted));
+      const uploads = new Uploads(world.url, { connect: () => countingSession(counted) });
       const site = world.site();
       const ids = Array.from({ length: rows }, (_, index) => `cost-${rows}-${index}`);
       const base = insertChange(UNKNOWN_ROW, values({ title: 'a', body: null, n: 1 }));

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { hasCode, TidelockError } from '../../src/core/errors.ts';
 import type { Cell } from '../../src/core/value.ts';
 import { insertChange, updateChange } from '../../src/merge/local-change.ts';
@@ -76,7 +76,7 @@ describe('a batch counts once', () => {
     const upload = site.upload(note('lost'), [
       ['note', 'lost', updateChange(inserted(1), values({ n: 2 })) ?? inserted(1)],
     ]);
-    const breaking = new Uploads(world.url, () => breakAtCommit(world.url));
+    const breaking = new Uploads(world.url, { connect: () => breakAtCommit(world.url) });
     expect(await codeOf(breaking.apply(upload, site.writer))).toBe('SOURCE_DOWN');
     await breaking.close();
     expect(await stored(site)).toEqual({ number: 2, rejected: 0 });
@@ -87,7 +87,7 @@ describe('a batch counts once', () => {
   test('P2: and not at all when it breaks before', async () => {
     const site = world.site();
     const upload = site.upload(note('cut-1'), note('cut-2'));
-    const breaking = new Uploads(world.url, () => breakAtCommit(world.url, 'before'));
+    const breaking = new Uploads(world.url, { connect: () => breakAtCommit(world.url, 'before') });
     expect(await codeOf(breaking.apply(upload, site.writer))).toBe('SOURCE_DOWN');
     await breaking.close();
     expect([await count('cut-'), await stored(site)]).toEqual([0, undefined]);
@@ -139,6 +139,28 @@ describe('a site', () => {
     for (const upload of [theirs, shorter, longer])
       expect(await codeOf(site.apply(upload))).toBe('SITE_CLONED');
     expect(await count('clone-')).toBe(3);
+  });
+
+  test('is one of a limited number for each user, also when several are new at once; those that are known go on', async () => {
+    const uploads = new Uploads(world.url, { sitesPerUserMax: 3 });
+    onTestFinished(() => uploads.close());
+    const first = world.site('many');
+    const apply = (site: Site, name: string): Promise<string> =>
+      codeOf(uploads.apply(site.upload(note(name)), site.writer));
+    expect(await apply(first, 'many-0')).toContain('no refusal');
+    const others = await Promise.all(
+      [1, 2, 3, 4].map((turn) => apply(world.site('many'), `many-${turn}`)),
+    );
+    expect(others.filter((code) => code === 'SITES_FULL')).toHaveLength(2);
+    expect(await count('many-')).toBe(3);
+    expect(await apply(first, 'many-5')).toContain('no refusal');
+    expect(await apply(world.site('other'), 'many-6')).toContain('no refusal');
+    expect(await apply(world.site(''), 'many-7')).toContain('no refusal');
+    await world.sql.query('DELETE FROM tidelock.sites WHERE userid = $1 AND site <> $2', [
+      'many',
+      first.id,
+    ]);
+    expect(await apply(world.site('many'), 'many-8')).toContain('no refusal');
   });
 
   test('that leaves transactions out is told so', async () => {

@@ -44,7 +44,7 @@ const ANSWER: Schema = object({
 
 const FAILURES = failures([
   ...(['BUSY', 'NOT_READY', 'SOURCE_DOWN', 'BAD_POSITION'] as const),
-  ...(['SITE_TAKEN', 'SITE_CLONED', 'UPLOAD_GAP', 'RESYNC_FIRST', 'TABLE_HELD'] as const),
+  ...(['SITE_TAKEN', 'SITES_FULL', 'SITE_CLONED', 'UPLOAD_GAP', 'RESYNC_FIRST', 'TABLE_HELD'] as const),
 ]);
 
 type Unpack = (bytes: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>;
