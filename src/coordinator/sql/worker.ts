@@ -12,11 +12,16 @@ import type { Column, ItemId, RowDelta, SqlRow } from '../../sql/types.ts';
 export type Time = number;
 export type Frontier = Time | null;
 
+/** After every other time: what reads nothing, or only what is complete. As a logical timestamp 2^64 - 1. */
+export const TIME_END: Time = Number.MAX_SAFE_INTEGER;
+
 export type WorkerCommand =
   | {
       readonly kind: 'createTable';
       readonly id: ItemId;
       readonly columns: readonly Column[];
+      /** Positions of the columns of the primary key, which places versions of a row side by side. */
+      readonly key?: readonly number[];
       readonly since: Time;
     }
   | {
@@ -32,6 +37,8 @@ export type WorkerCommand =
       readonly kind: 'createPostgresSource';
       readonly id: ItemId;
       readonly columns: readonly Column[];
+      /** Positions of the columns of the primary key: changes may name rows by it. */
+      readonly key?: readonly number[];
       readonly schema: string;
       readonly table: string;
     }

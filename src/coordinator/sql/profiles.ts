@@ -1,0 +1,38 @@
+/** Coordinators by name: ours, and those of 2021 and 2022 whose scripts still run here. */
+import { GENERATION_A, GENERATION_B, OUR_RULES } from './rules.ts';
+import type { SqlOptions } from './types.ts';
+
+/** Of a new index, unless ALTER INDEX says otherwise. */
+const WINDOW_MS = 1000;
+const WINDOW_BYTES = 16 * 1024 * 1024;
+
+const OURS: SqlOptions = {
+  rules: OUR_RULES,
+  isolation: 'strict',
+  doesIndexTables: true,
+  needsIndexedSources: false,
+  windowMs: WINDOW_MS,
+  windowBytes: WINDOW_BYTES,
+  database: 'tidelock',
+  schema: 'public',
+};
+
+const HISTORIC: SqlOptions = {
+  ...OURS,
+  needsIndexedSources: true,
+  windowMs: null,
+  windowBytes: null,
+  database: 'materialize',
+};
+
+export const SQL_PROFILES = {
+  ours: OURS,
+  /** Ours over scripts that count on all of history, and on the names of the old ones. */
+  default: { ...HISTORIC, needsIndexedSources: false },
+  a: { ...HISTORIC, rules: GENERATION_A },
+  b: { ...HISTORIC, rules: GENERATION_B },
+  'a-explicit': { ...HISTORIC, rules: GENERATION_A, doesIndexTables: false },
+  'b-explicit': { ...HISTORIC, rules: GENERATION_B, doesIndexTables: false },
+} as const satisfies Record<string, SqlOptions>;
+
+export type SqlProfile = keyof typeof SQL_PROFILES;

@@ -1,0 +1,105 @@
+/** SET and SHOW of settings: where names are looked up, isolation, and what clients of PostgreSQL send. */
+import { sqlError } from '../../sql/errors.ts';
+import type { Statement } from '../../sql/statement.ts';
+import type { Context } from './context.ts';
+import type { Isolation } from './determine.ts';
+import type { Response } from './types.ts';
+
+const ISOLATIONS: ReadonlyMap<string, Isolation> = new Map([
+  ['strict serializable', 'strict'],
+  ['strong session serializable', 'session'],
+  ['serializable', 'serializable'],
+]);
+
+/** Kept for whoever asks, without any effect. The value is the one that holds where nothing was set. */
+const KEPT: ReadonlyMap<string, string> = new Map([
+  ['application_name', ''],
+  ['bytea_output', 'hex'],
+  ['client_encoding', 'UTF8'],
+  ['client_min_messages', 'notice'],
+  ['datestyle', 'ISO, MDY'],
+  ['default_transaction_read_only', 'off'],
+  ['extra_float_digits', '1'],
+  ['integer_datetimes', 'on'],
+  ['intervalstyle', 'postgres'],
+  ['server_encoding', 'UTF8'],
+  ['standard_conforming_strings', 'on'],
+  ['statement_timeout', '0'],
+  ['timezone', 'UTC'],
+]);
+
+/** Those whose only value is the one they have. */
+const FIXED: ReadonlySet<string> = new Set([
+  'client_encoding',
+  'datestyle',
+  'intervalstyle',
+  'standard_conforming_strings',
+  'statement_timeout',
+  'timezone',
+]);
+
+export function setVariable(
+  context: Context,
+  { variable, value, offset }: Statement & { readonly kind: 'set' },
+): Response {
+  const name = variable.toLowerCase();
+  if (name === 'database') setDatabase(context, value, offset);
+  else if (name === 'schema' || name === 'search_path') setSchema(context, value, offset);
+  else if (name === 'transaction_isolation') setIsolation(context, value, offset);
+  else keep(context, { name, value, offset });
+  return { kind: 'set', name };
+}
+
+/** Throws 42704 for a name that is none. */
+export function settingOf({ session }: Context, variable: string, offset: number): string {
+  const name = variable.toLowerCase().replaceAll(' ', '_');
+  if (name === 'database') return session.database;
+  if (name === 'schema' || name === 'search_path') return session.schema;
+  if (name === 'transaction_isolation' || name === 'transaction_isolation_level') {
+    return [...ISOLATIONS].find(([, level]) => level === session.isolation)?.[0] ?? '';
+  }
+  const value = session.settings.get(name) ?? KEPT.get(name);
+  if (value !== undefined) return value;
+  throw sqlError('42704', `unrecognized configuration parameter "${variable}"`, { offset });
+}
+
+function setDatabase({ state, session }: Context, value: string | null, offset: number): void {
+  const database = value ?? state.options.database;
+  if (!state.catalog.databases.has(database)) {
+    throw sqlError('3D000', `unknown database ${database}`, { offset });
+  }
+  session.database = database;
+}
+
+function setSchema({ state, session }: Context, value: string | null, offset: number): void {
+  const schema = value ?? state.options.schema;
+  if (state.catalog.databases.get(session.database)?.schemas.has(schema) !== true) {
+    throw sqlError('3F000', `unknown schema ${schema}`, { offset });
+  }
+  session.schema = schema;
+}
+
+function setIsolation({ state, session }: Context, value: string | null, offset: number): void {
+  const isolation = value === null ? state.options.isolation : ISOLATIONS.get(value.toLowerCase());
+  if (isolation === undefined) {
+    const hint = `one of: ${[...ISOLATIONS.keys()].join(', ')}`;
+    throw sqlError('22023', `no isolation level is called ${value}`, { offset, hint });
+  }
+  session.isolation = isolation;
+}
+
+function keep(
+  { session }: Context,
+  { name, value, offset }: { name: string; value: string | null; offset: number },
+): void {
+  const usual = KEPT.get(name);
+  if (usual === undefined) {
+    throw sqlError('42704', `unrecognized configuration parameter "${name}"`, { offset });
+  }
+  const plain = (text: string) => text.toLowerCase().replace(/[^a-z0-9]/g, '');
+  if (FIXED.has(name) && value !== null && !plain(usual).startsWith(plain(value))) {
+    throw sqlError('0A000', `${name} is always ${usual}`, { offset });
+  }
+  if (value === null) session.settings.delete(name);
+  else session.settings.set(name, value);
+}
