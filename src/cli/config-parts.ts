@@ -32,6 +32,8 @@ export function serverConfigOf(settings: Settings): ServerConfig {
       uploadBodyBytesMax: settings.uploadBodyBytesMax,
       uploadBytesMax: settings.uploadBytesMax,
       uploadsMax: settings.uploadsMax,
+      uploadsPerUserMax: settings.uploadsPerUserMax,
+      uploadBufferBytesMax: settings.uploadBufferBytesMax,
       requestS: settings.requestS,
       connectionsMax: settings.connectionsMax,
       streamsMax: settings.streamsMax,

@@ -198,6 +198,12 @@ export const SETTINGS = z.strictObject({
   uploadsMax: note(number(1, 1000).default(L.uploadsMax), {
     help: 'uploads merged at the same time, each over a connection to Postgres',
   }),
+  uploadsPerUserMax: note(number(1, 1000).default(L.uploadsPerUserMax), {
+    help: 'uploads of one user that arrive, wait or are merged',
+  }),
+  uploadBufferBytesMax: note(bytes(1024).default(L.uploadBufferBytesMax), {
+    help: 'bytes of uploads, as they are sent, that arrive or wait, all together',
+  }),
   sitesPerUserMax: note(number(1, 1_000_000).default(SITES_PER_USER_MAX), {
     help: 'files from which one user may write',
   }),

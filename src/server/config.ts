@@ -25,6 +25,10 @@ export type ServerLimits = {
   readonly uploadBytesMax: number;
   /** Uploads merged at the same time, each over a connection to Postgres; others queue. */
   readonly uploadsMax: number;
+  /** Uploads of one user that arrive, wait or are merged. */
+  readonly uploadsPerUserMax: number;
+  /** Bytes of uploads, as they are sent, that arrive or wait, all together. */
+  readonly uploadBufferBytesMax: number;
   /** In which a request must have arrived, with its body. */
   readonly requestS: number;
   readonly connectionsMax: number;
@@ -78,6 +82,8 @@ export const DEFAULT_LIMITS: ServerLimits = {
   uploadBodyBytesMax: 32 * MIB,
   uploadBytesMax: 128 * MIB,
   uploadsMax: 4,
+  uploadsPerUserMax: 8,
+  uploadBufferBytesMax: 256 * MIB,
   requestS: 30,
   connectionsMax: 12_000,
   streamsMax: 10_000,

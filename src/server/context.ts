@@ -6,6 +6,7 @@ import type { ServerConfig } from './config.ts';
 import type { Gate } from './gate.ts';
 import type { LockstepReaders } from './lockstep/readers.ts';
 import type { Pump } from './pump.ts';
+import type { UploadRoom } from './upload-room.ts';
 
 /** What every route may use. */
 export type ServerContext = {
@@ -16,6 +17,7 @@ export type ServerContext = {
   readonly snapshots: Gate;
   readonly digests: Gate;
   readonly uploads: Gate;
+  readonly uploadRoom: UploadRoom;
   /** Bytes of snapshots handed to sockets since the start. */
   readonly snapshotBytes: { count: number };
   /** The same, of answers to clients of Transicator that ask for changes. */

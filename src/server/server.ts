@@ -29,6 +29,7 @@ import { tokensRoute } from './routes/tokens.ts';
 import { addUpload } from './routes/upload.ts';
 import { waitRoute } from './routes/wait.ts';
 import { transicatorRoutes } from './transicator/routes.ts';
+import { UploadRoom } from './upload-room.ts';
 
 const VISIT_MS = 1000;
 
@@ -111,6 +112,10 @@ function assemble({ engine, lockstep, config, clock, log }: ServerOptions): Part
     ...{ engine, config, clock, pump, upper },
     snapshots: new Gate({ name: 'snapshots', runningMax: limits.snapshotsMax, ...line }),
     digests: new Gate({ name: 'digests', runningMax: limits.digestsMax, ...line }),
+    uploadRoom: new UploadRoom({
+      perUserMax: limits.uploadsPerUserMax,
+      bytesMax: limits.uploadBufferBytesMax,
+    }),
     uploads: new Gate({ name: 'uploads', runningMax: limits.uploadsMax, ...line }),
     snapshotBytes: { count: 0 },
     changesBytes: { count: 0 },

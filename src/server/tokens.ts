@@ -2,10 +2,7 @@
  * JSON Web Tokens. The token's algorithm only ever chooses among keys of its own kind: HS256 is checked
  * with shared secrets and nothing else, public-key algorithms with the JWKS and nothing else.
  */
-import { readFileSync } from 'node:fs';
 import {
-  createLocalJWKSet,
-  createRemoteJWKSet,
   decodeProtectedHeader,
   errors,
   type JWTPayload,
@@ -17,6 +14,7 @@ import {
 import { messageOf, TidelockError } from '../core/errors.ts';
 import type { Clock } from './clock.ts';
 import { needsTokens, type TokenSettings } from './config.ts';
+import { publicKeysOf } from './key-set.ts';
 
 export type TokenScope = 'read' | 'write' | 'admin';
 
@@ -48,7 +46,7 @@ export class TokenVerifier {
     this.#settings = settings;
     this.#clock = clock;
     this.#secrets = settings.secrets.map(secretBytes);
-    this.#publicKeys = publicKeys(settings);
+    this.#publicKeys = publicKeysOf(settings, clock);
   }
 
   /** Throws `TOKEN_INVALID`. */
@@ -154,22 +152,6 @@ function secretBytes(secret: string): Uint8Array {
     message: `a token secret has ${bytes.byteLength} bytes, at least ${SECRET_BYTES_MIN} are needed`,
     hint: 'make one with: openssl rand -base64 48',
   });
-}
-
-function publicKeys(settings: TokenSettings): JWTVerifyGetKey | null {
-  const { jwksFile, jwksUrl } = settings;
-  if (jwksUrl !== undefined) return createRemoteJWKSet(new URL(jwksUrl));
-  if (jwksFile === undefined) return null;
-  try {
-    return createLocalJWKSet(JSON.parse(readFileSync(jwksFile, 'utf8')));
-  } catch (cause) {
-    throw new TidelockError({
-      code: 'BAD_CONFIG',
-      message: `the key file ${jwksFile} cannot be used: ${messageOf(cause)}`,
-      hint: 'it must be a JSON Web Key Set: {"keys": [...]}',
-      cause,
-    });
-  }
 }
 
 function readClaims(payload: JWTPayload, clockToleranceS: number): TokenClaims {

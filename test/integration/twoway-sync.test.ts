@@ -6,6 +6,10 @@ import type { ReplicaEvent } from '../../src/index.ts';
 import { PgSession } from '../../src/postgres/session.ts';
 import { disableTwoway, enableTwoway } from '../../src/postgres/twoway-enable.ts';
 import { readTwowayStatus } from '../../src/postgres/twoway-status.ts';
+import type { WritableReplica } from '../../src/replica.ts';
+import { systemClock } from '../../src/server/clock.ts';
+import { NO_TOKENS } from '../../src/server/config.ts';
+import { issueToken } from '../../src/server/tokens.ts';
 import { until } from '../support/stack.ts';
 import { readFile, TwowayBed, writeFile } from '../support/twoway-bed.ts';
 
@@ -224,3 +228,38 @@ test('policies that give no rule hold what is written, before and meanwhile; not
   ]);
   expect(a.rejected()).toEqual([]);
 });
+
+test('tokens that end in the middle are replaced, and nothing that is written meanwhile is lost or refused', async () => {
+  const secret = 'a secret of more than thirty-two bytes';
+  const tokens = { ...NO_TOKENS, secrets: [secret], clockToleranceS: 0 };
+  const bed = await TwowayBed.open({ server: { tokens } });
+  let [issued, lifetimeS] = [0, 1];
+  const token = (): Promise<string> => {
+    issued += 1;
+    const scopes = ['read', 'write'] as const;
+    return issueToken({ secret, subject: 'ann', selectors: [], scopes, lifetimeS }, systemClock);
+  };
+  const a = await bed.replica('a', { retryMsMax: 100 }, { token });
+  const ended: unknown[] = [];
+  a.on('error', ({ error }) => ended.push(error.code));
+  for (let turn = 0; ended.length < 2; turn += 1) {
+    await a.transaction((db) => db.exec(`INSERT INTO note (id) VALUES ('t${turn}')`));
+    await until('it is sent', () => isSent(a));
+  }
+  expect(new Set(ended)).toEqual(new Set(['TOKEN_INVALID']));
+  expect(issued).toBeGreaterThan(2);
+  lifetimeS = 60;
+  const notes = await bed.converge('a');
+  expect(notes.length).toBeGreaterThan(2);
+  expect(a.rejected()).toEqual([]);
+});
+
+async function isSent(replica: WritableReplica): Promise<boolean> {
+  try {
+    await replica.send({ timeoutMs: 5000 });
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'TOKEN_INVALID')) return false;
+    throw error;
+  }
+}

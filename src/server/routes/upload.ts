@@ -1,6 +1,4 @@
 /** POST /v1/upload: the local transactions of a file that writes. docs/merge.md has the rules. */
-
-import type { ServerResponse } from 'node:http';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { gunzip, zstdDecompress } from 'node:zlib';
@@ -16,11 +14,10 @@ import type { ServerContext } from '../context.ts';
 import type { Metrics } from '../metrics.ts';
 import { COUNT, failures, json, object, POSITION, type Schema, TIMELINE } from '../schemas.ts';
 import { clientSignal, withoutIdleLimit } from '../send.ts';
+import type { UploadPlace } from '../upload-room.ts';
 
 /** What is longer when it is unpacked is read piece by piece, and may have one transaction only. */
 const LARGE_BYTES_MIN = 8 * 1024 * 1024;
-/** Bodies, as they are sent, of all uploads that are under way or wait. One alone may always come. */
-const HELD_BYTES_MAX = 256 * 1024 * 1024;
 
 const ANSWER: Schema = object({
   accepted: { ...COUNT, description: 'Every transaction up to here has its outcome.' },
@@ -44,8 +41,21 @@ const ANSWER: Schema = object({
 
 const FAILURES = failures([
   ...(['BUSY', 'NOT_READY', 'SOURCE_DOWN', 'BAD_POSITION'] as const),
-  ...(['SITE_TAKEN', 'SITES_FULL', 'SITE_CLONED', 'UPLOAD_GAP', 'RESYNC_FIRST', 'TABLE_HELD'] as const),
+  ...([
+    'SITE_TAKEN',
+    'SITES_FULL',
+    'SITE_CLONED',
+    'UPLOAD_GAP',
+    'RESYNC_FIRST',
+    'TABLE_HELD',
+  ] as const),
 ]);
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    uploadPlace?: UploadPlace;
+  }
+}
 
 type Unpack = (bytes: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>;
 
@@ -57,6 +67,7 @@ const UNPACK: Readonly<Record<string, Unpack>> = {
 
 /** Adds the route, with a parser of its body that no other route has. */
 export function addUpload(scope: FastifyInstance, context: ServerContext, metrics: Metrics): void {
+  scope.decorateRequest('uploadPlace');
   scope.addContentTypeParser(UPLOAD_TYPE, { parseAs: 'buffer' }, (_request, body, done) =>
     done(null, body),
   );
@@ -65,17 +76,21 @@ export function addUpload(scope: FastifyInstance, context: ServerContext, metric
 
 function uploadRoute(context: ServerContext, metrics: Metrics): RouteOptions {
   const { uploadBodyBytesMax } = context.config.limits;
-  const held = { bytes: 0 };
   return {
     method: 'POST',
     url: '/v1/upload',
     bodyLimit: uploadBodyBytesMax,
     config: { scope: 'write' },
-    preParsing: async (request, reply, body) => {
-      const length = Number(request.headers['content-length'] ?? uploadBodyBytesMax);
+    // Before the body is read, and after the token was.
+    onRequest: async (request, reply) => {
+      const place = context.uploadRoom.enter(request.access.subject);
+      reply.raw.once('close', () => place.leave());
+      request.uploadPlace = place;
+    },
+    preParsing: async (request, _reply, body) => {
+      const length = Number(request.headers['content-length'] ?? 0);
       if (length > uploadBodyBytesMax) throw bodyTooLarge(uploadBodyBytesMax);
-      hold(held, length, reply.raw);
-      return body;
+      return request.uploadPlace?.counted(body) ?? body;
     },
     errorHandler: (error) => {
       throw error.code === 'FST_ERR_CTP_BODY_TOO_LARGE' ? bodyTooLarge(uploadBodyBytesMax) : error;
@@ -105,21 +120,6 @@ function uploadRoute(context: ServerContext, metrics: Metrics): RouteOptions {
       return reply;
     },
   };
-}
-
-/** Bodies are read before it is their turn: this is how much may wait. */
-function hold(held: { bytes: number }, length: number, response: ServerResponse): void {
-  if (held.bytes > 0 && held.bytes + length > HELD_BYTES_MAX) {
-    throw new TidelockError({
-      code: 'BUSY',
-      message: `uploads of ${held.bytes} bytes are under way or wait; ${HELD_BYTES_MAX} are allowed`,
-      hint: 'try again after the time in the Retry-After header',
-    });
-  }
-  held.bytes += length;
-  response.once('close', () => {
-    held.bytes -= length;
-  });
 }
 
 function bodyOf({ accepted, timeline, position, rejected }: UploadResult): string {

@@ -1,9 +1,12 @@
 import { createHmac, generateKeyPairSync } from 'node:crypto';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { exportJWK, SignJWT, UnsecuredJWT } from 'jose';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
 import { formatLsn } from '../../../src/core/lsn.ts';
 import type { TokenSettings } from '../../../src/server/config.ts';
 import { issueToken, type TokenRequest } from '../../../src/server/tokens.ts';
@@ -45,6 +48,27 @@ async function codeOf(answer: Response): Promise<string> {
 
 function encode(value: unknown): string {
   return Buffer.from(JSON.stringify(value)).toString('base64url');
+}
+
+type IssuerKey = {
+  readonly jwk: object;
+  readonly token: () => Promise<string>;
+};
+
+async function issuerKey(kid: string): Promise<IssuerKey> {
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  return {
+    jwk: { ...(await exportJWK(publicKey)), kid },
+    token: () =>
+      new SignJWT({ scope: 'read', selectors: ['FR'] })
+        .setProtectedHeader({ alg: 'ES256', kid })
+        .setExpirationTime(nowS() + 3600)
+        .sign(privateKey),
+  };
+}
+
+function keySet(...keys: readonly IssuerKey[]): string {
+  return JSON.stringify({ keys: keys.map(({ jwk }) => jwk) });
 }
 
 afterEach(async () => {
@@ -250,6 +274,55 @@ describe('tokens of an issuer', () => {
       .setExpirationTime(nowS() + 60)
       .sign(stranger.privateKey);
     expect((await get('/v1/tables', foreign)).status).toBe(401);
+  });
+
+  test('are checked with the keys that its file has now: new ones count, retired ones do not, a broken file changes nothing', async () => {
+    const jwksFile = join(mkdtempSync(join(tmpdir(), 'tidelock-jwks-')), 'keys.json');
+    const [old, next] = [await issuerKey('old'), await issuerKey('next')];
+    writeFileSync(jwksFile, keySet(old));
+    const { clock } = await start({ jwksFile });
+    const statusOf = async (key: IssuerKey): Promise<number> => {
+      clock.advance(1100);
+      return (await get('/v1/tables', await key.token())).status;
+    };
+    expect([await statusOf(old), await statusOf(next)]).toEqual([200, 401]);
+    writeFileSync(jwksFile, keySet(old, next));
+    expect([await statusOf(old), await statusOf(next)]).toEqual([200, 200]);
+    writeFileSync(jwksFile, keySet(next).slice(0, 40));
+    expect([await statusOf(old), await statusOf(next)]).toEqual([200, 200]);
+    rmSync(jwksFile);
+    expect(await statusOf(next)).toBe(200);
+    writeFileSync(jwksFile, keySet(next));
+    expect([await statusOf(old), await statusOf(next)]).toEqual([401, 200]);
+  });
+
+  test('are checked with a new key within seconds after its address has it, without asking for each unknown one', async () => {
+    const [old, next] = [await issuerKey('old'), await issuerKey('next')];
+    let keys = keySet(old);
+    let asked = 0;
+    const issuer = createServer((_request, response) => {
+      asked += 1;
+      response.setHeader('content-type', 'application/json');
+      response.end(keys);
+    });
+    issuer.listen(0, '127.0.0.1');
+    await once(issuer, 'listening');
+    onTestFinished(() => void issuer.close());
+    await start({ jwksUrl: `http://127.0.0.1:${(issuer.address() as AddressInfo).port}/keys` });
+    const statusOf = async (key: IssuerKey): Promise<number> =>
+      (await get('/v1/tables', await key.token())).status;
+    expect([await statusOf(old), await statusOf(next), await statusOf(next)]).toEqual([
+      200, 401, 401,
+    ]);
+    const before = asked;
+    expect(before).toBeLessThanOrEqual(2);
+    keys = keySet(old, next);
+    const end = performance.now() + 10_000;
+    while ((await statusOf(next)) !== 200) {
+      if (performance.now() > end) throw new Error('the new key was not taken within 10 s');
+    }
+    expect(await statusOf(old)).toBe(200);
+    expect(asked - before, 'once a second at most').toBeLessThan(10);
   });
 
   test('cannot be checked while its address does not answer: that is not the fault of the token', async () => {

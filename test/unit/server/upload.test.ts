@@ -4,11 +4,19 @@ import { TidelockError } from '../../../src/core/errors.ts';
 import type { Upload } from '../../../src/core/upload.ts';
 import type { Engine } from '../../../src/engine/api.ts';
 import { issueToken, type TokenRequest } from '../../../src/server/tokens.ts';
-import { type ConfigChange, createTestClock, type Harness, startServer, until } from './support.ts';
+import {
+  type ConfigChange,
+  createTestClock,
+  type Harness,
+  RawClient,
+  startServer,
+  until,
+} from './support.ts';
 
 const SECRET = 'a secret of more than thirty-two bytes';
 const HEAD = `["site","01890a5d-ac96-774b-bcce-b302099a8057",{"protocol":1,"timeline":"t1","position":"0/0","settled":0}]`;
 const BODY = `${HEAD}\n["t",1,"abcdef01"]\n["d","public.item",2,["k"]]\n`;
+const TURNS_MAX = 500;
 const NDJSON = { 'content-type': 'application/x-ndjson' };
 
 let harness: Harness | undefined;
@@ -61,6 +69,34 @@ async function codeOf(answer: Response): Promise<string> {
 async function json(path: string, bearer: string, init: RequestInit = {}): Promise<unknown> {
   const headers = { authorization: `Bearer ${bearer}`, 'content-type': 'application/json' };
   return await (await fetch(`${harness?.url}${path}`, { ...init, headers })).json();
+}
+
+/** Sends again and again, until the answer has this status. */
+async function answered(status: number, send: () => Promise<Response>): Promise<Response> {
+  for (let turn = 0; turn < TURNS_MAX; turn += 1) {
+    const answer = await send();
+    if (answer.status === status) return answer;
+  }
+  throw new Error(`none of ${TURNS_MAX} answers has status ${status}`);
+}
+
+/** Uploads that say how long they are, and send a part of it. */
+async function slowUploads(
+  port: number,
+  { users, each = 1, bytes = 10 }: { users: number; each?: number; bytes?: number },
+): Promise<readonly RawClient[]> {
+  const clients: RawClient[] = [];
+  for (let user = 0; user < users; user += 1) {
+    const bearer = await token({ subject: `user-${user}` });
+    for (let turn = 0; turn < each; turn += 1) {
+      const client = await RawClient.open(port);
+      client.socket.write(
+        `POST /v1/upload HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${bearer}\r\nContent-Type: application/x-ndjson\r\nContent-Length: 100000\r\n\r\n${' '.repeat(bytes)}`,
+      );
+      clients.push(client);
+    }
+  }
+  return clients;
 }
 
 afterEach(async () => {
@@ -153,6 +189,58 @@ describe('an upload', () => {
     expect([entered, applied.length]).toEqual([1, 1]);
   });
 
+  test('that arrives slowly holds neither a turn nor others up, and is cut off in time', async () => {
+    const limits = { requestS: 1, uploadsMax: 1, queueMax: 1 };
+    const { port, applied } = await start({ limits });
+    const slow = await slowUploads(port, { users: 40 });
+    expect((await post(BODY)).status).toBe(200);
+    for (const client of slow) client.socket.write('[');
+    for (const client of slow) await client.closed();
+    for (const { received } of slow) expect(received).toContain('did not arrive in time');
+    expect((await post(BODY)).status).toBe(200);
+    expect(applied).toHaveLength(2);
+  });
+
+  test('is one of a few of its user, however slowly they arrive; others are not kept out', async () => {
+    const { port } = await start({ limits: { uploadsPerUserMax: 3 } });
+    const slow = await slowUploads(port, { users: 1, each: 3 });
+    const authorization = `Bearer ${await token({ subject: 'user-0' })}`;
+    const mine = (): Promise<Response> => post(BODY, { authorization });
+    const refused = await answered(503, mine);
+    expect([await codeOf(refused), refused.headers.get('retry-after')]).toEqual(['503 BUSY', '2']);
+    expect((await post(BODY)).status).toBe(200);
+    for (const client of slow) client.socket.destroy();
+    await answered(200, mine);
+  });
+
+  test('finds no room when bodies that wait fill it, and finds it again', async () => {
+    const { port } = await start({ limits: { uploadBufferBytesMax: 50_000 } });
+    const row = `["d","public.item",2,["${'k'.repeat(300_000)}"]]`;
+    const large = (): Promise<Response> => post(`${HEAD}\n["t",1,"abcdef01"]\n${row}\n`);
+    expect((await large()).status, 'one alone').toBe(200);
+    const slow = await slowUploads(port, { users: 5, bytes: 9000 });
+    expect(await codeOf(await answered(503, large))).toBe('503 BUSY');
+    expect((await post(BODY)).status, 'a small one').toBe(200);
+    for (const client of slow) client.socket.destroy();
+    await answered(200, large);
+  });
+
+  test('is refused when its token ends while its body arrives', async () => {
+    const { port, clock, applied } = await start({ limits: { uploadsPerUserMax: 1 } });
+    const client = await RawClient.open(port);
+    const head = `Authorization: Bearer ${await token()}\r\nContent-Type: application/x-ndjson`;
+    client.socket.write(
+      `POST /v1/upload HTTP/1.1\r\nHost: 127.0.0.1\r\n${head}\r\nContent-Length: ${BODY.length}\r\n\r\n${BODY.slice(0, 20)}`,
+    );
+    await answered(503, () => post(BODY)); // its token was read, and it has the user's only place
+    clock.advance(70_000);
+    const before = applied.length;
+    client.socket.write(BODY.slice(20));
+    await client.saw('TOKEN_INVALID');
+    expect(client.received).toContain('HTTP/1.1 401');
+    expect(applied).toHaveLength(before);
+  });
+
   test('tells what the engine refuses, and is counted', async () => {
     const { engine } = await start();
     const refused = [{ number: 1, code: 'DENIED', message: 'no' }] as const;
@@ -212,6 +300,19 @@ describe('tokens for users', () => {
       method: 'POST',
       body: JSON.stringify(body),
     });
+
+  test('are asked for with a body that arrives in time, or not at all', async () => {
+    const { port } = await start({ limits: { requestS: 0.2 } });
+    const admin = await token({ scopes: ['admin'] });
+    const clients = await Promise.all(Array.from({ length: 20 }, () => RawClient.open(port)));
+    for (const { socket } of clients) {
+      socket.write(
+        `POST /v2/tokens HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${admin}\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{`,
+      );
+    }
+    for (const client of clients) await client.closed();
+    for (const { received } of clients) expect(received).not.toContain('200 OK');
+  });
 
   test('are made for an administrator, and work until they end', async () => {
     const { clock } = await start();
