@@ -48,7 +48,7 @@ export type ReplicatedTablesOptions = {
   readonly known: readonly TableDef[];
   readonly unfit: readonly TableState[];
   /** Of those that are known: why nobody reads them for now. */
-  readonly held: ReadonlyMap<string, string>;
+  readonly held?: ReadonlyMap<string, string> | undefined;
   /** Event triggers put every change of schema into the stream: a layout that fits needs no question. */
   readonly hasTriggers: boolean;
   /** Old rows are written with updates and deletes, where the stream has them whole. */
