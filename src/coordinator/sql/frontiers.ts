@@ -96,6 +96,19 @@ export function uppersTold(
   }
 }
 
+/** The worker told from when on items can be read. Those who hold earlier times fail when they read. */
+export function sincesTold(
+  state: SqlCoordinator,
+  sinces: readonly { readonly id: ItemId; readonly since: Time }[],
+): void {
+  for (const { id, since } of sinces) {
+    const front = state.fronts.get(id);
+    if (front === undefined || since <= front.policy) continue;
+    front.policy = since;
+    state.moved.add(id);
+  }
+}
+
 export function setWindow(state: SqlCoordinator, id: ItemId, window: number | null): void {
   frontOf(state, id).window = window;
   applyWindow(state, id);

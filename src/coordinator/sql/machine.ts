@@ -10,7 +10,7 @@ import { type Context, contextOf, type Turn, wake, wakeWith } from './context.ts
 import { fillCursor, serveFetch } from './cursors.ts';
 import { headerRead } from './ddl-sources.ts';
 import { removeItems } from './drop.ts';
-import { maintain, uppersTold } from './frontiers.ts';
+import { maintain, sincesTold, uppersTold } from './frontiers.ts';
 import { checkStep, frontiersOf } from './invariants.ts';
 import { forgetPeek } from './reads.ts';
 import { cancel, connect, disconnect, grantLock, resume, startBatch, sync } from './sessions.ts';
@@ -137,6 +137,9 @@ function feedback(turn: Turn, told: WorkerFeedback): void {
   switch (told.kind) {
     case 'uppers':
       uppersTold(turn.state, told.uppers);
+      break;
+    case 'sinces':
+      sincesTold(turn.state, told.sinces);
       break;
     case 'peekDone':
       peekDone(turn, told);

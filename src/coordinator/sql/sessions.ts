@@ -36,7 +36,7 @@ export function connect(state: SqlCoordinator, event: SqlEvent & { kind: 'connec
   state.sessions.set(connection, {
     connection,
     secret,
-    database,
+    database: event.database ?? database,
     schema,
     isolation,
     transaction: null,

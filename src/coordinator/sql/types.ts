@@ -34,7 +34,13 @@ export type SqlOptions = {
 export type SqlEvent =
   /** The wall clock, in milliseconds since 1970 (in scripts: the script's clock). It never goes back here. */
   | { readonly kind: 'clock'; readonly now: number }
-  | { readonly kind: 'connect'; readonly connection: ConnectionId; readonly secret: number }
+  | {
+      readonly kind: 'connect';
+      readonly connection: ConnectionId;
+      readonly secret: number;
+      /** One that is there; without it that of the options. */
+      readonly database?: string | undefined;
+    }
   /** A batch of the simple protocol: one implicit transaction unless it says otherwise. */
   | {
       readonly kind: 'run';

@@ -100,6 +100,11 @@ export type WorkerFeedback =
       readonly kind: 'uppers';
       readonly uppers: readonly { readonly id: ItemId; readonly upper: Frontier }[];
     }
+  /** Earlier times than these cannot be read, whatever was held: a source was filled just now, or came back. */
+  | {
+      readonly kind: 'sinces';
+      readonly sinces: readonly { readonly id: ItemId; readonly since: Time }[];
+    }
   | {
       readonly kind: 'peekDone';
       readonly peek: number;
