@@ -101,6 +101,27 @@ export class LocalPending {
     this.#addLine.run(number, seq, change.table, change.key, change.line);
   }
 
+  /** Transactions after `last` that turned out to have no change go. Returns the last number. */
+  closeGaps(last: number, end: number): number {
+    const { changes } = this.#sql
+      .prepare(
+        `DELETE FROM tidelock_transactions WHERE number > ? AND NOT EXISTS (
+           SELECT 1 FROM tidelock_pending AS p WHERE p.number = tidelock_transactions.number)`,
+      )
+      .run(last);
+    if (changes === 0) return end;
+    const left = this.#sql
+      .prepare('SELECT number FROM tidelock_transactions WHERE number > ? ORDER BY number')
+      .all(last);
+    left.forEach(({ number }, index) => {
+      for (const table of ['tidelock_pending', 'tidelock_transactions']) {
+        const move = this.#sql.prepare(`UPDATE ${table} SET number = ? WHERE number = ?`);
+        move.run(last + index + 1, asNumber(number));
+      }
+    });
+    return last + left.length;
+  }
+
   nextUpload(after: number, bytesMax: number): LocalUpload | null {
     const rows = this.#sql
       .prepare(

@@ -68,8 +68,23 @@ export function hasTable(sql: Sql, name: string): boolean {
 /** Makes our tables, where they are missing. The gate is closed: the caller opens it at its commit. */
 export function createLocalSchema(sql: Sql, site: string): void {
   for (const text of OWN_TABLES) sql.exec(text);
+  addStates(sql);
   sql.prepare('INSERT OR IGNORE INTO tidelock_local VALUES (1, ?, NULL, 1, 0, 0)').run(site);
   for (const name of GUARDED) setTriggers(sql, name, guardTriggers(name, 'it belongs to Tidelock'));
+}
+
+/** Base tables of files that were written to before they had these two. */
+function addStates(sql: Sql): void {
+  const tables = sql
+    .prepare(
+      `SELECT name FROM sqlite_schema WHERE type = 'table' AND name GLOB 'tidelock_base_[0-9]*'
+       AND NOT EXISTS (SELECT 1 FROM pragma_table_info(sqlite_schema.name) AS c WHERE c.name = 'tidelock_cl')`,
+    )
+    .all();
+  for (const { name } of tables) {
+    sql.exec(`ALTER TABLE ${quoteName(asText(name))} ADD COLUMN tidelock_cl INTEGER`);
+    sql.exec(`ALTER TABLE ${quoteName(asText(name))} ADD COLUMN tidelock_versions TEXT`);
+  }
 }
 
 /** Columns for the cells of the widest table: an update logs the new and the old row. */

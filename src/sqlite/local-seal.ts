@@ -9,10 +9,11 @@ import type { Cell } from '../core/value.ts';
 import { deleteChange, insertChange, updateChange } from '../merge/local-change.ts';
 import { merge, type RowState } from '../merge/row-state.ts';
 import { encodeChange } from '../protocol/upload.ts';
+import { CHANGES_PER_ENTRY, numberTransactions, sealInBulk } from './local-bulk-seal.ts';
 import type { LocalPending } from './local-pending.ts';
 import { keyText, valuesOf } from './local-rows.ts';
 import { OP_DELETED, OP_INSERTED, OP_NOTED } from './local-schema.ts';
-import type { LocalTable } from './local-table.ts';
+import type { Image, LocalTable } from './local-table.ts';
 import { prepareArrays, type Sql } from './sql.ts';
 
 type Row = readonly Cell[];
@@ -21,11 +22,14 @@ type Row = readonly Cell[];
 const STATES_MAX = 20_000;
 /** Notes of rows in the way that no write has used yet; the oldest go. */
 const NOTES_MAX = 1000;
-/** Images that are written together. */
-const IMAGES = 20;
 
 /** What is known of a key while the log is read. `image`: of a clean key, not yet written. */
-type Known = { state: RowState; image: { readonly row: Row | null } | null };
+type Known = {
+  readonly key: Row;
+  state: RowState;
+  readonly image: { readonly row: Row | null } | null;
+  isChanged: boolean;
+};
 
 /** An open table: what was learned of its keys. */
 type Seen = {
@@ -33,7 +37,8 @@ type Seen = {
   readonly width: number;
   readonly states: Map<string, Known>;
   readonly notes: Map<string, Row>;
-  images: { readonly key: Row; readonly row: Row | null }[];
+  /** Its companion is empty: nothing to look up. */
+  readonly isPlain: boolean;
 };
 
 export class Sealer {
@@ -42,9 +47,14 @@ export class Sealer {
   readonly #newNonce: () => string;
   readonly #seen = new Map<number, Seen>();
   #number: number;
+  /** Changes of a transaction are in the order of their entries, of which each may make two. */
   #seq = 0;
   #tx: number | null = null;
   #isOpen = false;
+  readonly #last: number;
+  readonly #bulkEntriesMin: number;
+  /** By `tx`; null: given while the log is read. */
+  #numbers: ReadonlyMap<number, number> | null = null;
 
   /** `last`: number of the newest transaction. */
   constructor(
@@ -54,31 +64,54 @@ export class Sealer {
       readonly tables: Iterable<LocalTable>;
       readonly newNonce: () => string;
       readonly last: number;
+      readonly bulkEntriesMin: number;
     },
   ) {
     this.#sql = sql;
     this.#pending = options.pending;
     this.#newNonce = options.newNonce;
     this.#number = options.last;
+    this.#last = options.last;
+    this.#bulkEntriesMin = options.bulkEntriesMin;
     for (const table of options.tables) {
       const width = table.twoway.table.columns.length;
-      const seen = { table, width, states: new Map(), notes: new Map(), images: [] };
+      const isPlain = !table.hasCompanionRows;
+      const seen = { table, width, states: new Map(), notes: new Map(), isPlain };
       this.#seen.set(table.number, seen);
     }
   }
 
   /** Empties the log. Returns the number of the newest transaction. */
   seal(): number {
-    const entries = prepareArrays(this.#sql, 'SELECT * FROM tidelock_log ORDER BY id');
+    const isBulk = this.#hasEntries(this.#bulkEntriesMin);
+    if (isBulk) this.#sealInBulk();
+    const where = isBulk ? 'WHERE id IN (SELECT id FROM tidelock_slow)' : '';
+    const entries = prepareArrays(this.#sql, `SELECT * FROM tidelock_log ${where} ORDER BY id`);
     entries.setReadBigInts(true);
     for (const entry of entries.iterate()) this.#take(entry as unknown as Cell[]);
-    for (const seen of this.#seen.values()) this.#writeImages(seen);
+    for (const seen of this.#seen.values()) this.#writeStates(seen);
     this.#sql.exec('DELETE FROM tidelock_log');
-    return this.#number;
+    return isBulk ? this.#pending.closeGaps(this.#last, this.#number) : this.#number;
+  }
+
+  #hasEntries(count: number): boolean {
+    const entry = this.#sql.prepare('SELECT 1 FROM tidelock_log LIMIT 1 OFFSET ?').get(count - 1);
+    return entry !== undefined;
+  }
+
+  /** Every transaction has its number from here on; those that turn out to be empty are taken out at the end. */
+  #sealInBulk(): void {
+    this.#numbers = numberTransactions(this.#sql, this.#number);
+    for (const number of this.#numbers.values()) {
+      this.#pending.addTransaction(number, this.#newNonce());
+      this.#number = number;
+    }
+    for (const { table } of this.#seen.values()) sealInBulk(this.#sql, table);
   }
 
   #take(entry: readonly Cell[]): void {
     const tx = Number(entry[1]);
+    this.#seq = Number(entry[0]) * CHANGES_PER_ENTRY;
     if (tx !== this.#tx) {
       this.#tx = tx;
       this.#isOpen = false;
@@ -142,14 +175,12 @@ export class Sealer {
     const cached = seen.states.get(text);
     if (cached !== undefined) return cached;
     const dirty = seen.table.dirtyState(key, text);
+    const base = (): RowState => seen.table.baseState(key, row, { isPlain: seen.isPlain });
     const known: Known =
       dirty === null
-        ? { state: seen.table.baseState(key, row), image: { row } }
-        : { state: dirty, image: null };
-    if (seen.states.size >= STATES_MAX) {
-      this.#writeImages(seen);
-      seen.states.clear();
-    }
+        ? { key, state: base(), image: { row }, isChanged: false }
+        : { key, state: dirty, image: null, isChanged: false };
+    if (seen.states.size >= STATES_MAX) this.#writeStates(seen);
     seen.states.set(text, known);
     return known;
   }
@@ -157,15 +188,10 @@ export class Sealer {
   #write(seen: Seen, written: Written, effect: Effect): void {
     const { known, change } = effect;
     if (change === null) return;
-    if (known.image !== null) {
-      seen.images.push({ key: written.key, row: known.image.row });
-      known.image = null;
-      if (seen.images.length >= IMAGES) this.#writeImages(seen);
-    }
     known.state = merge(known.state, change);
-    this.#open();
+    known.isChanged = true;
     const { definition } = seen.table.twoway;
-    this.#pending.addLine(this.#number, this.#seq, {
+    this.#pending.addLine(this.#open(), this.#seq, {
       table: definition.name,
       key: written.text,
       line: encodeChange(definition, written.key, change),
@@ -173,17 +199,27 @@ export class Sealer {
     this.#seq += 1;
   }
 
-  #open(): void {
-    if (this.#isOpen) return;
-    this.#isOpen = true;
-    this.#number += 1;
-    this.#seq = 0;
-    this.#pending.addTransaction(this.#number, this.#newNonce());
+  #open(): number {
+    const given = this.#numbers?.get(this.#tx ?? 0);
+    if (given !== undefined) return given;
+    if (!this.#isOpen) {
+      this.#isOpen = true;
+      this.#number += 1;
+      this.#pending.addTransaction(this.#number, this.#newNonce());
+    }
+    return this.#number;
   }
 
-  #writeImages(seen: Seen): void {
-    seen.table.remember(seen.images);
-    seen.images = [];
+  /** Notes what was learned, and forgets it. */
+  #writeStates({ table, states }: Seen): void {
+    const images: Image[] = [];
+    for (const { key, state, image, isChanged } of states.values()) {
+      if (!isChanged) continue;
+      if (image === null) table.noteState(key, state);
+      else images.push({ key, row: image.row, state });
+    }
+    table.remember(images);
+    states.clear();
   }
 }
 

@@ -9,6 +9,7 @@
  *   L3  base images and the rows of clean keys are what the digests say
  *   L4  the gate is open
  *   L5  numbers have no gaps; a pending change belongs to a transaction that was not yet answered or not yet dropped
+ *   L6  an image says what base and pending make: causal length and versions, or nothing
  */
 import type { Ts } from '../core/lsn.ts';
 import type { RowChange } from '../core/row-change.ts';
@@ -40,6 +41,9 @@ import type { WriteGuard } from './table-writer.ts';
  */
 const UNTRIGGERED_ROWS = 1500;
 
+/** So many entries are sealed by statements (local-bulk-seal.ts). */
+const BULK_ENTRIES_MIN = 200;
+
 const NONCE_CHARS = 16;
 
 export type LocalOptions = {
@@ -47,6 +51,8 @@ export type LocalOptions = {
   readonly newId: () => string;
   /** Milliseconds since 1970. */
   readonly now: () => number;
+  /** So many entries of the log are worth statements of their own; default 200. */
+  readonly bulkEntriesMin?: number | undefined;
 };
 
 /** Where the base stands. */
@@ -104,6 +110,7 @@ export class LocalStore {
       tables: this.#tables.values(),
       newNonce: () => this.#options.newId().replaceAll('-', '').slice(0, NONCE_CHARS),
       last: this.#head.last,
+      bulkEntriesMin: this.#options.bulkEntriesMin ?? BULK_ENTRIES_MIN,
     });
     this.#head = { counter: this.#head.counter + 1, last: sealer.seal() };
   }

@@ -32,19 +32,35 @@ const LIFTED_KEYS_MAX = 10_000;
 /** Dirty keys that are merged together. */
 const SETTLED_KEYS = 500;
 
-const PRESENT = 'tidelock_present';
+/** Columns of a base table after the table's own. */
+export const PRESENT = 'tidelock_present';
+/** What base and pending changes make together: null where it has to be found out from them. */
+export const CAUSAL_LENGTH = 'tidelock_cl';
+/** JSON list by place; null: all are 1. */
+export const VERSIONS = 'tidelock_versions';
 
 export function baseTableName(number: number): string {
   return `tidelock_base_${number}`;
 }
 
-/** The layout of `tidelock_base_<n>`: the table's columns, and whether the base has the row at all. */
+/** The layout of `tidelock_base_<n>`: the table's columns, whether the base has the row at all, and the present state. */
 export function baseLayout(table: ReplicaTable, number: number): ReplicaTable {
-  const present = { name: PRESENT, type: 'integer', kind: 'int' } as const;
-  const columns = [...table.definition.columns, present];
+  const columns = [
+    ...table.definition.columns,
+    { name: PRESENT, type: 'integer', kind: 'int' } as const,
+    { name: CAUSAL_LENGTH, type: 'bigint', kind: 'int' } as const,
+    { name: VERSIONS, type: 'json', kind: 'text' } as const,
+  ];
   const definition = { ...table.definition, columns, indexes: [] };
   return new ReplicaTable(definition, baseTableName(number));
 }
+
+/** A dirty key: the base's row (null: it has none), and what that and the pending changes make (null: not known). */
+export type Image = {
+  readonly key: Row;
+  readonly row: Row | null;
+  readonly state: RowState | null;
+};
 
 /** A key with everything that is known of it. */
 type DirtyKey = { readonly key: Row; readonly text: string };
@@ -54,12 +70,14 @@ export class LocalTable {
   readonly twoway: TwowayTable;
   readonly #sql: Sql;
   readonly #base: ReplicaTable;
-  readonly #companion: ReplicaTable | null;
+  /** Null while it is not known yet. */
+  readonly companion: ReplicaTable | null;
   readonly #rows: RowStatements;
   readonly #images: RowStatements;
   readonly #companions: RowStatements | null;
   readonly #lines: SqlStatement;
   readonly #pendingKeys: SqlStatement;
+  readonly #states: SqlStatement;
   readonly #lifted = new Map<string, Row>();
   #isAllLifted = false;
   #isDirty: boolean | null = null;
@@ -77,7 +95,7 @@ export class LocalTable {
     this.number = number;
     this.twoway = twoway;
     this.#sql = sql;
-    this.#companion = companion;
+    this.companion = companion;
     this.#base = baseLayout(twoway.table, number);
     this.#rows = new RowStatements(sql, twoway.table);
     this.#images = new RowStatements(sql, this.#base);
@@ -88,6 +106,21 @@ export class LocalTable {
     this.#pendingKeys = sql.prepare(
       'SELECT DISTINCT key FROM tidelock_pending WHERE table_name = ? AND key > ? ORDER BY key LIMIT ?',
     );
+    const isKey = this.#base.keyColumns.map((name) => `${name} = ?`).join(' AND ');
+    this.#states = sql.prepare(
+      `UPDATE ${this.#base.quoted} SET ${CAUSAL_LENGTH} = ?, ${VERSIONS} = ? WHERE ${isKey}`,
+    );
+  }
+
+  /** Quoted name of the table of images. */
+  get baseName(): string {
+    return this.#base.quoted;
+  }
+
+  /** False while all versions of all rows are 1 for sure. */
+  get hasCompanionRows(): boolean {
+    if (this.companion === null) return false;
+    return this.#sql.prepare(`SELECT 1 FROM ${this.companion.quoted} LIMIT 1`).get() !== undefined;
   }
 
   get name(): string {
@@ -111,13 +144,13 @@ export class LocalTable {
     if (this.#isAllLifted || !this.isDirty) return;
     const present: Row[] = [];
     const absent: Row[] = [];
-    const last = this.#base.columns.length - 1;
     this.#images.read(keys, (image) => {
       const key = this.twoway.table.keyCells(image);
       const text = keyText(this.twoway, key);
       if (this.#lifted.has(text)) return;
       this.#lifted.set(text, key);
-      if (image[last] === 1) present.push(image.slice(0, last));
+      const row = this.#rowOfImage(image);
+      if (row !== null) present.push(row);
       else absent.push(key);
     });
     this.#rows.delete(absent);
@@ -155,43 +188,66 @@ export class LocalTable {
   dirtyState(key: Row, text: string): RowState | null {
     if (!this.isDirty) return null;
     let state: RowState | null = null;
-    const last = this.#base.columns.length - 1;
     this.#images.read([key], (image) => {
-      const row = image[last] === 1 ? image.slice(0, last) : null;
-      state = withPending(this.baseState(key, row), this.#pending(text));
+      state = withPending(this.baseState(key, this.#rowOfImage(image)), this.#pending(text));
     });
     return state;
   }
 
   /** The base's state of a key whose row is known. */
-  baseState(key: Row, row: Row | null): RowState {
-    return baseState(
-      this.twoway,
-      row,
-      this.#companionsOf([key]).get(keyText(this.twoway, key)) ?? null,
-    );
+  baseState(
+    key: Row,
+    row: Row | null,
+    { isPlain }: { readonly isPlain: boolean } = { isPlain: false },
+  ): RowState {
+    if (isPlain) return baseState(this.twoway, row, null);
+    const companion = this.#companionsOf([key]).get(keyText(this.twoway, key));
+    return baseState(this.twoway, row, companion ?? null);
   }
 
   /** Notes the base's images of clean keys that get their first pending change; null: the base has no such row. */
-  remember(images: readonly { readonly key: Row; readonly row: Row | null }[]): void {
+  remember(images: readonly Image[]): void {
     if (images.length === 0) return;
-    this.#images.upsert(images.map(({ key, row }) => this.#image(key, row)));
+    this.#images.upsert(images.map((image) => this.#image(image)));
     this.#isDirty = true;
   }
 
-  #image(key: Row, row: Row | null): Row {
-    if (row !== null) return [...row, 1];
-    const cells: Cell[] = this.#base.columns.map(() => null);
+  /** Notes what keys that are dirty already have become. */
+  noteState(key: Row, state: RowState): void {
+    this.#states.run(state.cl, this.#versionsText(state), ...key);
+  }
+
+  /** Images were written by a statement. */
+  becameDirty(): void {
+    this.#isDirty = true;
+  }
+
+  #image({ key, row, state }: Image): Row {
+    const cells: Cell[] = row === null ? this.twoway.table.columns.map(() => null) : [...row];
     this.twoway.table.keyPositions.forEach((position, index) => {
-      cells[position] = key[index] ?? null;
+      if (row === null) cells[position] = key[index] ?? null;
     });
-    cells[cells.length - 1] = 0;
-    return cells;
+    const known = state === null ? [null, null] : [state.cl, this.#versionsText(state)];
+    return [...cells, row === null ? 0 : 1, ...known];
+  }
+
+  #rowOfImage(image: Row): Row | null {
+    const { length } = this.twoway.table.columns;
+    return image[length] === 1 ? image.slice(0, length) : null;
+  }
+
+  #versionsText(state: RowState): string | null {
+    const names = this.twoway.definition.twoway.columns;
+    const versions = names.map((name) => state.columns.get(name)?.version ?? 1);
+    return versions.every((version) => version === 1) ? null : JSON.stringify(versions);
   }
 
   #takeImages(keys: readonly Row[]): void {
     const rows = this.#rowsOf(keys);
-    const images = keys.map((key) => this.#image(key, rows.get(keyText(this.twoway, key)) ?? null));
+    const images = keys.map((key) => {
+      const row = rows.get(keyText(this.twoway, key)) ?? null;
+      return this.#image({ key, row, state: null }); // it is settled before anybody asks
+    });
     this.#images.upsert(images);
   }
 
@@ -246,9 +302,9 @@ export class LocalTable {
         continue;
       }
       const row = rows.get(text) ?? null;
-      images.push(this.#image(key, row));
       const base = baseState(this.twoway, row, companions.get(text) ?? null);
       const state = withPending(base, pending);
+      images.push(this.#image({ key, row, state }));
       const merged = rowOf(this.twoway, key, state, state.cl === base.cl ? row : null);
       if (merged === null) gone.push(key);
       else shown.push(merged);
@@ -275,7 +331,7 @@ export class LocalTable {
 
   #companionsOf(keys: readonly Row[]): ReadonlyMap<string, Companion> {
     const companions = new Map<string, Companion>();
-    const layout = this.#companion;
+    const layout = this.companion;
     if (layout === null) return companions;
     this.#companions?.read(keys, (row) => {
       companions.set(keyText(this.twoway, layout.keyCells(row)), readCompanion(layout, row));

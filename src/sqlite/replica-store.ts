@@ -53,6 +53,8 @@ export type ReplicaStoreOptions = {
   readonly isWritten?: boolean;
   /** A fresh UUID, for names of sites and transactions. */
   readonly newId?: () => string;
+  /** So many written rows are sealed by statements: for tests. */
+  readonly bulkEntriesMin?: number | undefined;
 };
 
 /** Digests of what is held, by table and bucket: `bucketCount` entries each. */
@@ -286,6 +288,7 @@ export class ReplicaStore {
       return enableLocalWrites(this.#sql, this.#catalog, {
         newId: options.newId ?? randomUUID,
         now: this.#now,
+        bulkEntriesMin: options.bulkEntriesMin,
         place: this.#meta,
       });
     });

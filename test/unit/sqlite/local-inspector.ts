@@ -1,4 +1,4 @@
-/** Looks at the invariants of a file with local writes (L1..L5 of src/sqlite/local-store.ts), from outside. */
+/** Looks at the invariants of a file with local writes (L1..L6 of src/sqlite/local-store.ts), from outside. */
 import { DatabaseSync } from 'node:sqlite';
 import { quoteName } from '../../../src/core/table.ts';
 import type { Cell } from '../../../src/core/value.ts';
@@ -62,6 +62,7 @@ function inspectTable(
   }
   const found: string[] = [];
   const dirty = new Set<string>();
+  const noted = statesOf(db, twoway, number);
   for (const image of readAll(db, table, `tidelock_base_${number}`, ', tidelock_present')) {
     const key = table.keyCells(image);
     const text = keyText(twoway, key);
@@ -70,6 +71,13 @@ function inspectTable(
     const base = baseState(twoway, row, companions.get(text) ?? null);
     const changes = (pending.get(text) ?? []).map((line) => readLine(twoway, line));
     const state = withPending(base, changes);
+    const places = twoway.definition.twoway.columns;
+    const versions = places.map((name) => state.columns.get(name)?.version ?? 1);
+    const isFirst = versions.every((version) => version === 1);
+    const wanted = `${state.cl} ${isFirst ? null : JSON.stringify(versions)}`;
+    if (![wanted, 'null null'].includes(noted.get(text) ?? '')) {
+      found.push(`L6: ${table.name} ${text} is noted as ${noted.get(text)}, and is ${wanted}`);
+    }
     const expected = show(rowOf(twoway, key, state, state.cl === base.cl ? row : null));
     const actual = show(rows.get(text) ?? null);
     if (actual !== expected) {
@@ -81,6 +89,17 @@ function inspectTable(
     found.push(`L2: ${table.name} ${text} ${dirty.has(text) ? 'has an image only' : 'has none'}`);
   }
   return found;
+}
+
+/** What the images say that base and pending make. */
+function statesOf(db: DatabaseSync, twoway: TwowayTable, number: unknown): Map<string, string> {
+  const states = new Map<string, string>();
+  const cells = `, tidelock_cl, tidelock_versions`;
+  for (const image of readAll(db, twoway.table, `tidelock_base_${number}`, cells)) {
+    const text = keyText(twoway, twoway.table.keyCells(image));
+    states.set(text, `${image.at(-2)} ${image.at(-1)}`);
+  }
+  return states;
 }
 
 function inspectNumbers(db: DatabaseSync): readonly string[] {
