@@ -1,5 +1,7 @@
 import { DatabaseSync } from 'node:sqlite';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
+import { enableTwoway } from '../../src/postgres/twoway-enable.ts';
+import { openReplicaWith } from '../../src/replica.ts';
 import { until } from '../support/stack.ts';
 import { TwowayWorld } from '../support/twoway-world.ts';
 
@@ -165,4 +167,47 @@ test('a change of policies that waits for a reader does not hold up the stream, 
   await dropped;
   await world.logged();
   expect(ruleOf()).toMatchObject({ state: 'live', selector: "CASE WHEN FALSE THEN '*' END" });
+});
+
+test('a replica that writes holds what new rules give its user, without another connection', async () => {
+  const world = await TwowayWorld.open({
+    schema: `CREATE TABLE note (id text PRIMARY KEY, user_id text, team text);
+      ALTER TABLE note ENABLE ROW LEVEL SECURITY;
+      CREATE POLICY own ON note USING (user_id = tidelock.auth_userid());
+      CREATE TABLE plan (id text PRIMARY KEY, team text);
+      ALTER TABLE plan ENABLE ROW LEVEL SECURITY;
+      CREATE POLICY team ON plan USING (team = tidelock.claim('team'));
+      INSERT INTO note VALUES ('a1', 'ann', 'red'), ('b1', 'bob', 'red'), ('b2', 'bob', 'blue');
+      INSERT INTO plan VALUES ('p1', 'red'), ('p2', 'blue')`,
+    tables: ['note'],
+  });
+  const { stack } = world;
+  const token = await world.token('ann', { team: 'red' });
+  const file = stack.file('ann');
+  const options = { server: stack.server, file, token, write: true } as const;
+  const replica = await openReplicaWith(options, { heartbeatS: 1 });
+  onTestFinished(() => replica.close());
+  const ends: string[] = [];
+  replica.on('error', ({ error }) => ends.push(error.code));
+  expect(replica.status.selectors).toEqual(['user:ann']);
+  const db = new DatabaseSync(file, { readOnly: true });
+  onTestFinished(() => db.close());
+  const idsOf = (table: string): string =>
+    db
+      .prepare(`SELECT group_concat(id) AS ids FROM (SELECT id FROM ${table} ORDER BY id)`)
+      .get()
+      ?.ids?.toString() ?? '';
+  expect(idsOf('note')).toBe('a1');
+  await enableTwoway(world.session, { table: 'plan' });
+  await until('her team is asked for', () => replica.status.selectors.includes('claim.team:red'));
+  await until('its plan is there', () => {
+    try {
+      return idsOf('plan') === 'p1';
+    } catch {
+      return false; // the table comes with the definition
+    }
+  });
+  await stack.sql.query("ALTER POLICY own ON note USING (team = tidelock.claim('team'))");
+  await until('the rows of her team are there', () => idsOf('note') === 'a1,b1');
+  expect(ends).toEqual([]);
 });
