@@ -34,6 +34,7 @@ export interface SourcePort {
   startStream(after: Ts): void;
   noteWalTimeline(walTimeline: number): void;
   confirm(lsn: Lsn): void;
+  /** The next connection is not paused any more. */
   pause(): void;
   resume(): void;
   /** Makes the source say where it is, soon. */

@@ -13,6 +13,7 @@ import type { WantedSelectors } from '../core/selector.ts';
 import type { TableDef } from '../core/table.ts';
 import { isInSnapshot } from '../core/txid-snapshot.ts';
 import type { GroupHead } from '../log/group.ts';
+import type { LogStore } from '../log/port.ts';
 import { openSnapshot, type SnapshotTransaction } from '../postgres/snapshot-transaction.ts';
 import { ChangeDecoder } from '../protocol/change-decoder.ts';
 import { LineSplitter } from '../protocol/lines.ts';
@@ -60,16 +61,22 @@ const TRIES_MAX = 5;
 /** How long one waits for the stream to run: at a start, and when Postgres has just come back. */
 const STREAM_MS_MAX = 5000;
 const LOOK_MS = 50;
+/** From the commit record of a transaction to the moment when everybody sees it. */
+const VISIBLE_MS = 1000;
 
 /** Throws `SOURCE_DOWN` (also when the stream does not run in time), `TIMEOUT` (the log does not catch up), `NOT_READY`. */
 export async function openExactSnapshot(options: ExactSnapshotOptions): Promise<ExactSnapshot> {
   const { clock } = options.core;
   const deadlineMs = clock.now() + Math.min(options.waitMsMax, STREAM_MS_MAX);
+  let open: ReadonlySet<number> = new Set();
   for (let tries = 0; tries < TRIES_MAX; ) {
-    const outcome = await tryOpen(options);
-    if (typeof outcome === 'object') return outcome;
-    if (outcome === 'changed') tries += 1;
-    else await untilStreaming(options, deadlineMs);
+    const outcome = await tryOpen(options, open);
+    if (outcome === 'notStreaming') await untilStreaming(options, deadlineMs);
+    else if (outcome !== 'changed' && !(outcome instanceof Set)) return outcome;
+    else tries += 1;
+    if (!(outcome instanceof Set)) continue;
+    open = outcome;
+    await pause(options, VISIBLE_MS);
   }
   throw new TidelockError({
     code: 'BUSY',
@@ -78,9 +85,11 @@ export async function openExactSnapshot(options: ExactSnapshotOptions): Promise<
   });
 }
 
+/** `open`: transactions that were open a while ago. A set: such that are not known to be, and may be purged. */
 async function tryOpen(
   options: ExactSnapshotOptions,
-): Promise<ExactSnapshot | 'changed' | 'notStreaming'> {
+  open: ReadonlySet<number>,
+): Promise<ExactSnapshot | 'changed' | 'notStreaming' | Set<number>> {
   const { core, selectors, signal } = options;
   const { store } = core.tail;
   const before = options.tables();
@@ -109,6 +118,8 @@ async function tryOpen(
     if (!isSettled || !isWhole || timeline !== timelineOf(store)) {
       return await dismiss('changed' as const);
     }
+    const doubtful = doubtfulOf(transaction, store);
+    if (!doubtful.isSubsetOf(open)) return await dismiss(doubtful);
     const late = { core, groups, selectors, visibility, tables: before };
     return {
       ts: store.upper,
@@ -138,9 +149,29 @@ async function untilStreaming(
 ): Promise<void> {
   do {
     if (core.clock.now() >= deadlineMs) throw isNotStreaming();
-    await new Promise<void>((resolve) => core.clock.after(LOOK_MS, resolve));
-    signal.throwIfAborted();
+    await pause({ core, signal }, LOOK_MS);
   } while (serverStart() === null);
+}
+
+async function pause(
+  { core, signal }: Pick<ExactSnapshotOptions, 'core' | 'signal'>,
+  delayMs: number,
+): Promise<void> {
+  await new Promise<void>((resolve) => core.clock.after(delayMs, resolve));
+  signal.throwIfAborted();
+}
+
+/**
+ * Transactions that the snapshot does not show and that are as old as what was purged, or as the slot. Nobody can
+ * tell whether one is still open, or has committed, is not visible yet, and the log does not have it: it committed
+ * before the slot's beginning, or was purged at once by the byte limit. Who is missing in a snapshot of a moment later
+ * too was open.
+ */
+function doubtfulOf({ snapshot }: RowTransaction, { purgedTxid, identity }: LogStore): Set<number> {
+  const lastTxid = Math.max(purgedTxid, identity?.startTxid ?? 0);
+  const doubtful = new Set([...snapshot.xips].filter((txid) => txid <= lastTxid));
+  if (lastTxid >= snapshot.xmax) doubtful.add(lastTxid);
+  return doubtful;
 }
 
 /**

@@ -57,9 +57,9 @@ export class LogMerger {
 
   /** One merge at most. False when there is nothing to do now. */
   mergeSome(): boolean {
-    const run = this.#nextRun();
-    if (run === null) return false;
     const { tail, crashPoint, onMerged } = this.#options;
+    const run = tail.purgeLeft() ? this.#nextRun() : null;
+    if (run === null) return false;
     crashPoint?.('beforeMerge');
     try {
       const head = tail.merge(run.firstSeq, run.lastSeq);

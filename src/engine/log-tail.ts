@@ -1,4 +1,5 @@
 /** The log with what was lately appended or read kept in memory, and its selector index. */
+import { hasCode } from '../core/errors.ts';
 import type { GroupHead, NewGroup, StoredGroup } from '../log/group.ts';
 import type { LogStore } from '../log/port.ts';
 import { SelectorIndex } from '../log/selector-index.ts';
@@ -48,6 +49,8 @@ export class LogTail {
   readonly #cache = new Map<number, CachedGroup>();
   #bytes = 0;
   #index = new SelectorIndex();
+  /** Everything up to this group is to be purged. */
+  #unpurged: number | null = null;
 
   constructor(store: LogStore, bytesMax: number) {
     this.store = store;
@@ -60,6 +63,7 @@ export class LogTail {
     this.#cache.clear();
     this.sets.clear();
     this.#bytes = 0;
+    this.#unpurged = null;
     this.#index = new SelectorIndex();
     for (const head of this.store.heads) this.#index.add(head);
   }
@@ -86,12 +90,28 @@ export class LogTail {
     return head;
   }
 
+  /** What a full disk does not let go of goes with the next purge, or by `purgeLeft`. */
   purge(seq: number): void {
-    this.store.purge(seq, this.countsPurged ? linesOfPurged(this.store, seq) : undefined);
+    this.#unpurged = seq;
+    this.purgeLeft();
+  }
+
+  /** Purges what could not be purged when it was due. False: the disk does not let it go, and it must be left alone. */
+  purgeLeft(): boolean {
+    const seq = this.#unpurged;
+    if (seq === null) return true;
+    try {
+      this.store.purge(seq, this.countsPurged ? linesOfPurged(this.store, seq) : undefined);
+    } catch (error) {
+      if (!hasCode(error, 'LOG_WRITE_FAILED')) throw error;
+      return false;
+    }
+    this.#unpurged = null;
     this.#index.drop(seq);
     for (const [cached, group] of this.#cache) {
       if (cached <= seq) this.#forget(cached, group);
     }
+    return true;
   }
 
   /** The first group after `seq` that has something for these selectors, or Infinity. */

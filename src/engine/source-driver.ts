@@ -9,6 +9,7 @@ import type { TableDef } from '../core/table.ts';
 import type { StagedPart, StagedRef } from '../log/port.ts';
 import { BARRIER_SQL, installTriggers } from '../postgres/ddl.ts';
 import { requireFit } from '../postgres/fit.ts';
+import { nextTxid, txidBehindAll } from '../postgres/next-txid.ts';
 import { dropBlindSlot, reconcilePublication } from '../postgres/publication.ts';
 import { clearMarkSql, readMark } from '../postgres/publication-mark.ts';
 import type { ReplicaIdentityMode } from '../postgres/replica-identity.ts';
@@ -31,8 +32,6 @@ import { TwowaySource } from './twoway-source.ts';
 
 /** The stream brings a transaction a little earlier than Postgres makes it visible. */
 const VISIBLE_MS = 50;
-
-const XMAX_SQL = 'SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot()) AS xmax';
 
 export type SourceOptions = {
   readonly url: string;
@@ -230,6 +229,7 @@ export class SourceDriver implements SourcePort {
     this.#reader = null;
     this.#connection = null;
     this.#ingest = null;
+    this.#isPaused = false;
     this.#adding.abort();
     if (ingest !== null) {
       this.#changesBefore += ingest.changes;
@@ -275,12 +275,11 @@ export class SourceDriver implements SourcePort {
         log: this.#core.tail.store,
       });
       this.#redelivered += facts.redelivered;
-      const next = await session.queryOne(XMAX_SQL);
+      const next = await nextTxid(session);
       if (attempt !== this.#attempt) return void (await session.end());
       const hasTriggers = triggers.kind === 'installed';
-      const nextTxid = Number(next.xmax);
       const unseen = await readMark(session, publication);
-      this.#connection = { session, facts, described, nextTxid, hasTriggers, unseen };
+      this.#connection = { session, facts, described, nextTxid: next, hasTriggers, unseen };
     } catch (error) {
       await session.end();
       throw error;
@@ -312,8 +311,7 @@ export class SourceDriver implements SourcePort {
     if (unmark !== '') await session.query(unmark);
     const tables = described.flatMap((one) => (one.kind === 'table' ? [one.table] : []));
     const { systemId, walTimeline } = facts;
-    const { xmax } = await session.queryOne(XMAX_SQL);
-    const startTxid = Number(xmax) - 1;
+    const startTxid = (await txidBehindAll(session)) - 1;
     this.#core.reset({ systemId, walTimeline, generation, startTs, startTxid }, tables);
   }
 
