@@ -35,7 +35,8 @@ export class Snapshots {
   /** Readers without a name that took a snapshot and have not asked for its feed yet. */
   readonly #holds = new Set<TimerHandle>();
 
-  private constructor(options: SnapshotsOptions) {
+  /** `open` also tidies the folder; without it only `lines` can be used. */
+  constructor(options: SnapshotsOptions) {
     this.#options = options;
   }
 

@@ -3,7 +3,14 @@
  * has just ended, an old run, and a run with a planted bug.
  */
 import { parseLsn } from '../../../core/lsn.ts';
-import type { ApplyEvent, OpEvent, OracleEvent, ReadEvent, VerdictFile } from '../evidence.ts';
+import type {
+  ApplyEvent,
+  OpEvent,
+  OracleEvent,
+  ReadEvent,
+  RunFile,
+  VerdictFile,
+} from '../evidence.ts';
 import { Checker } from './checker.ts';
 import { type CommitEntry, Commits } from './commits.ts';
 import { readFacts } from './facts.ts';
@@ -19,14 +26,17 @@ import {
   slotLosses,
   verdictsOf,
 } from './properties.ts';
-import { readRun, Streams } from './streams.ts';
+import { FolderStreams, readRun, type Streams } from './streams.ts';
 import { explain } from './witness.ts';
 import { Writers } from './writers.ts';
 
 /** Throws `BAD_REQUEST` when the folder holds no run. */
 export async function judge(folder: string): Promise<VerdictFile> {
-  const run = readRun(folder);
-  const streams = new Streams(folder);
+  return await judgeStreams(readRun(folder), new FolderStreams(folder));
+}
+
+/** The same for a run whose evidence need not be in a folder. */
+export async function judgeStreams(run: RunFile, streams: Streams): Promise<VerdictFile> {
   const findings = new Findings();
   const facts = await readFacts(streams);
   const history = new History(run.replicas.map(({ selectors }) => selectors));

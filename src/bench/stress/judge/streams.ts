@@ -32,7 +32,16 @@ function notARun(message: string, cause?: unknown): TidelockError {
   return new TidelockError({ code: 'BAD_REQUEST', message, hint, cause });
 }
 
-export class Streams {
+/** The events of a run, wherever they are. */
+export interface Streams {
+  /** What is wrong with the streams that were read, one sentence each. */
+  readonly flaws: readonly string[];
+  /** Calls back for every event, in order. A stream may be read several times. */
+  each<T>(name: StreamName, take: (event: T, index: number) => void): Promise<void>;
+}
+
+/** Those of a folder. */
+export class FolderStreams implements Streams {
   readonly #folder: string;
   readonly #flaws = new Map<StreamName, string[]>();
   readonly #lines = new Map<StreamName, number>();
@@ -41,7 +50,6 @@ export class Streams {
     this.#folder = folder;
   }
 
-  /** What is wrong with the streams that were read, one sentence each. */
   get flaws(): readonly string[] {
     return [...this.#flaws.values()].flat();
   }
@@ -51,7 +59,6 @@ export class Streams {
     return this.#lines.get(name) ?? 0;
   }
 
-  /** Calls back for every event, in order. A stream may be read several times. */
   async each<T>(name: StreamName, take: (event: T, index: number) => void): Promise<void> {
     const path = join(this.#folder, STREAMS[name]);
     const flaws: string[] = [];

@@ -1,7 +1,7 @@
 /** The numbers of a run as the report's plots need them: columns over one time line. */
 import type { SampleEvent, VerdictFile } from '../evidence.ts';
 import { readFacts } from '../judge/facts.ts';
-import { Streams } from '../judge/streams.ts';
+import { FolderStreams } from '../judge/streams.ts';
 
 /** One line of a plot; null where nothing is known. */
 export type Series = { readonly name: string; readonly values: readonly (number | null)[] };
@@ -29,7 +29,7 @@ export type ReportData = {
 const POINTS_MAX = 4000;
 
 export async function readReportData(folder: string, verdict: VerdictFile): Promise<ReportData> {
-  const streams = new Streams(folder);
+  const streams = new FolderStreams(folder);
   const samples: SampleEvent[] = [];
   await streams.each<SampleEvent>('sample', (sample) => {
     if (typeof sample.rows === 'number') samples.push(sample);
