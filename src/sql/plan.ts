@@ -105,7 +105,7 @@ export type Expression =
   | {
       readonly kind: 'case';
       readonly type: SqlType;
-      readonly branches: readonly { readonly when: Expression; readonly then: Expression }[];
+      readonly branches: readonly { readonly when: Expression; readonly result: Expression }[];
       readonly otherwise: Expression;
     }
   | { readonly kind: 'cast'; readonly type: SqlType; readonly arg: Expression }

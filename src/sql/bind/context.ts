@@ -1,0 +1,83 @@
+/** What binding works with. */
+import { sqlError } from '../errors.ts';
+import type { Node, SelectStmt } from '../pg-parser.ts';
+import type { Aggregate, Expression, Plan } from '../plan.ts';
+import type { Name } from '../statement.ts';
+import type { Column, ItemId, SqlType } from '../types.ts';
+import type { Scope } from './scope.ts';
+
+/** An item that a query can read. */
+export type Relation = { readonly item: ItemId; readonly columns: readonly Column[] };
+
+/** What a name means in the catalog; null when there is nothing of the name. */
+export type Lookup = (name: Name) => Relation | null;
+
+/** One for a whole statement. */
+export type Binding = {
+  readonly lookup: Lookup;
+  readonly items: Set<ItemId>;
+  /** Types of `$1`, ...: `unknown` until the context tells. */
+  readonly parameters: SqlType[];
+  /** Statements may have none. */
+  readonly hasParameters: boolean;
+  usesNow: boolean;
+  usesLogicalTimestamp: boolean;
+};
+
+/** Where an expression stands. */
+export type Context = {
+  readonly binding: Binding;
+  /** Columns that can be named; queries around are its parents. */
+  readonly scope: Scope;
+  readonly ctes: Ctes | null;
+  /** Aggregates found so far, where they may stand; else the clause that has none: `WHERE`. */
+  readonly aggregates: Aggregate[] | string;
+  readonly bindSelect: BindSelect;
+};
+
+/** `WITH` names, the nearest first. */
+export type Ctes = {
+  readonly name: string;
+  readonly bound: Bound;
+  /** How many queries are around it. */
+  readonly depth: number;
+  readonly next: Ctes | null;
+};
+
+/** A query as a plan; names and types are those of its columns. */
+export type Bound = { readonly plan: Plan; readonly columns: readonly Column[] };
+
+/** Binds a query inside of another one: `outer` are the columns around it. */
+export type BindSelect = (select: SelectStmt, around: Around) => Bound;
+
+/** Binds an expression inside of another one. */
+export type BindExpression = (node: Node | undefined, context: Context) => Expression;
+
+export type Around = {
+  readonly binding: Binding;
+  readonly outer: Scope | null;
+  readonly ctes: Ctes | null;
+};
+
+/**
+ * Aggregates are bound to columns with this index and above, until the row that has them is known.
+ */
+export const AGGREGATE_BASE = 1_000_000;
+
+/** Where a node stands in the batch. */
+export function offsetOf(node: Node | undefined): number | undefined {
+  if (node === undefined) return undefined;
+  for (const inner of Object.values(node)) {
+    if (typeof inner !== 'object' || inner === null) continue;
+    if ('location' in inner && typeof inner.location === 'number' && inner.location >= 0) {
+      return inner.location;
+    }
+  }
+  return undefined;
+}
+
+/** The node of a list at `index`, which the grammar promises. */
+export function required<T>(value: T | undefined, offset?: number): T {
+  if (value === undefined) throw sqlError('42601', 'syntax error', { offset });
+  return value;
+}
