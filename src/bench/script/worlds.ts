@@ -1,9 +1,11 @@
 /** The worlds that a script can name. */
 import { ScriptError } from '../../script/errors.ts';
+import { openCoordinatorWorld } from '../coordtest/world.ts';
 import { openRealWorld } from './real-world.ts';
 import type { OpenWorld } from './world.ts';
 
 const WORLDS: Readonly<Record<string, OpenWorld>> = {
+  coordinator: openCoordinatorWorld,
   real: openRealWorld,
 };
 

@@ -1,38 +1,63 @@
 /** Names become items: queries, changes and times of a session, bound against its catalog. */
-
+import type { Lookup } from '../../sql/bind/context.ts';
+import { bindScalar, bindSelect } from '../../sql/bind/query.ts';
+import { sqlError } from '../../sql/errors.ts';
+import { evaluateStored } from '../../sql/evaluate.ts';
 import type { SelectStmt } from '../../sql/pg-parser.ts';
 import type { Query } from '../../sql/plan.ts';
-import type { AsOf, RelationOf, Statement } from '../../sql/statement.ts';
-import type { ItemId, SqlRow } from '../../sql/types.ts';
-import type { Context } from './context.ts';
+import type { AsOf, Name, RelationOf } from '../../sql/statement.ts';
+import { UNIX_EPOCH_MICROS } from '../../sql/values/datetime.ts';
+import { isRelation, lookUp, type Relation, resolve } from './catalog.ts';
+import { type Context, transactionOf } from './context.ts';
+import { withParameters } from './expand.ts';
 import type { Time } from './worker.ts';
 
-/** What a change does with the rows of its query. */
-export type Change = {
-  readonly kind: 'insert' | 'update' | 'delete';
-  readonly table: ItemId;
-  readonly query: Query;
-};
-
-export function bindQuery(_context: Context, _select: SelectStmt): Query {
-  throw new Error('the binder comes with src/sql/bind');
+/** Throws `SqlError` for names that are unknown, types that do not match, and what is not supported. */
+export function bindQuery(context: Context, select: SelectStmt): Query {
+  const parameters = context.session.batch?.parameters ?? null;
+  if (parameters === null) return bindSelect(select, lookupOf(context));
+  const { types, values } = parameters;
+  return withParameters(bindSelect(select, lookupOf(context), { parameters: types }), values);
 }
 
-export function bindRelation(_context: Context, _relation: RelationOf): Query {
-  throw new Error('the binder comes with src/sql/bind');
+/** All of an item, or a query. */
+export function bindRelation(context: Context, relation: RelationOf): Query {
+  if (relation.kind === 'query') return bindQuery(context, relation.select);
+  const item = readable(context, relation.name);
+  const { columns } = item;
+  return {
+    columns,
+    plan: { kind: 'get', columns, item: item.id },
+    order: [],
+    items: [item.id],
+    parameters: [],
+    usesLogicalTimestamp: false,
+    usesNow: false,
+  };
 }
 
-export function bindChange(
-  _context: Context,
-  _statement: Statement & { readonly kind: 'insert' | 'update' | 'delete' },
-): Change {
-  throw new Error('the binder comes with src/sql/bind');
+/** A number is a time as it is; a timestamp one in milliseconds since 1970. */
+export function timeOf(context: Context, { expression }: AsOf): Time {
+  const { now } = transactionOf(context);
+  const bound = bindScalar(expression);
+  const isClock = bound.type === 'timestamptz' || bound.type === 'timestamp';
+  const stored = evaluateStored(bound, { now });
+  const value = isClock ? Number(stored) / 1000 - Number(UNIX_EPOCH_MICROS) / 1000 : stored;
+  const time = Math.floor(Number(value));
+  if (stored !== null && Number.isSafeInteger(time) && time >= 0) return time;
+  throw sqlError('22023', `AS OF ${String(stored)} is no time`);
 }
 
-export function constantRows(_context: Context, _query: Query): readonly SqlRow[] | null {
-  throw new Error('the binder comes with src/sql/bind');
+/** Names of tables, sources and views; of anything else nothing can be read. */
+export function lookupOf({ state, session }: Pick<Context, 'state' | 'session'>): Lookup {
+  return (name) => {
+    const item = lookUp(state.catalog, name, session);
+    return item !== undefined && isRelation(item) ? { item: item.id, columns: item.columns } : null;
+  };
 }
 
-export function timeOf(_context: Context, _asOf: AsOf): Time {
-  throw new Error('the binder comes with src/sql/bind');
+function readable({ state, session }: Context, name: Name): Relation {
+  const item = resolve(state.catalog, name, session);
+  if (isRelation(item)) return item;
+  throw sqlError('42809', `${item.at.name} has no rows`, { offset: name.offset });
 }

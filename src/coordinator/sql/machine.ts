@@ -6,6 +6,7 @@
  */
 import { assert, unreachable } from '../../core/assert.ts';
 import { isSqlState, type SqlError, sqlError } from '../../sql/errors.ts';
+import type { SqlRow } from '../../sql/types.ts';
 import { type Context, contextOf, type Turn, wake, wakeWith } from './context.ts';
 import { fillCursor, serveFetch } from './cursors.ts';
 import { headerRead } from './ddl-sources.ts';
@@ -71,7 +72,7 @@ function handleSession(
   switch (event.kind) {
     case 'run': {
       const { statements } = event;
-      startBatch(context, { kind: 'run', statements, parameters: [], next: 0 });
+      startBatch(context, { kind: 'run', statements, parameters: null, next: 0 });
       break;
     }
     case 'execute': {
@@ -185,7 +186,7 @@ function answer(
   context: Context,
   done: {
     readonly goal: AfterPeek;
-    readonly rows: readonly (readonly unknown[])[] & Parameters<typeof changed>[2];
+    readonly rows: readonly SqlRow[];
     readonly time: number;
   },
 ): Response {

@@ -69,7 +69,7 @@ export function sync(context: Context): void {
   const { session } = context;
   const { transaction } = session;
   assert(session.batch === null, 'a session runs one batch at a time');
-  session.batch = { kind: 'execute', statements: [], parameters: [], next: 0 };
+  session.batch = { kind: 'execute', statements: [], parameters: null, next: 0 };
   if (transaction !== null && isImplicit(transaction)) {
     attempt(context, () => endTransaction(context, null));
   }

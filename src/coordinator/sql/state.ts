@@ -4,11 +4,11 @@
  */
 import type { TransactionStatus } from '../../sql/session.ts';
 import type { Statement } from '../../sql/statement.ts';
-import type { Column, ItemId, RowDelta, SqlRow, SqlValue } from '../../sql/types.ts';
+import type { Column, ItemId, RowDelta, SqlRow } from '../../sql/types.ts';
 import type { Catalog } from './catalog.ts';
 import { newCatalog } from './catalog.ts';
 import type { Isolation } from './determine.ts';
-import type { ConnectionId, Response, SqlOptions } from './types.ts';
+import type { Bindings, ConnectionId, Response, SqlOptions } from './types.ts';
 import type { Frontier, Time } from './worker.ts';
 
 /** The timeline of tables and files: milliseconds, and beyond the clock where order needs it. */
@@ -130,7 +130,8 @@ export type AfterPeek =
 export type Batch = {
   readonly kind: 'run' | 'execute';
   readonly statements: readonly Statement[];
-  readonly parameters: readonly SqlValue[];
+  /** Of `$1`, ...; null in the simple protocol, which has none. */
+  readonly parameters: Bindings | null;
   next: number;
 };
 

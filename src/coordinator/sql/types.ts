@@ -7,9 +7,10 @@
 import type { TidelockError } from '../../core/errors.ts';
 import type { TransactionStatus } from '../../sql/session.ts';
 import type { ObjectKind, Statement } from '../../sql/statement.ts';
-import type { Column, SqlRow, SqlValue } from '../../sql/types.ts';
+import type { Column, SqlRow, SqlType, SqlValue } from '../../sql/types.ts';
 import type { Isolation } from './determine.ts';
 import type { Rules } from './rules.ts';
+
 import type { Time, WorkerCommand, WorkerFeedback } from './worker.ts';
 
 export type ConnectionId = number;
@@ -29,6 +30,12 @@ export type SqlOptions = {
   /** The database and schema of a name that has none. */
   readonly database: string;
   readonly schema: string;
+};
+
+/** Values of `$1`, ... and the types that they were sent as. */
+export type Bindings = {
+  readonly values: readonly SqlValue[];
+  readonly types: readonly SqlType[];
 };
 
 export type SqlEvent =
@@ -52,7 +59,7 @@ export type SqlEvent =
       readonly kind: 'execute';
       readonly connection: ConnectionId;
       readonly statement: Statement;
-      readonly parameters: readonly SqlValue[];
+      readonly parameters: Bindings;
     }
   | { readonly kind: 'sync'; readonly connection: ConnectionId }
   /** From anybody: ends what `connection` runs when the secret is right, and does nothing when it is wrong. */

@@ -6,14 +6,12 @@ import { assert } from '../../core/assert.ts';
 import { sqlError } from '../../sql/errors.ts';
 import type { Statement } from '../../sql/statement.ts';
 import type { ItemId, RowDelta, SqlRow } from '../../sql/types.ts';
-import { bindChange, type Change, constantRows } from './binding.ts';
 import { relationOf } from './catalog.ts';
+import { bindChange, type Change, type ChangeStatement, constantRows } from './changes.ts';
 import { type Context, transactionOf } from './context.ts';
 import { peek, planFreshRead } from './reads.ts';
 import { bufferWrite, refuseShared, startOperation } from './transactions.ts';
 import type { Response } from './types.ts';
-
-export type ChangeStatement = Statement & { readonly kind: 'insert' | 'update' | 'delete' };
 
 export function change(context: Context, statement: ChangeStatement): Response | null {
   const transaction = transactionOf(context);
