@@ -81,7 +81,7 @@ function rowsOf(file: string, text: string): string[] {
 function wordsFor(table: string, theirs: readonly string[], ours: readonly string[]): string {
   const missing = without(theirs, ours);
   const extra = without(ours, theirs);
-  if (missing.length + extra.length === 0) return `${table}: equal, ${ours.length} rows`;
+  if (missing.length + extra.length === 0) return `${table}: equal, ${countText(ours.length)}`;
   const shown = [
     ...missing.slice(0, ROWS_SHOWN).map((row) => `\n  only in Postgres: ${row}`),
     ...extra.slice(0, ROWS_SHOWN).map((row) => `\n  only in the replica: ${row}`),
@@ -103,8 +103,10 @@ function without(rows: readonly string[], others: readonly string[]): readonly s
 async function productsWord({ server, signal }: RealParts, file: string): Promise<string> {
   try {
     const report = await verifyReplica({ server: server.url, file, limit: ROWS_SHOWN, signal });
-    return report.isEqual ? 'digests: equal' : `digests: DIFFERENT, ${report.rowCount} rows`;
+    return report.isEqual ? 'digests: equal' : `digests: DIFFERENT, ${countText(report.rowCount)}`;
   } catch (error) {
     return `digests: ${errorText(error).trimEnd()}`;
   }
 }
+
+const countText = (rows: number): string => `${rows} ${rows === 1 ? 'row' : 'rows'}`;

@@ -8,12 +8,14 @@ import { Child } from './child.ts';
 import type { Link } from './link.ts';
 import { tableText } from './print-table.ts';
 import type { ReplicaCommand, ReplicaNews, ReplicaSettings } from './replica-program.ts';
+import type { Trap } from './trap.ts';
 
 const isSource = import.meta.url.endsWith('.ts');
 const PROGRAM = new URL(
   isSource ? './replica-program.ts' : './replica-program.js',
   import.meta.url,
 );
+const POINTS = [...CRASH_POINTS, ...UPLOAD_CRASH_POINTS];
 const BUSY_WAIT_MS = 5000;
 
 export class RealReplica {
@@ -85,7 +87,7 @@ export class RealReplica {
 
   /** Crashes at its `hit`-th passing of the point. */
   async trap(args: Arguments): Promise<void> {
-    const point = args.choice('at', [...CRASH_POINTS, ...UPLOAD_CRASH_POINTS]);
+    const point = args.choice('at', POINTS);
     const hit = args.optionalInteger('hit') ?? 1;
     // It is set at once, but answered only when the replica has opened.
     this.#living(args).tell({ kind: 'trap', trap: { point, hit } } satisfies ReplicaCommand);
@@ -175,6 +177,12 @@ export class RealReplica {
   }
 }
 
+/** `replica open ... crash=POINT`: what happens before it can be told. */
+export function trapAtOpen(args: Arguments): Trap | null {
+  const point = args.optionalChoice('crash', POINTS);
+  return point === undefined ? null : { point, hit: args.optionalInteger('hit') ?? 1 };
+}
+
 /** Split at the ends of lines that end with a semicolon: enough for scripts. */
 function statements(text: string): readonly string[] {
   return text.split(/;[ \t]*\n/).filter((statement) => statement.trim() !== '');
@@ -192,5 +200,6 @@ function run(sql: Sql, text: string): string {
 
 function cellOf(value: unknown): string | null {
   if (value === null) return null;
+  if (Object.is(value, -0)) return '-0';
   return value instanceof Uint8Array ? `x'${Buffer.from(value).toString('hex')}'` : String(value);
 }

@@ -1,4 +1,6 @@
 /** The server of a script: a child process that can be stopped, killed, frozen, and told where to crash. */
+
+import { parseLsn } from '../../core/lsn.ts';
 import { ENGINE_CRASH_POINTS } from '../../engine/crash-points.ts';
 import type { Arguments } from '../../script/arguments.ts';
 import type { Call } from '../../script/run.ts';
@@ -8,6 +10,20 @@ import { errorText } from './error-text.ts';
 import { positionIn, verbOf } from './real-names.ts';
 import type { RealPostgres } from './real-postgres.ts';
 import type { ServerCommand, ServerNews, ServerSettings } from './server-program.ts';
+
+/** What `/v1/status` says, as far as scripts look at it. */
+export type ServerStatus = {
+  readonly timeline: string | null;
+  readonly source: { readonly state: string; readonly reason?: string };
+  readonly log: {
+    readonly upper: string;
+    readonly since: string;
+    readonly state: string;
+    readonly confirmed: string;
+  };
+  readonly tables: readonly { readonly name: string; readonly state: string }[];
+  readonly leases: readonly { readonly replica: string; readonly ts: string }[];
+};
 
 const isSource = import.meta.url.endsWith('.ts');
 const PROGRAM = new URL(isSource ? './server-program.ts' : './server-program.js', import.meta.url);
@@ -117,10 +133,7 @@ export class RealServer {
 
   async #follows(): Promise<boolean> {
     if (this.#child?.isAlive !== true) return true; // the next directive tells
-    const status = (await this.ask('/v1/status')) as {
-      readonly source?: { readonly state?: string };
-    };
-    return status.source?.state === 'streaming';
+    return (await this.status()).source.state === 'streaming';
   }
 
   /** `crash at=POINT on=server`: at its `hit`-th passing of the point. */
@@ -148,14 +161,35 @@ export class RealServer {
     return '';
   }
 
-  /** Waits until the log is past a position: that of the call, or what is committed now. */
+  /** Waits for `leases=N`, `table=T` to be live, `purged=POSITION`, or until the log is past a position. */
   async reach(call: Call): Promise<string> {
-    const position = positionIn(call) ?? (await this.#postgres.position());
     try {
-      await until('the log is past the position', () => this.#isPast(position), this.#wait);
+      await this.#condition(call);
       return '';
     } catch (error) {
       return errorText(error);
+    }
+  }
+
+  async #condition(call: Call): Promise<void> {
+    const { args, names } = call;
+    const leases = args.optionalInteger('leases');
+    const table = args.optional('table');
+    const purged = args.optional('purged');
+    if (leases !== undefined) {
+      const isSo = async (): Promise<boolean> => (await this.status()).leases.length === leases;
+      await until(`there are ${leases} leases`, isSo, this.#wait);
+    } else if (table !== undefined) {
+      const isSo = async (): Promise<boolean> => isLive(await this.status(), table);
+      await until(`table ${table} is live`, isSo, this.#wait);
+    } else if (purged !== undefined) {
+      const since = parseLsn(names.actual(purged) ?? purged, 'purged');
+      const isSo = async (): Promise<boolean> =>
+        parseLsn((await this.status()).log.since, 'since') >= since;
+      await until('the log is purged', isSo, this.#wait);
+    } else {
+      const position = positionIn(call) ?? (await this.#postgres.position());
+      await until('the log is past the position', () => this.#isPast(position), this.#wait);
     }
   }
 
@@ -164,12 +198,8 @@ export class RealServer {
     return answer.status === 200;
   }
 
-  /** What keeps the log, sorted by position. */
-  async leases(): Promise<readonly { readonly replica: string; readonly ts: string }[]> {
-    const { leases = [] } = (await this.ask('/v1/status')) as {
-      readonly leases?: readonly { readonly replica: string; readonly ts: string }[];
-    };
-    return leases;
+  async status(): Promise<ServerStatus> {
+    return (await this.ask('/v1/status')) as ServerStatus;
   }
 
   async ask(path: string): Promise<unknown> {
@@ -200,4 +230,8 @@ export class RealServer {
   get #wait() {
     return { limitMs: WAIT_MS_MAX, signal: this.#signal };
   }
+}
+
+function isLive({ tables }: ServerStatus, table: string): boolean {
+  return tables.some(({ name, state }) => name === `public.${table}` && state === 'live');
 }

@@ -2,21 +2,9 @@
 import type { Call } from '../../script/run.ts';
 import { partyOf } from './real-names.ts';
 import type { RealParts } from './real-parts.ts';
+import type { ServerStatus } from './real-server.ts';
 
 const KINDS = ['positions', 'slot', 'tables', 'source', 'timeline', 'log', 'events'] as const;
-
-type Status = {
-  readonly timeline: string | null;
-  readonly source: { readonly state: string; readonly reason?: string };
-  readonly log: {
-    readonly upper: string;
-    readonly since: string;
-    readonly groups: number;
-    readonly state: string;
-    readonly confirmed: string;
-  };
-  readonly tables: readonly { readonly name: string; readonly state: string }[];
-};
 
 export async function show(call: Call, parts: RealParts): Promise<string> {
   const { args } = call;
@@ -32,7 +20,7 @@ export async function show(call: Call, parts: RealParts): Promise<string> {
       return replica.events();
     }
     default:
-      return ofServer(args.text('what'), (await parts.server.ask('/v1/status')) as Status);
+      return ofServer(args.text('what'), await parts.server.status());
   }
 }
 
@@ -52,7 +40,7 @@ async function slot({ postgres }: RealParts): Promise<string> {
   return `${answer ?? 'none'}\n`;
 }
 
-function ofServer(what: string, { timeline, source, log, tables }: Status): string {
+function ofServer(what: string, { timeline, source, log, tables }: ServerStatus): string {
   switch (what) {
     case 'timeline':
       // The generation: the rest differs from run to run.

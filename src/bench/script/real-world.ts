@@ -17,7 +17,7 @@ import { fault, file, tear } from './real-faults.ts';
 import { type Directive, type Directives, partyOf, positionIn, verbOf } from './real-names.ts';
 import type { RealParts } from './real-parts.ts';
 import { RealPostgres } from './real-postgres.ts';
-import { RealReplica } from './real-replica.ts';
+import { RealReplica, trapAtOpen } from './real-replica.ts';
 import { RealServer } from './real-server.ts';
 import { show } from './real-show.ts';
 import type { World, WorldContext } from './world.ts';
@@ -139,6 +139,7 @@ class RealWorld implements World {
       ...(user === undefined ? {} : { token: await this.#token(user) }),
       ...(args.flag('write') ? { write: true } : {}),
       repair: args.flag('repair'),
+      trap: trapAtOpen(args),
     };
     const replica = known ?? (await this.#newReplica(name));
     return replica.open(settings, !args.flag('nowait'));
@@ -150,7 +151,7 @@ class RealWorld implements World {
     const settings = { server: link.url, selectors: [], file, token: null, write: false };
     const replica = new RealReplica({
       ...{ link, signal: this.#signal },
-      settings: { ...settings, repair: false },
+      settings: { ...settings, repair: false, trap: null },
     });
     this.#replicas.set(name, replica);
     return replica;
@@ -201,7 +202,7 @@ class RealWorld implements World {
 
   /** `lease name=a` tells how far the replica's lease is; with `end` it goes. */
   async #lease({ args }: Call): Promise<string> {
-    const leases = await this.#server.leases();
+    const { leases } = await this.#server.status();
     if (args.flag('end')) {
       for (const { replica } of leases) {
         await this.#server.fetch(`/v1/leases/${replica}`, { method: 'DELETE' });
@@ -216,7 +217,7 @@ class RealWorld implements World {
       async ({ args }) => {
         const replica = this.#named(args, 'link', partyOf(args, 'link', ['replica']).name);
         await act(replica, args);
-        return replica.link.held === 0 ? '' : `${replica.link.held} held\n`;
+        return '';
       };
     return {
       hold: about(async ({ link }, args) => {

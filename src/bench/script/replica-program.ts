@@ -16,6 +16,8 @@ export type ReplicaSettings = {
   /** Local writes are sent. */
   readonly write: boolean;
   readonly repair: boolean;
+  /** Set from the start on. */
+  readonly trap: Trap | null;
 };
 
 export type ReplicaCommand =
@@ -46,6 +48,7 @@ function say(news: ReplicaNews): void {
 async function run(settings: ReplicaSettings): Promise<void> {
   process.on('disconnect', () => process.exit());
   const trapdoor = new Trapdoor();
+  trapdoor.set(settings.trap ?? undefined);
   const opening = open(settings, trapdoor);
   process.on('message', (command: ReplicaCommand) => {
     if (command.kind === 'trap') trapdoor.set(command.trap);
