@@ -4,6 +4,8 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite';
 /** A connection. Narrow on purpose: tests put a failing one in its place. */
 export type Sql = Pick<DatabaseSync, 'exec' | 'prepare' | 'close' | 'isTransaction'>;
 
+export type FunctionSql = Sql & Pick<DatabaseSync, 'function' | 'aggregate'>;
+
 export type SqlStatement = StatementSync;
 
 /** What a failed SQLite call means to us. */
@@ -70,7 +72,16 @@ export type OpenOptions = {
   readonly isUnsafe?: boolean;
 };
 
+/** A connection that functions of ours can be added to. */
+export function openFunctionSql(file: string, options: OpenOptions): FunctionSql {
+  return connect(file, options);
+}
+
 export function openSql(file: string, options: OpenOptions): Sql {
+  return connect(file, options);
+}
+
+function connect(file: string, options: OpenOptions): DatabaseSync {
   const sql = new DatabaseSync(file, {
     readOnly: options.isReadOnly ?? false,
     defensive: !(options.isUnsafe ?? false),

@@ -1,10 +1,14 @@
 /** What the worker knows by id: collections, indexes (other names of something), views that are computed when read. */
 
-import type { Frontier, Time } from '../../coordinator/sql/worker.ts';
+import { type Frontier, TIME_END, type Time } from '../../coordinator/sql/worker.ts';
 import { assert, unreachable } from '../../core/assert.ts';
-import type { Query } from '../../sql/plan.ts';
+import { type CompileOptions, compileQuery, compileRows } from '../../sql/compile/query.ts';
+import type { Plan, Query } from '../../sql/plan.ts';
 import type { ItemId } from '../../sql/types.ts';
 import type { CollectionStore } from '../../sqlite/collections/collection-store.ts';
+import { KeptViews } from '../../sqlite/collections/kept-views.ts';
+import { planSql } from '../../sqlite/collections/plan-sql.ts';
+import { changesThrough, isChain } from './relations.ts';
 
 /** Failures of an item, told to everybody who reads it. */
 export type Failure = { readonly code: string; readonly message: string };
@@ -21,26 +25,15 @@ export type Item =
       readonly query: Query;
     };
 
-/** SQLite's SQL of a query, its columns in the order of the query's. */
-export type QueryCompiler = (query: Query, at: ReadAt) => string;
-
-export type ReadAt = {
-  /** A SELECT of an item's rows, columns `c0`, `c1`, ... */
-  readonly relation: (item: ItemId) => string;
-  readonly time: Time;
-  /** The wall clock, for `now()`. */
-  readonly now: number;
-};
-
 export class Items {
   readonly #store: CollectionStore;
-  readonly #compile: QueryCompiler;
+  readonly #kept: KeptViews;
   readonly #byId = new Map<ItemId, Item>();
   readonly #failures = new Map<ItemId, Failure>();
 
-  constructor(store: CollectionStore, compile: QueryCompiler) {
+  constructor(store: CollectionStore) {
     this.#store = store;
-    this.#compile = compile;
+    this.#kept = new KeptViews(store);
   }
 
   /** In the order in which they were added. */
@@ -65,7 +58,22 @@ export class Items {
     return this.all.find((other) => other.kind === 'view' && other.view === id);
   }
 
+  /** Keeps a view by delta from now on, if it is of that kind. Its answers are the same either way. */
+  keep(id: ItemId, plan: Plan): void {
+    this.#kept.keep(id, plan, (item) => this.#storedAs(item));
+  }
+
+  /** The collection that an item is: a table's or source's own, or a view's that is kept as it is read. */
+  #storedAs(id: ItemId): ItemId | null {
+    const item = this.find(id);
+    if (item === undefined) return null;
+    if (item.kind === 'index') return this.#storedAs(item.on);
+    if (item.kind === 'collection') return item.id;
+    return this.#kept.topOf(item.id)?.kind === 'get' ? item.id : null;
+  }
+
   remove(id: ItemId): void {
+    this.#kept.drop(id);
     this.#byId.delete(id);
     this.#failures.delete(id);
   }
@@ -94,6 +102,11 @@ export class Items {
       : this.upperOfAll(inputsOf(item));
   }
 
+  /** The first time at which it can be read. */
+  since(id: ItemId): Time {
+    return Math.max(0, ...this.collectionsOf(id).map((one) => this.#store.get(one).state.since));
+  }
+
   upperOfAll(ids: readonly ItemId[]): Frontier {
     const uppers = ids.map((id) => this.upper(id)).filter((upper) => upper !== null);
     return uppers.length === 0 ? null : Math.min(...uppers);
@@ -106,6 +119,17 @@ export class Items {
     return [...new Set(inputsOf(item).flatMap((input) => this.collectionsOf(input)))];
   }
 
+  /** Everything that is stored for reading an item: what it is computed from, and what is kept of it. */
+  storedFor(id: ItemId): readonly ItemId[] {
+    const item = this.get(id);
+    const own = this.#kept.has(item.id) ? [item.id] : [];
+    return [
+      ...own,
+      ...inputsOf(item).flatMap((input) => this.storedFor(input)),
+      ...(item.kind === 'collection' ? [id] : []),
+    ];
+  }
+
   /** A SELECT of the rows of an item at a time, columns `c0`, `c1`, ... */
   relation(id: ItemId, time: Time, now: number): string {
     const item = this.get(id);
@@ -115,22 +139,67 @@ export class Items {
       case 'index':
         return this.relation(item.on, time, now);
       case 'view':
-        return this.viewRelation(item.query, time, now);
+        return this.#keptRelation(item.id, time) ?? this.viewRelation(item.query, time, now);
       default:
         return unreachable(item);
     }
   }
 
-  /** A SELECT of the rows of a query at a time, columns `c0`, `c1`, ... */
-  viewRelation(query: Query, time: Time, now: number): string {
-    const names = query.columns.map((_, index) => `c${index}`).join(', ');
-    return `SELECT * FROM (WITH q (${names}) AS (${this.querySql(query, time, now)}) SELECT * FROM q)`;
+  /**
+   * A SELECT of an item's changes at times of [from, until): `c0`, ..., `time`, `n`, not consolidated. Null when they are
+   * not kept: the rows at two times tell them.
+   */
+  changes(id: ItemId, from: Time, until: Time): string | null {
+    const item = this.get(id);
+    if (item.kind === 'collection') return this.#store.changes(id, from, until);
+    return item.kind === 'index'
+      ? this.changes(item.on, from, until)
+      : this.#keptChanges(item.id, from, until);
   }
 
+  /** Null when the view is not kept, or not since that time. */
+  #keptRelation(id: ItemId, time: Time): string | null {
+    const top = this.#kept.topOf(id);
+    if (top === null || time < this.#store.versioned(id).state.since) return null;
+    const state = this.#store.relation(id, time);
+    return top.kind === 'get' ? state : planSql(top, () => state);
+  }
+
+  #keptChanges(id: ItemId, from: Time, until: Time): string | null {
+    const top = this.#kept.topOf(id);
+    if (top === null || from <= this.#store.versioned(id).state.since) return null;
+    return changesThrough(top, this.#store.changes(id, from, until));
+  }
+
+  /** As `changes`, of the rows of a query. */
+  queryChanges({ plan, items }: Query, from: Time, until: Time): string | null {
+    const [item] = items;
+    if (item === undefined || !isChain(plan)) return null;
+    const changes = this.changes(item, from, until);
+    return changes === null ? null : changesThrough(plan, changes);
+  }
+
+  /** A SELECT of the rows of a query at a time in no order, columns `c0`, `c1`, ... */
+  viewRelation(query: Query, time: Time, now: number): string {
+    return compileRows(query, this.#reading(time, now));
+  }
+
+  /** The same in the query's order. */
   querySql(query: Query, time: Time, now: number): string {
-    return this.#compile(query, { relation: (item) => this.relation(item, time, now), time, now });
+    return compileQuery(query, this.#reading(time, now));
+  }
+
+  #reading(time: Time, now: number): CompileOptions {
+    return {
+      relation: (item) => this.relation(item, time, now),
+      time: time === TIME_END ? LOGICAL_END : time,
+      now,
+    };
   }
 }
+
+/** How the end of time is shown. */
+const LOGICAL_END = 2n ** 64n - 1n;
 
 function inputsOf(item: Item): readonly ItemId[] {
   switch (item.kind) {

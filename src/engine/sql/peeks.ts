@@ -1,11 +1,11 @@
 /** Reads at a time: each waits until all that it reads is complete at that time. */
 import type { WorkerCommand, WorkerFeedback } from '../../coordinator/sql/worker.ts';
-import { cellValue } from '../../sql/cell.ts';
 import { sqlError, toSqlError } from '../../sql/errors.ts';
 import type { Query } from '../../sql/plan.ts';
 import type { SqlRow } from '../../sql/types.ts';
 import type { CollectionStore } from '../../sqlite/collections/collection-store.ts';
 import type { Items } from './items.ts';
+import { valuesOf } from './stored-rows.ts';
 
 /** Rows of one answer. */
 const ROWS_MAX = 1_000_000;
@@ -56,6 +56,11 @@ export class Peeks {
       const failure = this.#items.failureOf(id);
       if (failure !== undefined) return { kind: 'error', ...failure };
     }
+    const since = Math.max(0, ...query.items.map((id) => this.#items.since(id)));
+    if (time < since) {
+      const message = `${query.items.join(', ')} can be read from ${since} on, not at ${time}`;
+      return { kind: 'error', code: '55000', message };
+    }
     const upper = this.#items.upperOfAll(query.items);
     if (upper !== null && upper <= time) return null;
     try {
@@ -72,13 +77,12 @@ export class Peeks {
 
 /** Runs a compiled query. Throws what SQLite or its functions throw, and 54000 for more rows than one answer has. */
 function readRows(store: CollectionStore, query: Query, text: string): SqlRow[] {
-  const types = query.columns.map(({ type }) => type);
   const rows: SqlRow[] = [];
   for (const cells of store.read(text)) {
     if (rows.length === ROWS_MAX) {
       throw sqlError('54000', `the answer has more than ${ROWS_MAX} rows`, { hint: 'add a LIMIT' });
     }
-    rows.push(types.map((type, index) => cellValue(cells[index] ?? null, type)));
+    rows.push(valuesOf(query.columns, cells));
   }
   return rows;
 }

@@ -12,16 +12,18 @@ import type {
   WorkerFeedback,
 } from '../../coordinator/sql/worker.ts';
 import { unreachable } from '../../core/assert.ts';
-import { cellOf } from '../../sql/cell.ts';
-import type { ItemId, RowDelta } from '../../sql/types.ts';
-import type { CellDelta } from '../../sqlite/collections/collection.ts';
+import type { ItemId } from '../../sql/types.ts';
 import type { CollectionStore } from '../../sqlite/collections/collection-store.ts';
-import { Items, type QueryCompiler } from './items.ts';
+import { Compaction } from './compaction.ts';
+import { FileSources } from './file-sources.ts';
+import { type Failure, Items } from './items.ts';
+import { applyChanges, type SourceOperation } from './keyed-changes.ts';
 import { Peeks } from './peeks.ts';
+import { PostgresSources, type SourcePiece } from './postgres-sources.ts';
+import { Subscriptions } from './subscriptions.ts';
 
 export type WorkerOptions = {
   readonly store: CollectionStore;
-  readonly compile: QueryCompiler;
   /** Takes the feedback, in order. */
   readonly tell: (feedback: WorkerFeedback) => void;
 };
@@ -31,22 +33,87 @@ type Command<K extends WorkerCommand['kind']> = Extract<WorkerCommand, { kind: K
 export class SqlWorker {
   readonly #store: CollectionStore;
   readonly #tell: (feedback: WorkerFeedback) => void;
+  /** Told at the end of a call, so that whoever hears it may call again. */
+  readonly #toTell: WorkerFeedback[] = [];
+  #isTelling = false;
   readonly #items: Items;
   readonly #peeks: Peeks;
+  readonly #files: FileSources;
+  readonly #postgres: PostgresSources;
+  readonly #subscriptions: Subscriptions;
+  readonly #compaction: Compaction;
   /** What the coordinator was told of; it takes a new item's upper to be 0. */
   readonly #toldUppers = new Map<ItemId, Frontier>();
+  /** Collections of which the coordinator does not know from when on they are readable. */
+  readonly #unknownSince = new Set<ItemId>();
   #tablesUpper: Time = 0;
+  #now: Time = 0;
 
-  constructor({ store, compile, tell }: WorkerOptions) {
+  constructor({ store, tell: listener }: WorkerOptions) {
     this.#store = store;
-    this.#tell = tell;
-    this.#items = new Items(store, compile);
+    this.#tell = listener;
+    const tell = (feedback: WorkerFeedback): void => void this.#toTell.push(feedback);
+    this.#items = new Items(store);
     this.#peeks = new Peeks(store, this.#items, tell);
+    this.#files = new FileSources(store, this.#items, tell);
+    this.#postgres = new PostgresSources(store, this.#items);
+    this.#subscriptions = new Subscriptions(store, this.#items, tell);
+    this.#compaction = new Compaction(store, this.#items);
   }
 
   /** Performs a command and tells what follows from it. Throws only on bugs and when SQLite cannot write. */
   handle(command: WorkerCommand): void {
     this.#perform(command);
+    this.#settle();
+  }
+
+  /** The clock. Files are looked at when it has advanced; a bounded part of what may be forgotten goes. */
+  tick(now: Time): void {
+    this.#now = Math.max(this.#now, now);
+    this.#files.tick(this.#now);
+    this.#compaction.purge();
+    this.#settle();
+  }
+
+  /** How far a replicated table is: everything before `upper` is there, 0 when nothing is. And what was noted with it. */
+  sourceState(id: ItemId): { readonly upper: Time; readonly note: string | null } {
+    return this.#postgres.stateOf(id);
+  }
+
+  /** Durable at once. */
+  noteSource(id: ItemId, note: string): void {
+    this.#postgres.note(id, note);
+  }
+
+  /** The rows of a replicated table are about to be given anew, at `time`: those it has go. Nobody sees it before `endLoad`. */
+  beginLoad(id: ItemId, time: Time): void {
+    this.#postgres.beginLoad(id, time);
+  }
+
+  load(id: ItemId, time: Time, operations: readonly SourceOperation[]): void {
+    this.#postgres.load(id, time, operations);
+  }
+
+  /** The rows are those of `time`. The first ones make the table readable, from there on. */
+  endLoad(loaded: readonly { readonly id: ItemId; readonly note: string }[], time: Time): void {
+    this.#postgres.endLoad(loaded, time);
+    for (const { id } of loaded) this.#unknownSince.add(id);
+    this.#settle();
+  }
+
+  /**
+   * Applies transactions as one, in the order of their times; what a table has already is skipped. Then everything
+   * before `upper` is complete; null while a transaction goes on.
+   */
+  applyPieces(pieces: readonly SourcePiece[], upper: Time | null): void {
+    this.#postgres.applyPieces(pieces, upper);
+    this.#settle();
+  }
+
+  /** A table cannot be followed any more: whoever reads it is told why. */
+  failSource(id: ItemId, failure: Failure): void {
+    this.#items.fail(id, failure);
+    this.#toTell.push({ kind: 'failed', id, ...failure });
     this.#settle();
   }
 
@@ -77,36 +144,67 @@ export class SqlWorker {
         this.#peeks.cancel(command.peek);
         break;
       case 'createFileSource':
+        this.#files.create(command, this.#now);
+        if (this.#store.get(command.id).state.since > 0) this.#unknownSince.add(command.id);
+        break;
       case 'createPostgresSource':
+        this.#createPostgresSource(command);
+        break;
       case 'createSink':
+        break;
       case 'allowCompaction':
+        for (const { id, since } of command.since) this.#compaction.allow(id, since);
+        this.#compact();
+        break;
       case 'subscribe':
+        this.#subscriptions.add(command);
+        break;
       case 'unsubscribe':
+        this.#subscriptions.remove(command.subscription);
         break;
       default:
         unreachable(command);
     }
   }
 
-  /** Tells what has become true: uppers first, then what waited for them. */
+  /** Tells what has become true: from when on items are readable, uppers, then what waited for them. */
   #settle(): void {
+    this.#tellSinces();
     this.#tellUppers();
+    this.#subscriptions.settle();
     this.#peeks.answerReady();
+    if (this.#isTelling) return;
+    this.#isTelling = true;
+    try {
+      for (let one = this.#toTell.shift(); one !== undefined; one = this.#toTell.shift()) {
+        this.#tell(one);
+      }
+    } finally {
+      this.#isTelling = false;
+    }
   }
 
-  #createTable({ id, columns, since }: Command<'createTable'>): void {
+  #createTable({ id, columns, since, key }: Command<'createTable'>): void {
     const upper = Math.max(since, this.#tablesUpper);
-    this.#store.create(id, { columns, key: [], since, upper });
+    const { state } = this.#store.create(id, { columns, key: key ?? [], since, upper });
+    if (state.since > since) this.#unknownSince.add(id);
     this.#items.add({ kind: 'collection', id, isTable: true });
+  }
+
+  #createPostgresSource({ id, columns, key }: Command<'createPostgresSource'>): void {
+    this.#postgres.create(id, columns, key ?? []);
+    if (this.#store.get(id).state.since > 0) this.#unknownSince.add(id);
   }
 
   #createView({ id, view, query }: Command<'createView'>): void {
     this.#items.add({ kind: 'view', id, view, query });
+    this.#items.keep(id, query.plan);
   }
 
   #insert({ time, updates }: Command<'insert'>): void {
     this.#store.write(() => {
-      for (const { id, deltas } of updates) this.#store.apply(id, time, deltas.map(cellDelta));
+      for (const { id, deltas } of updates)
+        applyChanges(this.#store, id, { time, changes: deltas });
     });
   }
 
@@ -122,11 +220,34 @@ export class SqlWorker {
   }
 
   #drop(ids: readonly ItemId[]): void {
+    this.#subscriptions.dropped(ids);
     for (const id of ids) {
-      if (this.#store.has(id)) this.#store.drop(id);
+      this.#files.drop(id);
+      this.#postgres.drop(id);
+      this.#compaction.dropped(id);
       this.#items.remove(id);
+      if (this.#store.has(id)) this.#store.drop(id);
       this.#toldUppers.delete(id);
     }
+    this.#compact();
+  }
+
+  #compact(): void {
+    this.#compaction.settle(this.#subscriptions.needs());
+    this.#compaction.purge();
+  }
+
+  /** Rows that came from an earlier life, or from a snapshot, are not readable from the start. */
+  #tellSinces(): void {
+    const sinces = [...this.#unknownSince].flatMap((collection) =>
+      this.#items.all.flatMap(({ id }) =>
+        this.#items.collectionsOf(id).includes(collection)
+          ? [{ id, since: this.#items.since(id) }]
+          : [],
+      ),
+    );
+    this.#unknownSince.clear();
+    if (sinces.length > 0) this.#toTell.push({ kind: 'sinces', sinces });
   }
 
   #toldUpper(id: ItemId): Frontier {
@@ -140,10 +261,6 @@ export class SqlWorker {
       .filter(({ id, upper }) => upper !== this.#toldUpper(id));
     if (uppers.length === 0) return;
     for (const { id, upper } of uppers) this.#toldUppers.set(id, upper);
-    this.#tell({ kind: 'uppers', uppers });
+    this.#toTell.push({ kind: 'uppers', uppers });
   }
-}
-
-function cellDelta({ row, diff }: RowDelta): CellDelta {
-  return { row: row.map(cellOf), n: diff };
 }

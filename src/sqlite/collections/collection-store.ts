@@ -5,43 +5,37 @@
  * write is a harmless rewind to the transaction before.
  */
 import { assert } from '../../core/assert.ts';
-import type { Cell } from '../../sql/cell.ts';
-import type { Column, ItemId } from '../../sql/types.ts';
+import type { Stored } from '../../sql/storage.ts';
+import type { ItemId } from '../../sql/types.ts';
 import {
   asNumber,
+  type FunctionSql,
   inTransaction,
-  openSql,
+  openFunctionSql,
   prepareArrays,
-  type Sql,
-  type SqlStatement,
 } from '../sql.ts';
+import { registerSqlFunctions } from '../sql-functions.ts';
+import { type CellDelta, CHUNK_ROWS, Collection } from './collection.ts';
+import { columnList, createTables, dropTables, liveTable } from './collection-table.ts';
+import { GroupState } from './group-state.ts';
+import { createGroupTables, dropGroupTables, layoutOf } from './group-table.ts';
+import type { GroupsState } from './kept-plan.ts';
+import { type BagDefinition, type Entry, Registry, textOf } from './registry.ts';
 import {
-  type CellDelta,
-  CHUNK_ROWS,
-  Collection,
-  type CollectionState,
-  type Upper,
-} from './collection.ts';
-import { createTables, dropTables, liveTable } from './collection-table.ts';
-import { bagShape, changesSql, relationSql } from './relation-sql.ts';
+  bagShape,
+  changesSql,
+  changeTimesSql,
+  type RelationShape,
+  relationSql,
+} from './relation-sql.ts';
+import type { CollectionState, Upper, Versioned } from './versioned.ts';
 
 /** How long opening waits for a predecessor that is just ending. */
 const OPEN_WAIT_MS = 500;
-/** Pages that SQLite keeps in memory, as KiB. */
+/** What SQLite keeps of the file in memory. */
 const CACHE_KIB = 64 * 1024;
 
-const SCHEMA = `
-  CREATE TABLE IF NOT EXISTS tidelock_collections (
-    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, definition TEXT NOT NULL, upper INTEGER,
-    since INTEGER NOT NULL, "changedAt" INTEGER NOT NULL, "hasRepeats" INTEGER NOT NULL, "hasMoved" INTEGER NOT NULL)`;
-
-export type CollectionDefinition = {
-  readonly columns: readonly Column[];
-  /** Positions of columns that tell rows apart, if any: rows are found by them. */
-  readonly key: readonly number[];
-};
-
-export type NewCollection = CollectionDefinition & {
+export type NewCollection = Omit<BagDefinition, 'kind'> & {
   readonly since: number;
   readonly upper: number;
 };
@@ -50,59 +44,71 @@ export type NewCollection = CollectionDefinition & {
 export type DeltaListener = (collection: Collection, time: number) => void;
 
 export class CollectionStore {
-  readonly sql: Sql;
-  readonly #byId = new Map<ItemId, Collection>();
-  readonly #save: SqlStatement;
+  readonly sql: FunctionSql;
+  readonly #registry: Registry;
+  readonly #byId = new Map<ItemId, Collection | GroupState>();
   /** Those whose state changes in the transaction that is open; null outside of one. */
-  #changed: Set<Collection> | null = null;
+  #changed: Set<Versioned> | null = null;
   #onDeltas: DeltaListener = () => {};
 
   /** `file` may be `:memory:`. Throws what SQLite throws. */
   static open(file: string): CollectionStore {
-    return new CollectionStore(openSql(file, { timeoutMs: OPEN_WAIT_MS }));
+    return new CollectionStore(openFunctionSql(file, { timeoutMs: OPEN_WAIT_MS }));
   }
 
-  constructor(sql: Sql) {
+  constructor(sql: FunctionSql) {
     this.sql = sql;
     sql.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY;
       PRAGMA cache_size = -${CACHE_KIB}`);
-    sql.exec(SCHEMA);
-    this.#save = sql.prepare(
-      `UPDATE tidelock_collections SET upper = ?, since = ?, "changedAt" = ?, "hasRepeats" = ?, "hasMoved" = ?
-       WHERE number = ?`,
-    );
+    registerSqlFunctions(sql);
+    this.#registry = new Registry(sql);
     this.#load();
   }
 
+  /** Of all that the file has, in the order in which they were created. */
   get ids(): readonly ItemId[] {
     return [...this.#byId.keys()];
-  }
-
-  /** Asserts that there is one. */
-  get(id: ItemId): Collection {
-    const collection = this.#byId.get(id);
-    assert(collection !== undefined, `there is a collection ${id}`);
-    return collection;
   }
 
   has(id: ItemId): boolean {
     return this.#byId.has(id);
   }
 
+  /** Asserts that there is one. */
+  versioned(id: ItemId): Collection | GroupState {
+    const found = this.#byId.get(id);
+    assert(found !== undefined, `there is a collection ${id}`);
+    return found;
+  }
+
+  /** Asserts that it is a bag of rows. */
+  get(id: ItemId): Collection {
+    const found = this.versioned(id);
+    assert(found instanceof Collection, `${id} is a bag`);
+    return found;
+  }
+
+  isBag(id: ItemId): boolean {
+    return this.#byId.get(id) instanceof Collection;
+  }
+
   /** Who keeps views by delta. One listener. */
-  onDeltas(listener: DeltaListener): void {
+  listen(listener: DeltaListener): void {
     this.#onDeltas = listener;
   }
 
   /** Runs `work` as one transaction: all of it or nothing. Inside of one it is a part of that. */
   write<T>(work: () => T): T {
     if (this.#changed !== null) return work();
-    const changed = new Set<Collection>();
+    const changed = new Set<Versioned>();
     this.#changed = changed;
     try {
       return inTransaction(this.sql, () => {
         const result = work();
-        this.#saveStates(changed);
+        for (const one of changed) {
+          one.assertCounts();
+          this.#registry.save(one);
+        }
         return result;
       });
     } catch (error) {
@@ -114,33 +120,44 @@ export class CollectionStore {
   }
 
   /** Creates a collection without rows, or goes on with the one of the file that has this id and definition. */
-  create(id: ItemId, { since, upper, ...definition }: NewCollection): Collection {
-    const text = JSON.stringify({ columns: definition.columns, key: definition.key });
+  create(id: ItemId, { since, upper, columns, key }: NewCollection): Collection {
+    const definition = { kind: 'bag', columns, key } as const;
     const known = this.#byId.get(id);
-    if (known !== undefined) {
-      if (JSON.stringify({ columns: known.columns, key: known.key }) === text) return known;
-      this.drop(id);
+    if (known instanceof Collection) {
+      const { columns: knownColumns, key: knownKey } = known;
+      if (textOf({ columns: knownColumns, key: knownKey }) === textOf({ columns, key }))
+        return known;
     }
+    if (known !== undefined) this.drop(id);
     return this.write(() => {
-      const { lastInsertRowid } = this.sql
-        .prepare(
-          `INSERT INTO tidelock_collections (id, definition, upper, since, "changedAt", "hasRepeats", "hasMoved")
-           VALUES (?, ?, ?, ?, 0, 0, 0)`,
-        )
-        .run(id, text, upper, since);
-      const number = Number(lastInsertRowid);
-      createTables(this.sql, { number, columns: definition.columns });
-      const state = { upper, since, changedAt: 0, hasRepeats: false, hasMoved: false };
-      return this.#add({ id, number, ...definition, state });
+      const entry = this.#registry.add(id, definition, { since, upper });
+      createTables(this.sql, { number: entry.number, columns });
+      this.#add(entry);
+      return this.get(id);
+    });
+  }
+
+  /** Creates a state of groups, readable from `since` on. */
+  createGroups(id: ItemId, groups: GroupsState, since: number): GroupState {
+    return this.write(() => {
+      const entry = this.#registry.add(id, { kind: 'groups', groups }, { since, upper: 0 });
+      createGroupTables(this.sql, entry.number, layoutOf(groups));
+      this.#add(entry);
+      const created = this.versioned(id);
+      assert(created instanceof GroupState, 'a state of groups was created');
+      created.addEmptyGroup(since);
+      this.set(created, { changedAt: since });
+      return created;
     });
   }
 
   drop(id: ItemId): void {
-    const collection = this.get(id);
+    const dropped = this.versioned(id);
     this.write(() => {
-      this.sql.prepare('DELETE FROM tidelock_collections WHERE number = ?').run(collection.number);
-      dropTables(this.sql, collection.number);
-      this.#changed?.delete(collection);
+      this.#registry.remove(dropped);
+      dropTables(this.sql, dropped.number);
+      if (dropped instanceof GroupState) dropGroupTables(this.sql, dropped.number, dropped.layout);
+      this.#changed?.delete(dropped);
       this.#byId.delete(id);
     });
   }
@@ -158,54 +175,87 @@ export class CollectionStore {
         chunk = [];
       }
       if (chunk.length > 0) this.#applyChunk(collection, time, chunk);
-      collection.assertCounts();
     });
   }
 
   /** Everything before `upper` is complete now. Never back. */
   advance(id: ItemId, upper: Upper): void {
-    const collection = this.get(id);
-    const { state } = collection;
+    const one = this.versioned(id);
+    const { state } = one;
     assert(
       state.upper !== null && (upper === null || upper >= state.upper),
       `the upper of ${id} goes from ${state.upper} to ${upper}`,
     );
-    if (upper === state.upper) return;
-    this.#set(collection, { upper });
+    if (upper !== state.upper) this.set(one, { upper });
   }
 
   /** Times before `since` need not be readable any more. What they needed is forgotten by `purge`. */
   allowCompaction(id: ItemId, since: number): void {
-    const collection = this.get(id);
-    if (since <= collection.state.since) return;
-    this.#set(collection, { since });
+    const one = this.versioned(id);
+    if (since > one.state.since) this.set(one, { since });
+  }
+
+  /** Changes a state, in a transaction of its own or the one that is open. */
+  set(one: Versioned, state: Partial<CollectionState>): void {
+    this.write(() => {
+      this.#changed?.add(one);
+      one.state = { ...one.state, ...state };
+    });
   }
 
   /** Forgets a bounded part of what nobody can read any more. True when there is more. */
   purge(id: ItemId): boolean {
-    return this.write(() => this.get(id).purge());
+    return this.write(() => this.versioned(id).purge());
   }
 
   /** A SELECT of the rows at `time`, columns `c0`, `c1`, ... */
   relation(id: ItemId, time: number): string {
-    const { number, columns, state } = this.get(id);
-    assert(time >= state.since, `${id} is readable from ${state.since} on, not at ${time}`);
-    return relationSql(bagShape(number, columns.length), state, time);
+    const one = this.versioned(id);
+    const { since } = one.state;
+    assert(time >= since, `${id} is readable from ${since} on, not at ${time}`);
+    return relationSql(shapeOf(one), one.state, time);
   }
 
   /** A SELECT of the changes at times in [from, until): `c0`, ..., `time`, `n`. */
   changes(id: ItemId, from: number, until: number): string {
-    const { number, columns, state } = this.get(id);
-    assert(from >= state.since, `${id} is readable from ${state.since} on, not at ${from}`);
+    const one = this.versioned(id);
+    const { since } = one.state;
+    assert(from > since, `changes of ${id} are known after ${since}, not from ${from} on`);
+    this.#indexTimes(one.number);
+    return changesSql(shapeOf(one), from, until);
+  }
+
+  /** Some of the rows of now, with how often they are there; none when it is empty. */
+  firstRows(id: ItemId, count: number): CellDelta[] {
+    const { number, columns } = this.get(id);
+    const names = columnList(columns.length);
+    const text = `SELECT n${names && `, ${names}`} FROM ${liveTable(number)} LIMIT ${count}`;
+    return [...this.read(text)].map(([n, ...row]) => ({ row, n: Number(n) }));
+  }
+
+  /** The times of [from, until) at which the collection changed, in order. */
+  changeTimes(id: ItemId, from: number, until: number): number[] {
+    const { number } = this.get(id);
     this.#indexTimes(number);
-    return changesSql(bagShape(number, columns.length), from, until);
+    return prepareArrays(this.sql, changeTimesSql(number, from, until))
+      .all()
+      .map((row) => asNumber((row as unknown as readonly unknown[])[0]));
+  }
+
+  /** What is kept with an id beside its rows, written in the transaction of the caller. */
+  setNote(id: ItemId, text: string | null): void {
+    this.#registry.setNote(id, text);
+  }
+
+  note(id: ItemId): string | null {
+    return this.#registry.note(id);
   }
 
   /** Runs a SELECT. Whole numbers come as bigints, so that none loses a digit. */
-  read(text: string): Iterable<readonly Cell[]> {
+  read(text: string): Iterable<readonly Stored[]> {
     const statement = prepareArrays(this.sql, text);
     statement.setReadBigInts(true);
-    return statement.iterate() as unknown as Iterable<readonly Cell[]>;
+    return statement.iterate() as unknown as Iterable<readonly Stored[]>;
   }
 
   close(): void {
@@ -223,49 +273,20 @@ export class CollectionStore {
     );
   }
 
-  #set(collection: Collection, state: Partial<CollectionState>): void {
-    this.write(() => {
-      this.#changed?.add(collection);
-      collection.state = { ...collection.state, ...state };
-    });
-  }
-
-  #saveStates(changed: ReadonlySet<Collection>): void {
-    for (const { number, state } of changed) {
-      const { upper, since, changedAt, hasRepeats, hasMoved } = state;
-      this.#save.run(upper, since, changedAt, Number(hasRepeats), Number(hasMoved), number);
-    }
-  }
-
   #load(): void {
     this.#byId.clear();
-    const rows = prepareArrays(
-      this.sql,
-      `SELECT id, number, definition, upper, since, "changedAt", "hasRepeats", "hasMoved"
-       FROM tidelock_collections ORDER BY number`,
-    ).all() as unknown as (string | number | null)[][];
-    for (const [id, number, definition, upper, since, changedAt, hasRepeats, hasMoved] of rows) {
-      // The cast trusts what we wrote.
-      const { columns, key } = JSON.parse(String(definition)) as CollectionDefinition;
-      this.#add({
-        id: String(id),
-        number: asNumber(number),
-        columns,
-        key,
-        state: {
-          upper: upper === null ? null : asNumber(upper),
-          since: asNumber(since),
-          changedAt: asNumber(changedAt),
-          hasRepeats: hasRepeats !== 0,
-          hasMoved: hasMoved !== 0,
-        },
-      });
-    }
+    for (const entry of this.#registry.all()) this.#add(entry);
   }
 
-  #add(init: ConstructorParameters<typeof Collection>[1]): Collection {
-    const collection = new Collection(this.sql, init);
-    this.#byId.set(init.id, collection);
-    return collection;
+  #add({ id, number, state, definition }: Entry): void {
+    const one =
+      definition.kind === 'bag'
+        ? new Collection(this.sql, { id, number, state, ...definition })
+        : new GroupState(this.sql, { id, number, state, groups: definition.groups });
+    this.#byId.set(id, one);
   }
+}
+
+function shapeOf(one: Collection | GroupState): RelationShape {
+  return one instanceof GroupState ? one.shape : bagShape(one.number, one.columns.length);
 }

@@ -8,7 +8,7 @@
  * The past is clustered by `until`: it is appended to, read from a time on, and forgotten up to a time.
  */
 
-import { columnType } from '../../sql/cell.ts';
+import { columnAffinity } from '../../sql/storage.ts';
 import type { Column } from '../../sql/types.ts';
 import { prepareArrays, type Sql, type SqlStatement } from '../sql.ts';
 
@@ -38,7 +38,7 @@ function also(count: number, prefix = ''): string {
 }
 
 export function createTables(sql: Sql, { number, columns }: Layout): void {
-  const declared = columns.map(({ type }, index) => `, c${index} ${columnType(type)}`).join('');
+  const declared = columns.map(({ type }, index) => `, c${index} ${columnAffinity(type)}`).join('');
   sql.exec(
     `CREATE TABLE ${liveTable(number)} (slot INTEGER PRIMARY KEY, "from" INTEGER, n INTEGER${declared});
      CREATE INDEX live_${number}_odd ON ${liveTable(number)} (n) WHERE n <> 1;
@@ -48,7 +48,7 @@ export function createTables(sql: Sql, { number, columns }: Layout): void {
 }
 
 export function createDeltaTable(sql: Sql, { number, columns }: Layout): void {
-  const declared = columns.map(({ type }, index) => `, c${index} ${columnType(type)}`).join('');
+  const declared = columns.map(({ type }, index) => `, c${index} ${columnAffinity(type)}`).join('');
   sql.exec(
     `CREATE TABLE IF NOT EXISTS ${deltaTable(number)} (slot INTEGER PRIMARY KEY, n INTEGER${declared})`,
   );
@@ -74,8 +74,6 @@ export class CollectionStatements {
   readonly merge: SqlStatement;
   readonly sweep: SqlStatement;
   readonly odd: SqlStatement;
-  readonly purge: SqlStatement;
-  readonly purgeBound: SqlStatement;
   readonly inserts: readonly InsertBatch[];
   readonly #sql: Sql;
   readonly #layout: Layout;
@@ -109,11 +107,6 @@ export class CollectionStatements {
       `DELETE FROM ${live} WHERE n = 0 AND slot IN (SELECT slot FROM ${delta})`,
     );
     this.odd = prepareArrays(sql, `SELECT min(n) FROM ${live} WHERE n <> 1`);
-    this.purgeBound = prepareArrays(
-      sql,
-      `SELECT until, slot FROM ${past} WHERE until <= ? ORDER BY until, slot LIMIT 1 OFFSET ?`,
-    );
-    this.purge = sql.prepare(`DELETE FROM ${past} WHERE (until, slot) <= (?, ?)`);
     const sizeMax = Math.floor(PARAMETERS_MAX / (count + 2));
     this.inserts = BATCH_SIZES.filter((size) => size <= sizeMax).map((size) => ({
       size,

@@ -5,44 +5,30 @@
  * transaction open around them, so that rows and frontiers become durable together.
  */
 import { assert } from '../../core/assert.ts';
-import type { Cell } from '../../sql/cell.ts';
+import type { Stored } from '../../sql/storage.ts';
 import type { Column, ItemId } from '../../sql/types.ts';
 import { asNumber, type Sql } from '../sql.ts';
 import { CollectionStatements, createDeltaTable, type Layout } from './collection-table.ts';
 import { areSame, type CellRow, KEY_SLOTS, keySlot, PLACES, slotOf } from './row-slot.ts';
+import { type CollectionState, Purge, type Versioned } from './versioned.ts';
 
 /** A row and how often it comes (above zero) or goes (below). */
 export type CellDelta = { readonly row: CellRow; readonly n: number };
 
-/** Times are whole numbers below 2^53; null is the empty frontier: the collection never changes again. */
-export type Upper = number | null;
-
-export type CollectionState = {
-  readonly upper: Upper;
-  readonly since: number;
-  /** The last time at which something changed; 0 before the first change. */
-  readonly changedAt: number;
-  /** Whether some row ever was there more than once. */
-  readonly hasRepeats: boolean;
-  /** Whether some row ever stood in another place than the first of its slot. */
-  readonly hasMoved: boolean;
-};
-
 /** Deltas that are applied by one set of statements. */
 export const CHUNK_ROWS = 1000;
-/** Rows of the past that one call of `purge` forgets. */
-export const PURGE_ROWS_MAX = 10_000;
 
 type Placed = { slot: number; n: number; readonly row: CellRow };
 
-export class Collection {
+export class Collection implements Versioned {
   readonly id: ItemId;
   readonly number: number;
   readonly columns: readonly Column[];
   readonly key: readonly number[];
   state: CollectionState;
   readonly #statements: CollectionStatements;
-  readonly #parameters: Cell[] = [];
+  readonly #purge: Purge;
+  readonly #parameters: Stored[] = [];
 
   constructor(
     sql: Sql,
@@ -60,6 +46,7 @@ export class Collection {
     this.state = state;
     createDeltaTable(sql, layout);
     this.#statements = new CollectionStatements(sql, layout);
+    this.#purge = new Purge(sql, layout.number, ['slot']);
   }
 
   /**
@@ -99,20 +86,13 @@ export class Collection {
       );
   }
 
-  /** Throws when a row is there less than never: the source has taken away what it never gave. */
   assertCounts(): void {
     const lowest = this.#lowestOdd();
     assert(lowest === null || lowest > 0, `a row of ${this.id} is there ${lowest} times`);
   }
 
-  /** Forgets a bounded part of the past that nobody at or after `since` can see. True when there is more. */
   purge(): boolean {
-    const { since } = this.state;
-    const bound = this.#statements.purgeBound.get(since, PURGE_ROWS_MAX - 1) as unknown as
-      | readonly [number, number]
-      | undefined;
-    this.#statements.purge.run(...(bound ?? [since, Number.MAX_SAFE_INTEGER]));
-    return bound !== undefined;
+    return this.#purge.run(this.state.since);
   }
 
   #lowestOdd(): number | null {
@@ -181,8 +161,8 @@ export class Collection {
     this.#fill(placed);
   }
 
-  #placesOf(first: number, last: number): { slot: number; row: Cell[] }[] {
-    const rows = this.#statements.places.all(first, last) as unknown as Cell[][];
+  #placesOf(first: number, last: number): { slot: number; row: Stored[] }[] {
+    const rows = this.#statements.places.all(first, last) as unknown as Stored[][];
     return rows.map(([slot, ...row]) => ({ slot: Number(slot), row }));
   }
 }

@@ -1,18 +1,21 @@
 /** The text of the relations that a collection has: its rows at a time, its changes between times. */
-import type { CollectionState } from './collection.ts';
 import { columnList, liveTable, pastTable } from './collection-table.ts';
+import type { CollectionState } from './versioned.ts';
 
 /** Rows of a state that is kept otherwise than as a bag: where they stand, and what of them is shown. */
 export type RelationShape = {
   readonly number: number;
   /** Expressions over a row of `live_N` or `past_N`, in the order of the columns. */
   readonly expressions: readonly string[];
+  /** How often a row is there, as an expression. */
+  readonly count: 'n' | '1';
 };
 
 /** The shape of a bag: its columns as they stand. */
 export function bagShape(number: number, columnCount: number): RelationShape {
   return {
     number,
+    count: 'n',
     expressions: Array.from({ length: columnCount }, (_, index) => `c${index}`),
   };
 }
@@ -53,10 +56,20 @@ export function changesSql(shape: RelationShape, from: number, until: number): s
   const shown = shape.expressions.length === 0 ? '' : `${shownColumns(shape.expressions)}, `;
   const live = liveTable(shape.number);
   const past = pastTable(shape.number);
+  const { count } = shape;
   const came = `"from" >= ${from} AND "from" < ${until}`;
-  return `SELECT ${shown}"from" AS time, n FROM ${live} WHERE ${came}
-    UNION ALL SELECT ${shown}"from", n FROM ${past} WHERE until > ${from} AND ${came}
-    UNION ALL SELECT ${shown}until, -n FROM ${past} WHERE until >= ${from} AND until < ${until}`;
+  return `SELECT ${shown}"from" AS time, ${count} AS n FROM ${live} WHERE ${came}
+    UNION ALL SELECT ${shown}"from", ${count} FROM ${past} WHERE until > ${from} AND ${came}
+    UNION ALL SELECT ${shown}until, -${count} FROM ${past} WHERE until >= ${from} AND until < ${until}`;
+}
+
+/** A SELECT of the times of [from, until) at which something changed, in order. */
+export function changeTimesSql(number: number, from: number, until: number): string {
+  const within = (time: string): string => `${time} >= ${from} AND ${time} < ${until}`;
+  return `SELECT "from" AS time FROM ${liveTable(number)} WHERE ${within('"from"')}
+    UNION SELECT until FROM ${pastTable(number)} WHERE ${within('until')}
+    UNION SELECT "from" FROM ${pastTable(number)} WHERE until > ${from} AND ${within('"from"')}
+    ORDER BY time`;
 }
 
 function shownColumns(expressions: readonly string[]): string {

@@ -6,9 +6,9 @@
  * stand side by side and a table filled in order is written in order (measured: a third of the pages that
  * scattered rows dirty).
  */
-import type { Cell } from '../../sql/cell.ts';
+import type { Stored } from '../../sql/storage.ts';
 
-export type CellRow = readonly Cell[];
+export type CellRow = readonly Stored[];
 
 /** Places of one slot. */
 export const PLACES = 8;
@@ -49,7 +49,7 @@ function mixAll(row: CellRow, seed: number | null): number {
 }
 
 /** Equal cells mix equally: 5 and 5n are one. */
-function mixCell(state: number, cell: Cell): number {
+function mixCell(state: number, cell: Stored): number {
   if (cell === null) return mix(state, 0x4e);
   if (typeof cell === 'string') return mixText(state, cell);
   if (typeof cell === 'object') {
@@ -77,7 +77,7 @@ export function areSame(left: CellRow, right: CellRow): boolean {
   return left.every((cell, index) => isSame(cell, right[index] ?? null));
 }
 
-function isSame(left: Cell, right: Cell): boolean {
+function isSame(left: Stored, right: Stored): boolean {
   if (left instanceof Uint8Array) {
     return right instanceof Uint8Array && Buffer.compare(left, right) === 0;
   }

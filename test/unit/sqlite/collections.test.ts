@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, expect, test } from 'vitest';
-import type { Cell } from '../../../src/sql/cell.ts';
+import type { Stored } from '../../../src/sql/storage.ts';
 import type { Column } from '../../../src/sql/types.ts';
 import type { CellDelta } from '../../../src/sqlite/collections/collection.ts';
 import { CollectionStore } from '../../../src/sqlite/collections/collection-store.ts';
@@ -24,7 +24,7 @@ function newFile(): string {
   return join(folder, 'sql.db');
 }
 
-const textOf = (row: readonly Cell[]): string => row.map((cell) => `${cell}`).join('|');
+const textOf = (row: readonly Stored[]): string => row.map((cell) => `${cell}`).join('|');
 
 function rowsAt(store: CollectionStore, time: number): string[] {
   return [...store.read(store.relation('t', time))].map(textOf).sort();
@@ -37,8 +37,8 @@ const expand = (model: Model): string[] =>
   [...model].flatMap(([row, n]) => Array.from({ length: n }, () => row)).sort();
 
 const cellRow = fc.tuple(
-  fc.constantFrom<Cell>(1n, 2n, 2n ** 60n, null),
-  fc.constantFrom<Cell>('x', 'y', null),
+  fc.constantFrom<Stored>(1n, 2n, 2n ** 60n, null),
+  fc.constantFrom<Stored>('x', 'y', null),
 );
 /** Steps of time and rows with changes; what would take away too much is cut in the run. */
 const history = fc.array(
@@ -170,7 +170,7 @@ test('rows that meet in one slot keep apart, whoever goes first', () => {
   const store = CollectionStore.open(':memory:');
   // Of a key that is one small integer only 17 bits tell rows apart: 3000 rows meet now and then.
   store.create('t', { columns: COLUMNS, key: [0], since: 0, upper: 0 });
-  const rows = Array.from({ length: 3000 }, (_, index): readonly Cell[] => [1n, `row ${index}`]);
+  const rows = Array.from({ length: 3000 }, (_, index): readonly Stored[] => [1n, `row ${index}`]);
   store.apply(
     't',
     1,

@@ -1,6 +1,5 @@
 /** A worker over memory, what it tells, and plans as short as tests want them. */
 import type { WorkerFeedback } from '../../../../src/coordinator/sql/worker.ts';
-import type { QueryCompiler } from '../../../../src/engine/sql/items.ts';
 import { SqlWorker } from '../../../../src/engine/sql/worker.ts';
 import type { Plan, Query } from '../../../../src/sql/plan.ts';
 import type { Column, SqlType } from '../../../../src/sql/types.ts';
@@ -26,14 +25,9 @@ export function queryOf(plan: Plan): Query {
   };
 }
 
-const compileGet: QueryCompiler = ({ plan }, { relation }) => {
-  if (plan.kind !== 'get') throw new Error(`no ${plan.kind} here`);
-  return relation(plan.item);
-};
-
 export function openBed(file = ':memory:') {
   const told: WorkerFeedback[] = [];
   const store = CollectionStore.open(file);
-  const worker = new SqlWorker({ store, compile: compileGet, tell: (one) => told.push(one) });
+  const worker = new SqlWorker({ store, tell: (one) => told.push(one) });
   return { worker, store, told, take: () => told.splice(0) };
 }

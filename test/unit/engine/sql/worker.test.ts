@@ -23,7 +23,7 @@ test('a peek waits until its inputs are complete at its time', () => {
   bed.worker.handle({ kind: 'advanceTables', to: 2 });
   expect(bed.take()).toEqual([
     { kind: 'uppers', uppers: [{ id: 'u1', upper: 2 }] },
-    { kind: 'peekDone', peek: 1, result: { kind: 'rows', rows: [[7], [8], [7]] } },
+    { kind: 'peekDone', peek: 1, result: { kind: 'rows', rows: [[7], [7], [8]] } },
   ]);
 });
 
