@@ -2,10 +2,10 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, inject, onTestFinished, test } from 'vitest';
 import type { TwowayRun, TwowayVerdict } from '../../src/bench/twoway/evidence.ts';
 import { Command } from '../support/command.ts';
-import { until } from '../support/stack.ts';
+import { Stack, until } from '../support/stack.ts';
 
 const RUN_MS_MAX = 150_000;
 
@@ -51,6 +51,26 @@ test(
     const again = new Command(['stress', 'check', folder, '--json']);
     expect(await again.exit()).toBe(0);
     expect(JSON.parse(again.stdout)).toEqual(verdict);
+  },
+  RUN_MS_MAX,
+);
+
+test(
+  'somebody else’s server and database are used as they are, also without tokens',
+  async () => {
+    const stack = await Stack.prepare({
+      ...{ postgresUrl: inject('postgresUrl'), schema: 'SELECT', tables: {} },
+    });
+    onTestFinished(() => stack.close());
+    await stack.start();
+    const command = new Command([
+      ...['stress', 'two-way', '--rows', '5', '--iterations', '1', '--out', join(dir, 'given')],
+      ...['--server', stack.server, '--postgres', stack.url, '--json'],
+    ]);
+    const code = await exitOf(command);
+    const { verdict, run } = JSON.parse(command.stdout) as Result;
+    expect(verdict.properties.filter((one) => one.verdict === 'fail')).toEqual([]);
+    expect([code, run.options.stack]).toEqual([0, 'given']);
   },
   RUN_MS_MAX,
 );

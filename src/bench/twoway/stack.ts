@@ -143,6 +143,7 @@ async function openPlaces(
 ): Promise<readonly Place[]> {
   const { options, closers } = stage;
   const { databases, isRls, faults, seed } = options;
+  if (isRls && admin === null) throw needsTokens();
   const places: Place[] = [];
   for (let database = 1; database <= databases; database++) {
     const user = isRls ? userOf(database) : null;
@@ -173,5 +174,13 @@ async function tokenFor(server: string, admin: string, user: string): Promise<st
     code: 'TOKEN_FORBIDS',
     message: `the server makes no token (${answer.status}): ${JSON.stringify(body).slice(0, 300)}`,
     hint: 'give --admin-token, or TIDELOCK_TOKEN, with the scope admin',
+  });
+}
+
+function needsTokens(): TidelockError {
+  return new TidelockError({
+    code: 'TOKEN_FORBIDS',
+    message: 'with row-level security each database needs a token of its user',
+    hint: 'give --admin-token, or TIDELOCK_TOKEN, with the scope admin, for a server with TIDELOCK_TOKEN_SECRETS',
   });
 }

@@ -92,7 +92,7 @@ export class Worker {
     this.#replica = await openReplicaWith(
       {
         ...{ server, file, write: true },
-        ...(token === null ? { selectors: ['*'] } : { token }),
+        ...(token === null ? {} : { token }),
         onEvent: (event) => {
           if (event.kind === 'applied') this.#received += event.changes;
           if (event.kind === 'error') this.#trouble(event.error, { isCall: false });
