@@ -17,7 +17,9 @@ const PROGRAMS = [
   'snapshot-file',
   'coordinator',
   'lockstep',
+  'capture',
   'upload',
+  'convergence',
   'twoway-triggers',
 ] as const;
 
