@@ -26,9 +26,15 @@ type Entry = { readonly write: (store: LogStore) => unknown; readonly isSynced: 
 export class LogDisk {
   /** Nothing more can be written. */
   isFull = false;
+  readonly #isLazy: boolean;
   #sql: Sql = newSql();
   /** Everything that was written; null stands for a restart of the process. */
   #journal: (Entry | null)[] = [];
+
+  /** `isLazy`: nothing is ever synced, whatever the log believes. */
+  constructor(isLazy: boolean) {
+    this.#isLazy = isLazy;
+  }
 
   /** The log as the process `life` finds it. */
   open(life: Life): LogStore {
@@ -42,7 +48,7 @@ export class LogDisk {
         if (life.isOver) throw new SimulatedCrash('its process is gone');
         if (this.isFull) throw full();
         const result = write(store);
-        this.#journal.push({ write, isSynced });
+        this.#journal.push({ write, isSynced: isSynced && !this.#isLazy });
         return result;
       },
     });

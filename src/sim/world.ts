@@ -21,6 +21,8 @@ import { Writer } from './writer.ts';
 
 export type Plants = ServerPlants & {
   readonly wrapStore?: (store: ReplicaStore) => ReplicaStore;
+  /** The log's disk forgets to sync. */
+  readonly isLogLazy?: boolean;
 };
 
 export type RunResult = {
@@ -54,7 +56,7 @@ const CALM = { breaks: 0, repeats: 0 };
 export class World {
   readonly scheduler: Scheduler;
   readonly postgres: SimPostgres;
-  readonly logDisk = new LogDisk();
+  readonly logDisk: LogDisk;
   readonly replicas: readonly SimReplica[];
   /** Milliseconds by which the server's wall clock is off. */
   wallSkewMs = 0;
@@ -82,6 +84,7 @@ export class World {
     this.#plan = plan;
     this.#observer = observer;
     this.#plants = plants;
+    this.logDisk = new LogDisk(plants.isLogLazy ?? false);
     this.#chance = new Chance(plan.seed, 'world');
     this.#network = { ...plan.network };
     this.scheduler = new Scheduler(new Trace(onLine));

@@ -83,10 +83,10 @@ const REWRITES: Readonly<Partial<Record<BugName, () => Rewrite>>> = {
 };
 
 /** The feed with the bug; the feed itself when the bug is another one. */
-export function plantInFeed(bug: BugName, feed: Feed): Feed {
+export function plantInFeed(bug: BugName, feed: Feed, after: After = afterReally): Feed {
   if (bug === 'keepalive-skips') return skippingFeed(feed);
   const rewrite = REWRITES[bug];
-  return rewrite === undefined ? feed : new RewrittenFeed(feed, rewrite());
+  return rewrite === undefined ? feed : new RewrittenFeed(feed, rewrite(), after);
 }
 
 /** The markers of an idle feed name a position that is not delivered yet. */
@@ -120,6 +120,14 @@ function committedAt(transaction: FeedTransaction, position: number): Piece {
   return { ...whole({ ...transaction, commit }), position };
 }
 
+/** Calls back after a delay; the result cancels. */
+export type After = (delayMs: number, run: () => void) => () => void;
+
+const afterReally: After = (delayMs, run) => {
+  const timer = setTimeout(run, delayMs);
+  return () => clearTimeout(timer);
+};
+
 export class RewrittenFeed implements Feed {
   readonly head: Uint8Array;
   onReady: (() => void) | null = null;
@@ -128,12 +136,14 @@ export class RewrittenFeed implements Feed {
   /** Lines of a transaction whose commit line is in a later frame. */
   #open: string[] = [];
   #queue: Piece[] = [];
-  #timer: NodeJS.Timeout | null = null;
+  readonly #after: After;
+  #cancel: (() => void) | null = null;
   #isDue = false;
   #position: Ts;
 
-  constructor(feed: Feed, rewrite: Rewrite) {
+  constructor(feed: Feed, rewrite: Rewrite, after: After = afterReally) {
     this.#feed = feed;
+    this.#after = after;
     this.#rewrite = rewrite;
     this.head = feed.head;
     this.#position = feed.position;
@@ -170,16 +180,16 @@ export class RewrittenFeed implements Feed {
   }
 
   close(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#cancel?.();
     this.#feed.close();
   }
 
   #later(delayMs: number): null {
-    this.#timer ??= setTimeout(() => {
-      this.#timer = null;
+    this.#cancel ??= this.#after(delayMs, () => {
+      this.#cancel = null;
       this.#isDue = true;
       this.onReady?.();
-    }, delayMs);
+    });
     return null;
   }
 
