@@ -249,6 +249,15 @@ export const SETTINGS = z.strictObject({
     { help: 'what stands before their paths: /transicator', metavar: '<path>' },
   ),
 
+  sqlPort: note(number(0, PORT_MAX).optional(), {
+    help: "port of SQL over PostgreSQL's wire protocol; 0 takes a free one (default: none)",
+    metavar: '<port>',
+  }),
+  sqlFiles: note(text.optional(), {
+    help: 'folder whose files SQL sources may read and sinks may write (default: none)',
+    metavar: '<dir>',
+  }),
+
   tokenSecrets: note(z.array(text).default([]), {
     help: 'shared secrets of tokens (HS256), newest first, comma between; 32 bytes or more each',
     isSecret: true,

@@ -12,6 +12,7 @@ import { register as registerReplicate } from './replicate.ts';
 import { register as registerScript } from './script.ts';
 import { register as registerServe } from './serve.ts';
 import { register as registerShell } from './shell.ts';
+import { register as registerSql } from './sql.ts';
 import { register as registerStress } from './stress.ts';
 import { register as registerToken } from './token.ts';
 import { register as registerTwoway } from './twoway.ts';
@@ -63,6 +64,7 @@ function createProgram(): Command {
   registerVerify(program);
   registerDoctor(program);
   registerUninstall(program);
+  registerSql(program);
   registerStress(program);
   registerScript(program);
   registerToken(program);

@@ -21,6 +21,7 @@ import {
 import { dataDirOf, engineOptionsOf, rowStreamsOptionsOf, serverConfigOf } from './config-parts.ts';
 import { logWriter } from './log-lines.ts';
 import { programName } from './options.ts';
+import { type SqlPort, startSql } from './serve-sql.ts';
 import { stopOnSignal } from './stop-signal.ts';
 
 type ServeFlags = Readonly<Record<string, unknown>> & {
@@ -74,6 +75,8 @@ function requireSource({ postgres, embedded }: Settings): void {
 type Service = {
   readonly server: TidelockServer;
   readonly url: string;
+  /** Null: no SQL. */
+  readonly sql: SqlPort | null;
   readonly settings: Settings;
   /** As it may be shown: without password, unless it is our own embedded one. */
   readonly sourceUrl: string;
@@ -91,18 +94,24 @@ async function start(settings: Settings, config: ServerConfig, log: Log): Promis
     closers.push(source.stop);
     const lockstep = new PollingRowStreams(rowStreamsOptionsOf(settings, source.url));
     closers.push(() => lockstep.close());
+    let sql: SqlPort | null = null;
     const engine = await openEngine({
       ...engineOptionsOf(settings, source.url),
       onNotice: (notice) => log.info(notice),
-      onAppended: () => lockstep.wake(),
+      onAppended: () => {
+        lockstep.wake();
+        sql?.service.wake();
+      },
     });
     closers.push(() => engine.close());
     const unfit = await engine.firstContact;
     if (unfit !== null) throw unfit;
+    sql = await startSql(settings, engine, log);
+    if (sql !== null) closers.push(sql.close);
     const server = createServer({ engine, lockstep, config, clock: systemClock, log });
     closers.push(() => server.close());
     const { url } = await server.listen();
-    return { server, url, settings, sourceUrl: source.shownUrl, close };
+    return { server, url, sql, settings, sourceUrl: source.shownUrl, close };
   } catch (error) {
     await close();
     throw error;
@@ -132,10 +141,11 @@ async function aborted(signal: AbortSignal): Promise<void> {
   await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
 }
 
-function announce({ url, sourceUrl, settings }: Service, isJson: boolean): void {
+function announce({ url, sql, sourceUrl, settings }: Service, isJson: boolean): void {
   if (isJson) {
     const ready = { ready: true, url, postgres: sourceUrl, data: dataDirOf(settings) };
-    console.log(JSON.stringify({ ...ready, pid: process.pid }));
+    const more = sql === null ? {} : { sql: sql.url };
+    console.log(JSON.stringify({ ...ready, ...more, pid: process.pid }));
     return;
   }
   const hasTokens = needsTokens(serverConfigOf(settings).tokens);
@@ -143,7 +153,7 @@ function announce({ url, sourceUrl, settings }: Service, isJson: boolean): void 
   console.log(`tidelock is serving ${url}
   source    ${sourceUrl}
   data      ${dataDirOf(settings)}
-  status    ${url}/v1/status
+  status    ${url}/v1/status${sql === null ? '' : `\n  sql       ${sql.url}`}
 try (FR stands for a selector of yours):
   curl -N${header} '${url}/v1/feed?selector=FR'
   ${programName()} replicate --server ${url} --selector FR --db fr.db${hasTokens ? ' --token "$TIDELOCK_TOKEN"' : ''}

@@ -1,23 +1,37 @@
-/** Cuts what is typed into statements and dot commands. Pure. */
+/** Cuts what is typed into statements and commands of the shell. Pure. */
 
 export type ShellInput =
   | { readonly kind: 'statement'; readonly text: string; readonly line: number }
   | { readonly kind: 'command'; readonly words: readonly string[]; readonly line: number };
 
-/** What opens something in which a semicolon ends nothing, and what closes it. */
-const CLOSED_BY: Readonly<Record<string, string>> = {
-  "'": "'",
-  '"': '"',
-  '`': '`',
-  '[': ']',
-  '--': '\n',
-  '/*': '*/',
+export type ShellDialect = {
+  /** A line that begins with it is a command. */
+  readonly command: string;
+  /** What opens something in which a semicolon ends nothing, and what closes it. */
+  readonly closedBy: Readonly<Record<string, string>>;
+};
+
+const COMMON = { "'": "'", '"': '"', '--': '\n', '/*': '*/' };
+
+export const SQLITE_DIALECT: ShellDialect = {
+  command: '.',
+  closedBy: { ...COMMON, '`': '`', '[': ']' },
+};
+
+export const POSTGRES_DIALECT: ShellDialect = {
+  command: '\\',
+  closedBy: { ...COMMON, $$: '$$' },
 };
 
 export class ShellReader {
+  readonly #dialect: ShellDialect;
   #text = '';
   #line = 0;
   #startLine = 1;
+
+  constructor(dialect: ShellDialect = SQLITE_DIALECT) {
+    this.#dialect = dialect;
+  }
 
   /** True in the middle of a statement. */
   get isOpen(): boolean {
@@ -30,7 +44,7 @@ export class ShellReader {
     if (!this.isOpen) {
       this.#text = '';
       this.#startLine = this.#line;
-      if (line.startsWith('.')) {
+      if (line.startsWith(this.#dialect.command)) {
         return [{ kind: 'command', words: line.slice(1).trim().split(/\s+/), line: this.#line }];
       }
     }
@@ -52,7 +66,9 @@ export class ShellReader {
 
   #complete(): readonly ShellInput[] {
     const inputs: ShellInput[] = [];
-    for (let end = statementEnd(this.#text); end > 0; end = statementEnd(this.#text)) {
+    const { closedBy } = this.#dialect;
+    const next = (): number => statementEnd(this.#text, closedBy);
+    for (let end = next(); end > 0; end = next()) {
       const text = this.#text.slice(0, end);
       if (!isNothing(text))
         inputs.push({ kind: 'statement', text: text.trim(), line: this.#startLine });
@@ -64,12 +80,12 @@ export class ShellReader {
 }
 
 /** Just after the first semicolon that ends a statement; 0 when there is none. A doubled quote closes and opens. */
-function statementEnd(text: string): number {
+function statementEnd(text: string, closedBy: ShellDialect['closedBy']): number {
   for (let index = 0; index < text.length; index += 1) {
     const char = text.charAt(index);
     if (char === ';') return index + 1;
-    const opened = char in CLOSED_BY ? char : text.slice(index, index + 2);
-    const closing = CLOSED_BY[opened];
+    const opened = char in closedBy ? char : text.slice(index, index + 2);
+    const closing = closedBy[opened];
     if (closing === undefined) continue;
     const end = text.indexOf(closing, index + opened.length);
     if (end < 0) return 0;

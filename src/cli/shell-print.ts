@@ -1,10 +1,11 @@
 /** Results of SQL statements for people and for programs. Pure. */
 
-type Value = null | number | bigint | string | Uint8Array;
+export type Value = null | number | bigint | string | Uint8Array;
+type Row = readonly Value[];
 
 type Result = {
   readonly columns: readonly string[];
-  readonly rows: readonly (readonly Value[])[];
+  readonly rows: readonly Row[];
   readonly changes: number | null;
 };
 
@@ -14,17 +15,37 @@ const WIDTH_MAX = 60;
 /** A table with aligned columns; nothing for a statement without result. */
 export function tableText({ columns, rows }: Result): string {
   if (columns.length === 0) return '';
-  const cells = rows.map((row) => row.map(plain));
-  const widths = columns.map((name, index) =>
-    Math.min(WIDTH_MAX, Math.max(name.length, ...cells.map((row) => row[index]?.length ?? 0))),
-  );
-  const line = (parts: readonly string[]): string =>
-    parts
-      .map((part, index) => part.padEnd(widths[index] ?? 0))
-      .join('  ')
-      .trimEnd();
-  const rule = widths.map((width) => '-'.repeat(width));
-  return `${[columns, rule, ...cells].map(line).join('\n')}\n`;
+  const table = new TableWriter(columns, rows);
+  return table.head() + table.rows(rows);
+}
+
+/** A table whose rows come little by little: the first ones decide how wide its columns are. */
+export class TableWriter {
+  readonly #columns: readonly string[];
+  readonly #widths: readonly number[];
+
+  constructor(columns: readonly string[], first: readonly Row[]) {
+    this.#columns = columns;
+    this.#widths = columns.map((name, index) => {
+      let width = name.length;
+      for (const row of first) width = Math.max(width, plain(row[index] ?? null).length);
+      return Math.min(WIDTH_MAX, width);
+    });
+  }
+
+  head(): string {
+    const rule = this.#widths.map((width) => '-'.repeat(width));
+    return this.#line(this.#columns) + this.#line(rule);
+  }
+
+  rows(rows: readonly Row[]): string {
+    return rows.map((row) => this.#line(row.map(plain))).join('');
+  }
+
+  #line(parts: readonly string[]): string {
+    const padded = parts.map((part, index) => part.padEnd(this.#widths[index] ?? 0));
+    return `${padded.join('  ').trimEnd()}\n`;
+  }
 }
 
 /** One JSON object a row; `{"changes":n}` for a statement without result. */

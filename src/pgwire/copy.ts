@@ -1,8 +1,8 @@
 /** `COPY (SUBSCRIBE ...) TO STDOUT`: the rows of a query as lines, for `psql` and scripts that follow a view. */
 import type { ResultSink } from '../sql/session.ts';
+import { toPostgresText } from '../sql/text-values.ts';
 import type { Column, SqlRow, SqlValue } from '../sql/types.ts';
 import type { Outbox } from './outbox.ts';
-import { textOf } from './value-text.ts';
 
 const COPY =
   /^\s*copy\s*\(([\s\S]*)\)\s*to\s+stdout\s*(?:with\s*\(\s*format\s+text\s*\)\s*)?;?\s*$/i;
@@ -65,6 +65,6 @@ const ESCAPES: Readonly<Record<string, string>> = {
 };
 
 function cellOf(type: Column['type'], value: SqlValue): string {
-  if (value === null) return '\\N';
-  return textOf(type, value).replace(/[\\\t\n\r\b\f\v]/g, (char) => ESCAPES[char] ?? char);
+  const text = toPostgresText(type, value);
+  return text === null ? '\\N' : text.replace(/[\\\t\n\r\b\f\v]/g, (char) => ESCAPES[char] ?? char);
 }

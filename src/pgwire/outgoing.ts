@@ -1,10 +1,10 @@
 /** Messages to a client, written one behind the other into one buffer. */
 import type { TransactionStatus } from '../sql/session.ts';
+import { toPostgresText } from '../sql/text-values.ts';
 import type { Column, SqlRow } from '../sql/types.ts';
 import type { Format } from './incoming.ts';
 import { oidOf, sizeOf } from './oids.ts';
 import { binaryOf } from './value-binary.ts';
-import { textOf } from './value-text.ts';
 import type { ErrorFields } from './wire-error.ts';
 
 const FIRST_BYTES = 4096;
@@ -97,7 +97,7 @@ export class MessageWriter {
       const value = row[index] ?? null;
       if (value === null) this.#int32(-1);
       else if (formatAt(formats, index) === 'binary') this.#counted(binaryOf(type, value));
-      else this.#counted(textOf(type, value));
+      else this.#counted(toPostgresText(type, value) ?? '');
     }
     this.#close();
   }

@@ -1,19 +1,13 @@
 /** Values in PostgreSQL's binary formats, for clients that ask for them. */
 
 import { sqlError } from '../sql/errors.ts';
+import { fromStored, type Stored, toStored } from '../sql/storage.ts';
+import { toPostgresText } from '../sql/text-values.ts';
 import type { SqlType, SqlValue } from '../sql/types.ts';
-import {
-  dateFromBinary,
-  dateToBinary,
-  intervalFromBinary,
-  intervalToBinary,
-  timestampFromBinary,
-  timestampToBinary,
-} from './date-time.ts';
 import { textOf as utf8TextOf } from './incoming.ts';
+import { intervalFromBinary, intervalToBinary } from './interval.ts';
 import { numericFromBinary, numericToBinary } from './numeric.ts';
 import { sizeOf } from './oids.ts';
-import { textOf } from './value-text.ts';
 
 /** The version byte before the text of a jsonb. */
 const JSONB_VERSION = 1;
@@ -33,10 +27,10 @@ function binaryOfText(type: SqlType, text: string): Uint8Array | string {
     case 'uuid':
       return Buffer.from(text.replaceAll('-', ''), 'hex');
     case 'date':
-      return dateToBinary(text);
+      return wholeToBinary(4, toStored(type, text));
     case 'timestamp':
     case 'timestamptz':
-      return timestampToBinary(text);
+      return wholeToBinary(8, toStored(type, text));
     case 'interval':
       return intervalToBinary(text);
     case 'jsonb':
@@ -44,6 +38,15 @@ function binaryOfText(type: SqlType, text: string): Uint8Array | string {
     default:
       return text;
   }
+}
+
+/** Dates and times are stored as PostgreSQL sends them: whole numbers counted from the year 2000. */
+function wholeToBinary(size: 4 | 8, stored: Stored): Buffer {
+  const bytes = Buffer.alloc(size);
+  const whole = BigInt(stored as bigint);
+  if (size === 4) bytes.writeInt32BE(Number(whole));
+  else bytes.writeBigInt64BE(whole);
+  return bytes;
 }
 
 function binaryOfNumber(type: SqlType, value: number | bigint): Uint8Array | string {
@@ -65,7 +68,7 @@ function binaryOfNumber(type: SqlType, value: number | bigint): Uint8Array | str
       bytes.writeDoubleBE(Number(value));
       return bytes;
     default:
-      return textOf(type, value);
+      return toPostgresText(type, value) ?? '';
   }
 }
 
@@ -102,11 +105,10 @@ export function valueOfBinary(type: SqlType, bytes: Buffer): SqlValue {
 function textValueOf(type: SqlType, bytes: Buffer): string {
   switch (type) {
     case 'date':
-      return dateFromBinary(bytes);
+      return String(fromStored(type, BigInt(bytes.readInt32BE(0))));
     case 'timestamp':
-      return timestampFromBinary(bytes, '');
     case 'timestamptz':
-      return timestampFromBinary(bytes, '+00');
+      return String(fromStored(type, bytes.readBigInt64BE(0)));
     case 'interval':
       return intervalFromBinary(bytes);
     case 'jsonb':

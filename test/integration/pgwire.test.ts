@@ -7,7 +7,7 @@ import { TidelockError } from '../../src/core/errors.ts';
 import type { WireLimits } from '../../src/pgwire/limits.ts';
 import { WireServer, type WireServerOptions } from '../../src/pgwire/server.ts';
 import { binaryOf } from '../../src/pgwire/value-binary.ts';
-import { textOf } from '../../src/pgwire/value-text.ts';
+import { toPostgresText } from '../../src/sql/text-values.ts';
 import type { SqlType, SqlValue } from '../../src/sql/types.ts';
 import { column, type Script, ScriptedBackend } from '../support/scripted-backend.ts';
 import { until } from '../support/stack.ts';
@@ -310,7 +310,7 @@ test('every value has the text and the bytes that Postgres has for it', async ()
   await postgres.query("SET timezone = 'UTC'");
   for (const [type, values] of VALUES) {
     const send = UNDERSCORED.includes(type) ? `${type}_send` : `${type}send`;
-    const texts = values.map((value) => textOf(type, value));
+    const texts = values.map((value) => toPostgresText(type, value) ?? '');
     const { rows } = await postgres.query({
       text: `SELECT v::${type}, ${send}(v::${type}) FROM unnest($1::text[]) WITH ORDINALITY u (v, n) ORDER BY n`,
       values: [texts],

@@ -13,6 +13,7 @@ import { register as registerDoctor } from '../../src/cli/doctor.ts';
 import { register as registerReplicate } from '../../src/cli/replicate.ts';
 import { register as registerServe } from '../../src/cli/serve.ts';
 import { register as registerShell } from '../../src/cli/shell.ts';
+import { register as registerSql } from '../../src/cli/sql.ts';
 import { register as registerToken } from '../../src/cli/token.ts';
 import { register as registerUninstall } from '../../src/cli/uninstall.ts';
 import { register as registerVerify } from '../../src/cli/verify.ts';
@@ -85,8 +86,9 @@ function checkSettings(page: string): readonly string[] {
 function checkCommands(page: string): readonly string[] {
   const program = new Command();
   const all = [registerServe, registerReplicate, registerVerify, registerDoctor, registerToken];
-  for (const register of [...all, registerUninstall, registerDemo, registerShell])
+  for (const register of [...all, registerUninstall, registerDemo, registerShell, registerSql]) {
     register(program);
+  }
   const settings = new Set(SETTING_LIST.map(({ flagName }) => `--${flagName}`));
   const code = program.commands.flatMap((command) => [
     command.name(),
@@ -144,7 +146,12 @@ const SOURCE: Record<SourceState, true> = {
   ...{ starting: true, streaming: true, down: true, slot_busy: true, unfit: true, resyncing: true },
 };
 const LOG: Record<EngineStatus['log']['state'], true> = { ok: true, failed: true };
-const TABLE: Record<TableState['state'], true> = { live: true, held: true, unfit: true, unreadable: true };
+const TABLE: Record<TableState['state'], true> = {
+  live: true,
+  held: true,
+  unfit: true,
+  unreadable: true,
+};
 const FILE: Record<ReplicaState, true> = { copying: true, live: true, resyncing: true };
 const FOLLOWER: Record<FollowerState['kind'], true> = {
   ...{ bootstrapping: true, connecting: true, live: true, resyncing: true },

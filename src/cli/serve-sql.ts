@@ -1,0 +1,90 @@
+/** SQL beside the HTTP server: the service over the engine's tables, and its port. */
+import { join, resolve } from 'node:path';
+import { TidelockError } from '../core/errors.ts';
+import { systemClock as engineClock } from '../engine/clock.ts';
+import type { RunningEngine } from '../engine/engine.ts';
+import { SqlService } from '../engine/sql/service.ts';
+import type { WireClient } from '../pgwire/connection.ts';
+import { WireServer } from '../pgwire/server.ts';
+import { bindAddress } from '../server/bind.ts';
+import { systemClock } from '../server/clock.ts';
+import { needsTokens } from '../server/config.ts';
+import type { Log } from '../server/log.ts';
+import { createTokenVerifier, type TokenVerifier } from '../server/tokens.ts';
+import type { Settings } from './config.ts';
+import { dataDirOf, serverConfigOf } from './config-parts.ts';
+import { packageVersion } from './package.ts';
+
+/** The PostgreSQL whose grammar and types are ours; clients look at the first number. */
+const POSTGRES_VERSION = '18.0';
+
+export type SqlPort = {
+  readonly service: SqlService;
+  /** `postgres://127.0.0.1:7701/tidelock` */
+  readonly url: string;
+  close(): Promise<void>;
+};
+
+/** Null when the settings name no port. Throws `BAD_CONFIG`. */
+export async function startSql(
+  settings: Settings,
+  engine: RunningEngine,
+  log: Log,
+): Promise<SqlPort | null> {
+  const { sqlPort, sqlFiles } = settings;
+  if (sqlPort === undefined) return null;
+  const service = await SqlService.open({
+    dir: join(dataDirOf(settings), 'sql'),
+    rows: engine.rows,
+    clock: engineClock,
+    files: sqlFiles === undefined ? 'none' : { folder: resolve(sqlFiles) },
+    random: Math.random,
+    onNotice: (notice) => log.warn(notice),
+  });
+  try {
+    return await listen(settings, service, log);
+  } catch (error) {
+    await service.close();
+    throw error;
+  }
+}
+
+async function listen(settings: Settings, service: SqlService, log: Log): Promise<SqlPort> {
+  const { host, tokens } = serverConfigOf(settings);
+  const verifier = createTokenVerifier(tokens, systemClock);
+  const address = await bindAddress(host, needsTokens(tokens));
+  const server = new WireServer({
+    ...{ backend: service, host: address, port: settings.sqlPort ?? 0 },
+    serverVersion: `${POSTGRES_VERSION} (Tidelock ${packageVersion()})`,
+    needsPassword: verifier !== null,
+    authenticate: (client) => authenticate(client, verifier),
+    onBug: (error) => log.error({ err: error }, 'a statement failed'),
+  });
+  const { port } = await server.listen();
+  const name = address.includes(':') ? `[${address}]` : address;
+  return {
+    service,
+    url: `postgres://${name}:${port}/tidelock`,
+    close: async () => {
+      await server.close();
+      await service.close();
+    },
+  };
+}
+
+/** The password is a token. SQL reads every row of every subset and makes things on the server: that is an admin's. */
+async function authenticate(
+  { password }: WireClient,
+  verifier: TokenVerifier | null,
+): Promise<{ readonly expiresInMs: number | null }> {
+  if (verifier === null) return { expiresInMs: null };
+  const { scopes, selectors, expiresAtMs } = await verifier.verify(password ?? '');
+  if (scopes.has('admin') && selectors === 'any') {
+    return { expiresInMs: expiresAtMs - systemClock.wallMs() };
+  }
+  throw new TidelockError({
+    code: 'TOKEN_FORBIDS',
+    message: 'the token does not cover SQL: it needs the scope admin, for all selectors',
+    hint: 'make one with: tidelock token --selector * --scope admin',
+  });
+}
