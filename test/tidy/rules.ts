@@ -47,6 +47,7 @@ const DRIVERS: Readonly<Record<string, string>> = {
   '@fastify/swagger': 'server',
   jose: 'server',
   commander: 'cli',
+  avsc: 'engine',
 };
 
 export const FILE_LINES_MAX = 400;

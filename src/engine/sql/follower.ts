@@ -13,8 +13,12 @@ import { valuesOf } from './stored-rows.ts';
 /** Changes of one batch, one transaction's worth aside. */
 const BATCH_ROWS = 10_000;
 
-/** Everything before `upper` has been told with this. */
-export type FollowedBatch = { readonly deltas: readonly TimedDelta[]; readonly upper: Frontier };
+/** Everything before `upper` has been told with this; not the last one is a part of what comes after `upper`. */
+export type FollowedBatch = {
+  readonly deltas: readonly TimedDelta[];
+  readonly upper: Frontier;
+  readonly isLast: boolean;
+};
 
 export type FollowerOptions = {
   readonly query: Query;
@@ -137,10 +141,10 @@ function* inBatches(
   let batch: TimedDelta[] = [];
   for (const delta of deltas) {
     if (batch.length >= BATCH_ROWS) {
-      yield { deltas: batch, upper: from };
+      yield { deltas: batch, upper: from, isLast: false };
       batch = [];
     }
     batch.push(delta);
   }
-  yield { deltas: batch, upper };
+  yield { deltas: batch, upper, isLast: true };
 }

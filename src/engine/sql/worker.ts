@@ -20,6 +20,7 @@ import { type Failure, Items } from './items.ts';
 import { applyChanges, type SourceOperation } from './keyed-changes.ts';
 import { Peeks } from './peeks.ts';
 import { PostgresSources, type SourcePiece } from './postgres-sources.ts';
+import { Sinks } from './sinks.ts';
 import { Subscriptions } from './subscriptions.ts';
 
 export type WorkerOptions = {
@@ -41,6 +42,7 @@ export class SqlWorker {
   readonly #files: FileSources;
   readonly #postgres: PostgresSources;
   readonly #subscriptions: Subscriptions;
+  readonly #sinks: Sinks;
   readonly #compaction: Compaction;
   /** What the coordinator was told of; it takes a new item's upper to be 0. */
   readonly #toldUppers = new Map<ItemId, Frontier>();
@@ -58,6 +60,7 @@ export class SqlWorker {
     this.#files = new FileSources(store, this.#items, tell);
     this.#postgres = new PostgresSources(store, this.#items);
     this.#subscriptions = new Subscriptions(store, this.#items, tell);
+    this.#sinks = new Sinks(store, this.#items, tell);
     this.#compaction = new Compaction(store, this.#items);
   }
 
@@ -117,6 +120,11 @@ export class SqlWorker {
     this.#settle();
   }
 
+  /** Lets the files of sinks go. The store is its owner's. */
+  close(): void {
+    this.#sinks.close();
+  }
+
   #perform(command: WorkerCommand): void {
     switch (command.kind) {
       case 'createTable':
@@ -151,6 +159,7 @@ export class SqlWorker {
         this.#createPostgresSource(command);
         break;
       case 'createSink':
+        this.#sinks.create(command);
         break;
       case 'allowCompaction':
         for (const { id, since } of command.since) this.#compaction.allow(id, since);
@@ -170,6 +179,7 @@ export class SqlWorker {
   /** Tells what has become true: from when on items are readable, uppers, then what waited for them. */
   #settle(): void {
     this.#tellSinces();
+    this.#sinks.settle();
     this.#tellUppers();
     this.#subscriptions.settle();
     this.#peeks.answerReady();
@@ -224,6 +234,7 @@ export class SqlWorker {
     for (const id of ids) {
       this.#files.drop(id);
       this.#postgres.drop(id);
+      this.#sinks.drop(id);
       this.#compaction.dropped(id);
       this.#items.remove(id);
       if (this.#store.has(id)) this.#store.drop(id);
@@ -233,7 +244,7 @@ export class SqlWorker {
   }
 
   #compact(): void {
-    this.#compaction.settle(this.#subscriptions.needs());
+    this.#compaction.settle([...this.#subscriptions.needs(), ...this.#sinks.needs()]);
     this.#compaction.purge();
   }
 
@@ -256,9 +267,10 @@ export class SqlWorker {
   }
 
   #tellUppers(): void {
-    const uppers = this.#items.all
-      .map(({ id }) => ({ id, upper: this.#items.upper(id) }))
-      .filter(({ id, upper }) => upper !== this.#toldUpper(id));
+    const items = this.#items.all.map(({ id }) => ({ id, upper: this.#items.upper(id) }));
+    const uppers = [...items, ...this.#sinks.uppers()].filter(
+      ({ id, upper }) => upper !== this.#toldUpper(id),
+    );
     if (uppers.length === 0) return;
     for (const { id, upper } of uppers) this.#toldUppers.set(id, upper);
     this.#toTell.push({ kind: 'uppers', uppers });
