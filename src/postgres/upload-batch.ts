@@ -64,8 +64,10 @@ function requireFree(
   transactions: readonly UploadTransaction[],
   tables: ReadonlyMap<string, UploadTable>,
 ): readonly UploadTransaction[] {
-  const heldBy = ({ changes }: UploadTransaction): UploadTable | undefined =>
-    changes.map(([, name]) => tables.get(name)).find((table) => table?.held);
+  const heldBy = (transaction: UploadTransaction): UploadTable | undefined =>
+    namesOf(transaction)
+      .map((name) => tables.get(name))
+      .find((table) => table?.held);
   const end = transactions.findIndex((transaction) => heldBy(transaction) !== undefined);
   const [first] = transactions;
   const table = end === 0 && first !== undefined ? heldBy(first) : undefined;
@@ -83,12 +85,13 @@ function tablesOf(
   { session }: RunContext,
   transactions: readonly UploadTransaction[],
 ): Promise<ReadonlyMap<string, UploadTable>> {
-  const names = new Set<string>();
-  for (const { changes, large } of transactions) {
-    for (const name of large?.tables ?? []) names.add(name);
-    for (const [, name] of changes) names.add(name);
-  }
+  const names = new Set(transactions.flatMap(namesOf));
   return readUploadTables(session, [...names].filter(isPlain));
+}
+
+/** The tables to which it writes. */
+function namesOf({ changes, large }: UploadTransaction): readonly string[] {
+  return large?.tables ?? changes.map(([, name]) => name);
 }
 
 /** The writer reads what the token names, and what its user and claims give by these tables' present rules. */

@@ -154,6 +154,13 @@ describe('policies that change', () => {
   });
 
   test('hold writes while they give no rule: the reason is told, what came before lands, and nothing is refused', async () => {
+    const asLarge = ({ head, transactions }: Upload): Upload => ({
+      head,
+      transactions: transactions.map(({ changes, ...rest }) => {
+        const tables = changes.map(([, name]) => name);
+        return { ...rest, changes: [], large: { tables, pieces: () => [changes] } };
+      }),
+    });
     const refused = async (upload: Upload, reason: string): Promise<void> => {
       const error = await site.apply(upload).catch((caught: unknown) => caught);
       expect(error).toMatchObject({ code: 'TABLE_HELD', message: expect.stringContaining(reason) });
@@ -169,6 +176,8 @@ describe('policies that change', () => {
     await world.sql.query('ALTER TABLE place ENABLE ROW LEVEL SECURITY');
     expect(await site.apply(upload)).toMatchObject({ accepted: 1, rejected: [] });
     await refused(upload, 'policy odd: the operator ~~');
+    const large = world.site();
+    await refused(asLarge(large.upload([['doc', 'large', base('ann', 'x')]])), 'policy odd');
     await world.sql.query('DROP POLICY odd ON doc');
     expect(await site.apply(upload)).toMatchObject({ accepted: 3, rejected: [] });
     await refused(upload, 'row-level security was switched on');
