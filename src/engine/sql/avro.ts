@@ -3,13 +3,13 @@
  * encoded by `avsc`; its own container writer is a stream, which cannot be made durable at a known place.
  */
 import { createHash } from 'node:crypto';
-import { type Schema, Type, types } from 'avsc';
+import avro, { type Schema } from 'avsc';
 import type { Column, SqlRow, SqlType, SqlValue } from '../../sql/types.ts';
 
 const MAGIC = Buffer.from('Obj\x01', 'latin1');
 
 /** int8 and times have 64 bits; numbers of JavaScript 53. */
-const longType = types.LongType.__with({
+const longType = avro.types.LongType.__with({
   fromBuffer: (bytes: Buffer) => bytes.readBigInt64LE(),
   toBuffer: (value: bigint) => {
     const bytes = Buffer.alloc(8);
@@ -21,7 +21,7 @@ const longType = types.LongType.__with({
   isValid: (value: unknown) => typeof value === 'bigint',
   compare: (a: bigint, b: bigint) => (a === b ? 0 : a < b ? -1 : 1),
 });
-const headerType = Type.forSchema({ type: 'map', values: 'bytes' });
+const headerType = avro.Type.forSchema({ type: 'map', values: 'bytes' });
 
 const PRIMITIVES: Partial<Record<SqlType, Schema>> = {
   bool: 'boolean',
@@ -37,7 +37,7 @@ const PRIMITIVES: Partial<Record<SqlType, Schema>> = {
 export type AvroChange = { readonly time: number; readonly diff: number; readonly row: SqlRow };
 
 export class AvroWriter {
-  readonly #type: Type;
+  readonly #type: avro.Type;
   readonly #names: readonly string[];
   readonly #schema: string;
   readonly #sync: Buffer;
@@ -58,7 +58,7 @@ export class AvroWriter {
       ],
     } as Schema;
     this.#schema = JSON.stringify(schema);
-    this.#type = Type.forSchema(schema, {
+    this.#type = avro.Type.forSchema(schema, {
       registry: { long: longType },
       wrapUnions: false,
     });
