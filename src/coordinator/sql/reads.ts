@@ -2,6 +2,7 @@
  * Reads: which time, of what, and the peek. The coordinator never waits for a time to be final; the worker answers
  * when it is.
  */
+import { assert } from '../../core/assert.ts';
 import { sqlError } from '../../sql/errors.ts';
 import type { Query } from '../../sql/plan.ts';
 import type { AsOf, Statement } from '../../sql/statement.ts';
@@ -177,8 +178,11 @@ function chooseTime(
   const { timeline, ids } = bundle;
   const isSource = (id: ItemId) => itemOf(state.catalog, id).kind === 'source';
   if (state.options.needsIndexedSources && ids.some(isSource)) throw noTime(want.offset);
-  const chosen = state.options.rules.readTime(readInput(context, bundle, want.when));
+  const { rules } = state.options;
+  const chosen = rules.readTime(readInput(context, bundle, want.when));
   if (chosen.kind !== 'at') throw noTime(want.offset);
+  const isOrdered = chosen.time >= oracleOf(state, timeline) || session.isolation !== 'strict';
+  assert(isOrdered || !rules.promisesOrder, `Q4: ${chosen.time} is not before what was told`);
   if (chosen.isTold) tell(state, timeline, chosen.time);
   session.times.set(timeline, Math.max(session.times.get(timeline) ?? 0, chosen.time));
   return chosen.time;

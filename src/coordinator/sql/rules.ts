@@ -17,6 +17,8 @@ export type Rules = {
   readonly startTime: (upper: Frontier, since: Time) => Time;
   /** What must stay readable, from everything that holds it. */
   readonly sinceOf: (holds: Iterable<Time>) => Time;
+  /** Reads that are told of are not before what anybody was told. */
+  readonly promisesOrder: boolean;
   readonly mayCancel: (secret: number, given: number) => boolean;
   /** Whether a commit looks if writes are refused. */
   readonly checksCommits: boolean;
@@ -37,6 +39,7 @@ export const OUR_RULES: Rules = {
     return since;
   },
   mayCancel: (secret, given) => secret === given,
+  promisesOrder: true,
   checksCommits: true,
 };
 
@@ -44,6 +47,7 @@ export const OUR_RULES: Rules = {
 export const GENERATION_A: Rules = {
   ...OUR_RULES,
   readTime: (input) => (input.when.kind === 'at' ? determine(input) : readTimeA(input)),
+  promisesOrder: false,
   afterUpper: (oracle) => oracle,
 };
 
@@ -51,6 +55,7 @@ export const GENERATION_A: Rules = {
 export const GENERATION_B: Rules = {
   ...OUR_RULES,
   readTime: (input) => (input.when.kind === 'at' ? determine(input) : readTimeB(input)),
+  promisesOrder: false,
   afterUpper: (oracle) => oracle,
 };
 
