@@ -10,7 +10,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { parseArgs } from 'node:util';
 import { openEngine, type RunningEngine } from '../../src/engine/engine.ts';
 import { PgSession } from '../../src/postgres/session.ts';
-import { enableTwoway } from '../../src/postgres/twoway-enable.ts';
+import { enableTwoway } from '../../src/postgres/twoway/enable.ts';
 import { openReplicaWith, type WritableReplica } from '../../src/replica.ts';
 import { systemClock } from '../../src/server/clock.ts';
 import { DEFAULT_LIMITS, NO_TOKENS } from '../../src/server/config.ts';

@@ -6,7 +6,7 @@
  */
 import { parseArgs } from 'node:util';
 import { PgSession } from '../../src/postgres/session.ts';
-import { enableTwoway } from '../../src/postgres/twoway-enable.ts';
+import { enableTwoway } from '../../src/postgres/twoway/enable.ts';
 import { compare, print } from './lib/measure.ts';
 import { BenchSource } from './lib/source.ts';
 

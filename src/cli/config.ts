@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { messageOf } from '../core/errors.ts';
 import { parseSelectorRule } from '../core/selector.ts';
 import { DEFAULT_POLICY } from '../engine/engine.ts';
-import { SITES_PER_USER_MAX } from '../postgres/uploads.ts';
+import { SITES_PER_USER_MAX } from '../postgres/upload/uploads.ts';
 import { TABLE_NAMINGS } from '../protocol/transicator/names.ts';
 import { DEFAULT_LIMITS, NO_TOKENS } from '../server/config.ts';
 import { parseTableName, splitDeclaration } from './table-name.ts';

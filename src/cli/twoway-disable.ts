@@ -1,6 +1,6 @@
 /** `tidelock twoway disable`: replicas may not write to a table any more. */
 import type { Command } from 'commander';
-import { disableTwoway } from '../postgres/twoway-enable.ts';
+import { disableTwoway } from '../postgres/twoway/enable.ts';
 import { addSettingFlags } from './config-load.ts';
 import { type SessionFlags, tableOption, withSession } from './twoway-session.ts';
 

@@ -1,7 +1,7 @@
 /** `tidelock twoway enable`: lets replicas write to a table. */
 import type { Command } from 'commander';
-import { type EnableResult, enableTwoway } from '../postgres/twoway-enable.ts';
-import { readTwowayFacts } from '../postgres/twoway-facts.ts';
+import { type EnableResult, enableTwoway } from '../postgres/twoway/enable.ts';
+import { readTwowayFacts } from '../postgres/twoway/facts.ts';
 import { addSettingFlags } from './config-load.ts';
 import { type SessionFlags, tableOption, withSession } from './twoway-session.ts';
 

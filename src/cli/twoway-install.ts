@@ -1,6 +1,6 @@
 /** `tidelock twoway install`: what policies need before there is a two-way table. */
 import type { Command } from 'commander';
-import { type InstallResult, installTwoway } from '../postgres/twoway-install.ts';
+import { type InstallResult, installTwoway } from '../postgres/twoway/install.ts';
 import { addSettingFlags } from './config-load.ts';
 import { type SessionFlags, withSession } from './twoway-session.ts';
 

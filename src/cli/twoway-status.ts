@@ -1,6 +1,6 @@
 /** `tidelock twoway status`: the two-way tables of a database. */
 import type { Command } from 'commander';
-import { readTwowayStatus, type TwowayStatus } from '../postgres/twoway-status.ts';
+import { readTwowayStatus, type TwowayStatus } from '../postgres/twoway/status.ts';
 import { addSettingFlags } from './config-load.ts';
 import { type SessionFlags, withSession } from './twoway-session.ts';
 

@@ -6,7 +6,7 @@ import { parseDdlMessage } from '../postgres/ddl.ts';
 import { DDL_PREFIX } from '../postgres/ddl-sql.ts';
 import type { PgSession } from '../postgres/session.ts';
 import type { TableDeclaration, TableDescription } from '../postgres/table-fitness.ts';
-import { TWOWAY_PREFIX } from '../postgres/twoway-registry.ts';
+import { TWOWAY_PREFIX } from '../postgres/twoway/registry.ts';
 import type { Catalog, TableEvent } from './replicated-tables.ts';
 
 /** Our own messages: how tables are at that place of the stream, whatever changed them. */

@@ -6,8 +6,13 @@ import type { CoordinatorView } from '../coordinator/inspect.ts';
 import { messageOf } from '../core/errors.ts';
 import type { Lsn } from '../core/lsn.ts';
 import type { PgSession } from '../postgres/session.ts';
-import { collectTombstones, type Mark, tablesToCollect, takeMark } from '../postgres/tombstones.ts';
-import { readTwowayTables, type TwowayTable } from '../postgres/twoway-registry.ts';
+import { readTwowayTables, type TwowayTable } from '../postgres/twoway/registry.ts';
+import {
+  collectTombstones,
+  type Mark,
+  tablesToCollect,
+  takeMark,
+} from '../postgres/twoway/tombstones.ts';
 
 /** While a lease stays far behind, marks get sparser, not more. */
 export const MARKS_MAX = 64;

@@ -10,9 +10,9 @@ import { readFacts } from '../postgres/catalog.ts';
 import { sqlStateOf } from '../postgres/pg-errors.ts';
 import { PgSession } from '../postgres/session.ts';
 import type { TableDeclaration } from '../postgres/table-fitness.ts';
-import { declareTwoway, ruleOf } from '../postgres/twoway-declaration.ts';
-import { enableTwoway } from '../postgres/twoway-enable.ts';
-import { readTwowayTables, type TwowayTable } from '../postgres/twoway-registry.ts';
+import { declareTwoway, ruleOf } from '../postgres/twoway/declaration.ts';
+import { enableTwoway } from '../postgres/twoway/enable.ts';
+import { readTwowayTables, type TwowayTable } from '../postgres/twoway/registry.ts';
 import { loadPgParser } from '../sql/pg-parser.ts';
 import type { TableState } from './api.ts';
 

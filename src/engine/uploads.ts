@@ -1,8 +1,8 @@
 /** Uploads of replicas: checked against the history that is served, then merged into Postgres. */
 import { TidelockError } from '../core/errors.ts';
 import type { Upload } from '../core/upload.ts';
-import type { Writer } from '../postgres/upload-plan.ts';
-import { type UploadOutcome, Uploads } from '../postgres/uploads.ts';
+import type { Writer } from '../postgres/upload/plan.ts';
+import { type UploadOutcome, Uploads } from '../postgres/upload/uploads.ts';
 
 export type UploadResult = UploadOutcome & { readonly timeline: string };
 

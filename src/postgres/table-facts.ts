@@ -3,7 +3,7 @@
  * runs inside the event trigger, where it sees the table as it is at that point of the transaction.
  */
 import { OWN_SCHEMA } from './names.ts';
-import type { PolicyFacts } from './policy-rule.ts';
+import type { PolicyFacts } from './policy/rule.ts';
 
 export type ColumnFacts = {
   readonly name: string;

@@ -7,9 +7,9 @@ import { quoteName, quoteText } from '../core/table.ts';
 import { uninstallTriggers } from './ddl.ts';
 import { OWN_SCHEMA } from './names.ts';
 import type { PgSession } from './session.ts';
-import { disableSql } from './twoway-enable.ts';
-import { readTwowayTables } from './twoway-registry.ts';
-import { dropRoleSql } from './twoway-schema-sql.ts';
+import { disableSql } from './twoway/enable.ts';
+import { readTwowayTables } from './twoway/registry.ts';
+import { dropRoleSql } from './twoway/schema-sql.ts';
 
 export type UninstallNames = { readonly slot: string; readonly publication: string };
 

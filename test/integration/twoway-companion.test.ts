@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { SeededRandom } from '../../src/bench/random.ts';
 import { sqlStateOf } from '../../src/postgres/pg-errors.ts';
 import type { PgSession } from '../../src/postgres/session.ts';
-import { enableTwoway } from '../../src/postgres/twoway-enable.ts';
+import { enableTwoway } from '../../src/postgres/twoway/enable.ts';
 import { TestDatabase } from '../support/source-recorder.ts';
 import { versionsOf } from '../support/twoway.ts';
 

@@ -1,10 +1,10 @@
 /** Making a table two-way and one-way again: rights, locks, changes of its columns, what stays and what goes. */
 import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest';
 import { PgSession } from '../../src/postgres/session.ts';
-import { disableTwoway, enableTwoway } from '../../src/postgres/twoway-enable.ts';
-import { TWOWAY_EVENT_TRIGGER } from '../../src/postgres/twoway-event-sql.ts';
-import { readTwowayTables } from '../../src/postgres/twoway-registry.ts';
-import { readTwowayStatus } from '../../src/postgres/twoway-status.ts';
+import { disableTwoway, enableTwoway } from '../../src/postgres/twoway/enable.ts';
+import { TWOWAY_EVENT_TRIGGER } from '../../src/postgres/twoway/event-sql.ts';
+import { readTwowayTables } from '../../src/postgres/twoway/registry.ts';
+import { readTwowayStatus } from '../../src/postgres/twoway/status.ts';
 import { Command } from '../support/command.ts';
 import { TestDatabase } from '../support/source-recorder.ts';
 import { until } from '../support/stack.ts';

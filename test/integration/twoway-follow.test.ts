@@ -1,7 +1,7 @@
 import { DatabaseSync } from 'node:sqlite';
 import { expect, inject, onTestFinished, test } from 'vitest';
 import { PgSession } from '../../src/postgres/session.ts';
-import { disableTwoway, enableTwoway } from '../../src/postgres/twoway-enable.ts';
+import { disableTwoway, enableTwoway } from '../../src/postgres/twoway/enable.ts';
 import { Stack, until } from '../support/stack.ts';
 
 const SCHEMA = `

@@ -5,8 +5,8 @@ import { classesOf, selectorsOfClaims } from '../../src/core/selector-class.ts';
 import { describeTables, readFacts } from '../../src/postgres/catalog.ts';
 import { copyRows } from '../../src/postgres/copy.ts';
 import { sqlStateOf } from '../../src/postgres/pg-errors.ts';
-import { policyRule } from '../../src/postgres/twoway-declaration.ts';
-import { grantSql, roleSql, twowaySchemaSql } from '../../src/postgres/twoway-schema-sql.ts';
+import { policyRule } from '../../src/postgres/twoway/declaration.ts';
+import { grantSql, roleSql, twowaySchemaSql } from '../../src/postgres/twoway/schema-sql.ts';
 import { loadPgParser } from '../../src/sql/pg-parser.ts';
 import {
   type HeldRow,

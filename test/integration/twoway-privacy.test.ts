@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
 import { expect, onTestFinished, test } from 'vitest';
-import { enableTwoway } from '../../src/postgres/twoway-enable.ts';
+import { enableTwoway } from '../../src/postgres/twoway/enable.ts';
 import { openReplicaWith } from '../../src/replica.ts';
 import { until } from '../support/stack.ts';
 import { TwowayWorld } from '../support/twoway-world.ts';

@@ -4,8 +4,8 @@ import { expect, onTestFinished, test } from 'vitest';
 import { hasCode } from '../../src/core/errors.ts';
 import type { ReplicaEvent } from '../../src/index.ts';
 import { PgSession } from '../../src/postgres/session.ts';
-import { disableTwoway, enableTwoway } from '../../src/postgres/twoway-enable.ts';
-import { readTwowayStatus } from '../../src/postgres/twoway-status.ts';
+import { disableTwoway, enableTwoway } from '../../src/postgres/twoway/enable.ts';
+import { readTwowayStatus } from '../../src/postgres/twoway/status.ts';
 import type { WritableReplica } from '../../src/replica.ts';
 import { systemClock } from '../../src/server/clock.ts';
 import { NO_TOKENS } from '../../src/server/config.ts';
@@ -41,6 +41,11 @@ test('another program writes into the file, and it is sent without being asked',
   await until('it is in Postgres', async () => (await bed.notesInPostgres()).length === 1);
   await until('it is told', () => sent.length === 1);
   expect(sent).toMatchObject([{ changes: 1, transactions: 1, pending: 0 }]);
+  const warnings: string[] = [];
+  a.on('warning', ({ message }) => warnings.push(message));
+  writeFile(bed.stack.file('a'), 'CREATE UNIQUE INDEX mine ON note (title)');
+  await until('an index that hides deletes is told', () => warnings.length > 0);
+  expect(warnings).toEqual([expect.stringContaining('the unique index mine of note')]);
 });
 
 test('P28: without a server reading and writing go on; then both sides have everything', async () => {

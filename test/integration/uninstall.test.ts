@@ -1,7 +1,7 @@
 /** `tidelock uninstall`: what the server has made goes, what is the application's stays. */
 import { expect, test } from 'vitest';
 import { PgSession } from '../../src/postgres/session.ts';
-import { enableTwoway } from '../../src/postgres/twoway-enable.ts';
+import { enableTwoway } from '../../src/postgres/twoway/enable.ts';
 import { cities } from '../support/cities.ts';
 import { Command } from '../support/command.ts';
 import { type Stack, until } from '../support/stack.ts';

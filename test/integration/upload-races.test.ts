@@ -13,7 +13,7 @@ import {
   UNKNOWN_ROW,
 } from '../../src/merge/row-state.ts';
 import { PgSession } from '../../src/postgres/session.ts';
-import { Uploads } from '../../src/postgres/uploads.ts';
+import { Uploads } from '../../src/postgres/upload/uploads.ts';
 import { until } from '../support/stack.ts';
 import { type Change, type Site, UploadWorld, values } from '../support/upload-world.ts';
 import { shown } from '../unit/merge/support.ts';

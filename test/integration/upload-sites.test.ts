@@ -4,7 +4,7 @@ import type { Cell } from '../../src/core/value.ts';
 import { insertChange, updateChange } from '../../src/merge/local-change.ts';
 import { deadRow, merge, type RowState, UNKNOWN_ROW } from '../../src/merge/row-state.ts';
 import { PgSession } from '../../src/postgres/session.ts';
-import { Uploads } from '../../src/postgres/uploads.ts';
+import { Uploads } from '../../src/postgres/upload/uploads.ts';
 import { type Change, codes, type Site, UploadWorld, values } from '../support/upload-world.ts';
 
 let world: UploadWorld;

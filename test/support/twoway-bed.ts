@@ -4,7 +4,7 @@ import { expect, inject, onTestFinished } from 'vitest';
 import { hasCode } from '../../src/core/errors.ts';
 import type { TokenSource } from '../../src/http-transport.ts';
 import { PgSession } from '../../src/postgres/session.ts';
-import { enableTwoway } from '../../src/postgres/twoway-enable.ts';
+import { enableTwoway } from '../../src/postgres/twoway/enable.ts';
 import { openReplicaWith, type ReplicaHooks, type WritableReplica } from '../../src/replica.ts';
 import { Stack, type StackOptions, until } from './stack.ts';
 

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { inject, onTestFinished } from 'vitest';
 import { parseLsn } from '../../src/core/lsn.ts';
 import { PgSession } from '../../src/postgres/session.ts';
-import { enableTwoway } from '../../src/postgres/twoway-enable.ts';
+import { enableTwoway } from '../../src/postgres/twoway/enable.ts';
 import { openReplicaWith, type Replica } from '../../src/replica.ts';
 import { systemClock } from '../../src/server/clock.ts';
 import { NO_TOKENS } from '../../src/server/config.ts';

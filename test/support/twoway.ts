@@ -1,6 +1,6 @@
 /** Reads what the companion of a two-way table says, in the words of the tests. */
 import type { PgSession } from '../../src/postgres/session.ts';
-import { readTwowayTables } from '../../src/postgres/twoway-registry.ts';
+import { readTwowayTables } from '../../src/postgres/twoway/registry.ts';
 
 /** `k1: 1 {1,2}` for each row of the companion, by key; audience columns follow. */
 export async function versionsOf(session: PgSession, table: string): Promise<readonly string[]> {

@@ -9,9 +9,9 @@ import type { Cell, ValueKind } from '../../src/core/value.ts';
 import { insertChange, updateChange } from '../../src/merge/local-change.ts';
 import { type RowState, UNKNOWN_ROW } from '../../src/merge/row-state.ts';
 import { PgSession } from '../../src/postgres/session.ts';
-import { type EnableOptions, enableTwoway } from '../../src/postgres/twoway-enable.ts';
-import type { Writer } from '../../src/postgres/upload-plan.ts';
-import { type UploadOutcome, Uploads } from '../../src/postgres/uploads.ts';
+import { type EnableOptions, enableTwoway } from '../../src/postgres/twoway/enable.ts';
+import type { Writer } from '../../src/postgres/upload/plan.ts';
+import { type UploadOutcome, Uploads } from '../../src/postgres/upload/uploads.ts';
 import { encodeChange, encodeHead, encodeTransaction } from '../../src/protocol/upload.ts';
 import { readUpload } from '../../src/protocol/upload-reader.ts';
 

@@ -2,7 +2,7 @@
 import { hasCode, messageOf } from '../../core/errors.ts';
 import { quoteName } from '../../core/table.ts';
 import { PgSession } from '../../postgres/session.ts';
-import { disableTwoway, enableTwoway } from '../../postgres/twoway-enable.ts';
+import { disableTwoway, enableTwoway } from '../../postgres/twoway/enable.ts';
 import { userId } from './options.ts';
 import { stampOf } from './rows.ts';
 import { describeTable, quoted, type RunTable, tableNameOf } from './table.ts';

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { CoordinatorView, HoldView } from '../../../src/coordinator/inspect.ts';
 import type { Lsn } from '../../../src/core/lsn.ts';
 import { floorOf, MARKS_MAX, thinned } from '../../../src/engine/tombstones.ts';
-import { collectSql, type Mark } from '../../../src/postgres/tombstones.ts';
+import { collectSql, type Mark } from '../../../src/postgres/twoway/tombstones.ts';
 
 const hold = (kind: HoldView['kind'], ts: number, state: HoldView['state'] = 'held'): HoldView => ({
   ...{ kind, owner: 'o', ts: ts as HoldView['ts'], state },

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { PolicyColumn } from '../../../src/postgres/policy.ts';
-import { compilePolicies, type PolicyFacts } from '../../../src/postgres/policy-rule.ts';
+import type { PolicyColumn } from '../../../src/postgres/policy/policy.ts';
+import { compilePolicies, type PolicyFacts } from '../../../src/postgres/policy/rule.ts';
 import { loadPgParser } from '../../../src/sql/pg-parser.ts';
 
 const OIDS: Readonly<Record<string, number>> = {

@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { parseSelectorRule } from '../../../src/core/selector.ts';
-import { companionNameOf, disableSql } from '../../../src/postgres/twoway-enable.ts';
-import type { TwowayColumnFacts, TwowayFacts } from '../../../src/postgres/twoway-facts.ts';
+import { companionNameOf, disableSql } from '../../../src/postgres/twoway/enable.ts';
+import type { TwowayColumnFacts, TwowayFacts } from '../../../src/postgres/twoway/facts.ts';
 import {
   judgeTwoway,
   KEY_COLUMNS_MAX,
   requireRights,
-} from '../../../src/postgres/twoway-fitness.ts';
-import { roleSql, twowaySchemaSql } from '../../../src/postgres/twoway-schema-sql.ts';
+} from '../../../src/postgres/twoway/fitness.ts';
+import { roleSql, twowaySchemaSql } from '../../../src/postgres/twoway/schema-sql.ts';
 
 const column = (
   name: string,

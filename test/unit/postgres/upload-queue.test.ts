@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Upload } from '../../../src/core/upload.ts';
-import { UploadQueue } from '../../../src/postgres/upload-queue.ts';
+import { UploadQueue } from '../../../src/postgres/upload/queue.ts';
 
 /** Work that goes on until it is told to end. */
 class Work {

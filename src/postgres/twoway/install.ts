@@ -4,19 +4,13 @@
  * sooner.
  */
 import { createHash } from 'node:crypto';
-import { TidelockError } from '../core/errors.ts';
-import { quoteText } from '../core/table.ts';
-import { sqlStateOf } from './pg-errors.ts';
-import type { PgSession } from './session.ts';
-import { readTwowayRights } from './twoway-facts.ts';
-import { requireRights } from './twoway-fitness.ts';
-import {
-  REGISTRY,
-  roleSql,
-  twowayEventSql,
-  twowaySchemaSql,
-  USER_ROLE,
-} from './twoway-schema-sql.ts';
+import { TidelockError } from '../../core/errors.ts';
+import { quoteText } from '../../core/table.ts';
+import { sqlStateOf } from '../pg-errors.ts';
+import type { PgSession } from '../session.ts';
+import { readTwowayRights } from './facts.ts';
+import { requireRights } from './fitness.ts';
+import { REGISTRY, roleSql, twowayEventSql, twowaySchemaSql, USER_ROLE } from './schema-sql.ts';
 
 export type InstallOptions = {
   /** As whom replicas' writes are done; `tidelock_user` by default. */

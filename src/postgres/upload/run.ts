@@ -3,13 +3,13 @@
  * role, and puts right what the companion's triggers could not know. All of the run lands, or nothing.
  */
 
-import { hasCode, messageOf, TidelockError } from '../core/errors.ts';
-import type { Rejection } from '../core/upload.ts';
-import { sqlStateOf } from './pg-errors.ts';
-import type { PgSession } from './session.ts';
-import { type KeyChange, type LocalTransaction, Refusal } from './upload-changes.ts';
-import { brokenKeyOf, Race } from './upload-failures.ts';
-import { isSeen, planRow, type RowPlan, type RowWrite, type Writer } from './upload-plan.ts';
+import { hasCode, messageOf, TidelockError } from '../../core/errors.ts';
+import type { Rejection } from '../../core/upload.ts';
+import { sqlStateOf } from '../pg-errors.ts';
+import type { PgSession } from '../session.ts';
+import { type KeyChange, type LocalTransaction, Refusal } from './changes.ts';
+import { brokenKeyOf, Race } from './failures.ts';
+import { isSeen, planRow, type RowPlan, type RowWrite, type Writer } from './plan.ts';
 import {
   type Correction,
   correctSql,
@@ -18,9 +18,9 @@ import {
   insertSql,
   type Statement,
   updateSql,
-} from './upload-sql.ts';
-import { type Meeting, readStates, withCanonicalTies } from './upload-states.ts';
-import type { UploadTable } from './upload-tables.ts';
+} from './sql.ts';
+import { type Meeting, readStates, withCanonicalTies } from './states.ts';
+import type { UploadTable } from './tables.ts';
 
 export type RunContext = {
   readonly session: PgSession;

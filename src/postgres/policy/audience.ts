@@ -5,12 +5,12 @@
  * argued but tried: with every truth of every part, unknown included.
  */
 
-import { EVERYONE, parseSelectorRule, type SelectorRule } from '../core/selector.ts';
-import { classExpression, formatPart } from '../core/selector-class.ts';
-import { type Condition, conditionSql } from '../core/selector-condition.ts';
-import type { Branch, SelectorExpression } from '../core/selector-expression.ts';
-import { formatExpression } from '../core/selector-parser.ts';
-import { quoteName } from '../core/table.ts';
+import { EVERYONE, parseSelectorRule, type SelectorRule } from '../../core/selector.ts';
+import { classExpression, formatPart } from '../../core/selector-class.ts';
+import { type Condition, conditionSql } from '../../core/selector-condition.ts';
+import type { Branch, SelectorExpression } from '../../core/selector-expression.ts';
+import { formatExpression } from '../../core/selector-parser.ts';
+import { quoteName } from '../../core/table.ts';
 import { type ClaimTest, type Policy, Uncompilable } from './policy.ts';
 
 /** Different parts of a policy that are tried: each triples the number of trials. */

@@ -5,10 +5,10 @@ import type {
   UploadChange,
   UploadTransaction,
   UploadValue,
-} from '../core/upload.ts';
-import { type Cell, cellFromJson, cellFromText, type ValueKind } from '../core/value.ts';
-import { type ColumnState, deadRow, isAlive, merge, VERSION_MAX } from '../merge/row-state.ts';
-import type { UploadColumn, UploadTable } from './upload-tables.ts';
+} from '../../core/upload.ts';
+import { type Cell, cellFromJson, cellFromText, type ValueKind } from '../../core/value.ts';
+import { type ColumnState, deadRow, isAlive, merge, VERSION_MAX } from '../../merge/row-state.ts';
+import type { UploadColumn, UploadTable } from './tables.ts';
 
 /** A written column, with the text that Postgres gets. */
 export type SentColumn = ColumnState & { readonly text: string | null };

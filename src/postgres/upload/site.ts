@@ -1,10 +1,10 @@
 /** What Postgres remembers of every file that writes: up to where its transactions have their outcome. */
-import { TidelockError } from '../core/errors.ts';
-import { formatLsn } from '../core/lsn.ts';
-import type { Rejection, Upload, UploadTransaction } from '../core/upload.ts';
-import { OWN_SCHEMA } from './names.ts';
-import { sqlStateOf } from './pg-errors.ts';
-import type { PgSession } from './session.ts';
+import { TidelockError } from '../../core/errors.ts';
+import { formatLsn } from '../../core/lsn.ts';
+import type { Rejection, Upload, UploadTransaction } from '../../core/upload.ts';
+import { OWN_SCHEMA } from '../names.ts';
+import { sqlStateOf } from '../pg-errors.ts';
+import type { PgSession } from '../session.ts';
 
 export type Site = {
   /** The last transaction with an outcome; 0 before the first. */

@@ -2,11 +2,11 @@
  * What two-way sync keeps in schema `tidelock`: the registry of tables, sites of replicas, the horizon of collected
  * tombstones, and the functions that policies call. Every statement may be run again without harm.
  */
-import { quoteName, quoteText } from '../core/table.ts';
-import { OWN_SCHEMA } from './names.ts';
-import { TWOWAY_EVENT_SQL } from './twoway-event-sql.ts';
-import { MAY_BECOME } from './twoway-facts.ts';
-import { TWOWAY_REFRESH_SQL } from './twoway-refresh-sql.ts';
+import { quoteName, quoteText } from '../../core/table.ts';
+import { OWN_SCHEMA } from '../names.ts';
+import { TWOWAY_EVENT_SQL } from './event-sql.ts';
+import { MAY_BECOME } from './facts.ts';
+import { TWOWAY_REFRESH_SQL } from './refresh-sql.ts';
 
 /** Holds one row for each two-way table. Columns: see docs/merge.md. */
 export const REGISTRY = `${OWN_SCHEMA}.twoway_tables`;

@@ -1,15 +1,8 @@
 /** Reads the text of a policy's expression, as `pg_get_expr` prints it under `search_path = pg_catalog`. */
-import type { Comparison, Condition } from '../core/selector-condition.ts';
-import { type Node, type A_Expr as Operation, parsePg } from '../sql/pg-parser.ts';
+import type { Comparison, Condition } from '../../core/selector-condition.ts';
+import { type Node, type A_Expr as Operation, parsePg } from '../../sql/pg-parser.ts';
+import { type Columns, type Operand, readList, readOperand, wordsFor, wordsOf } from './operand.ts';
 import { type ClaimTest, type Policy, Uncompilable } from './policy.ts';
-import {
-  type Columns,
-  type Operand,
-  readList,
-  readOperand,
-  wordsFor,
-  wordsOf,
-} from './policy-operand.ts';
 
 /** Throws `Uncompilable`. `loadPgParser` has been awaited before. */
 export function parsePolicy(text: string, columns: Columns): Policy {

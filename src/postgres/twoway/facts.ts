@@ -1,7 +1,7 @@
 /** What the catalog says of a table that is to be two-way, and of what this role may. */
-import { quoteText } from '../core/table.ts';
-import { OWN_SCHEMA, splitTableName } from './names.ts';
-import type { PgSession } from './session.ts';
+import { quoteText } from '../../core/table.ts';
+import { OWN_SCHEMA, splitTableName } from '../names.ts';
+import type { PgSession } from '../session.ts';
 
 export type TwowayColumnFacts = {
   readonly name: string;

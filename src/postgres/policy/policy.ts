@@ -1,6 +1,6 @@
 /** A row-level security policy's condition, as far as it can be decided from the row and the reader's claims. */
-import type { ClaimPart } from '../core/selector-class.ts';
-import type { Condition } from '../core/selector-condition.ts';
+import type { ClaimPart } from '../../core/selector-class.ts';
+import type { Condition } from '../../core/selector-condition.ts';
 
 /** `value = claim`: true for the readers whose claim is this value of the row. */
 export type ClaimTest = {

@@ -4,19 +4,19 @@
  * without being touched.
  */
 import { createHash } from 'node:crypto';
-import { TidelockError } from '../core/errors.ts';
-import { columnsOf, EVERYONE, parseSelectorRule } from '../core/selector.ts';
-import { quoteText } from '../core/table.ts';
-import { fullName } from './catalog.ts';
-import { OWN_SCHEMA, quoteTable, SELECTOR_COLUMN } from './names.ts';
-import type { PgSession } from './session.ts';
-import { readTwowayFacts, readTwowayRights, type TwowayFacts } from './twoway-facts.ts';
-import { judgeTwoway, keyColumns, requireRights } from './twoway-fitness.ts';
-import { installSchema, inTransaction } from './twoway-install.ts';
-import { compileTable } from './twoway-policies.ts';
-import { readTwowayTables, TWOWAY_PREFIX, type TwowayTable } from './twoway-registry.ts';
-import { grantSql, REGISTRY, USER_ROLE } from './twoway-schema-sql.ts';
-import { TWOWAY_TRIGGERS } from './twoway-trigger-sql.ts';
+import { TidelockError } from '../../core/errors.ts';
+import { columnsOf, EVERYONE, parseSelectorRule } from '../../core/selector.ts';
+import { quoteText } from '../../core/table.ts';
+import { fullName } from '../catalog.ts';
+import { OWN_SCHEMA, quoteTable, SELECTOR_COLUMN } from '../names.ts';
+import type { PgSession } from '../session.ts';
+import { readTwowayFacts, readTwowayRights, type TwowayFacts } from './facts.ts';
+import { judgeTwoway, keyColumns, requireRights } from './fitness.ts';
+import { installSchema, inTransaction } from './install.ts';
+import { compileTable } from './policies.ts';
+import { readTwowayTables, TWOWAY_PREFIX, type TwowayTable } from './registry.ts';
+import { grantSql, REGISTRY, USER_ROLE } from './schema-sql.ts';
+import { TWOWAY_TRIGGERS } from './trigger-sql.ts';
 
 /** A server that streams follows at once. */
 const TELL_SQL = `SELECT pg_catalog.pg_logical_emit_message(true, '${TWOWAY_PREFIX}', '')`;

@@ -1,8 +1,8 @@
 /** What a failure of Postgres means to an upload: its transaction's own fault, a race, or trouble of the whole. */
-import { messageOf } from '../core/errors.ts';
-import type { RejectionCode } from '../core/upload.ts';
-import { sqlStateOf } from './pg-errors.ts';
-import { Refusal } from './upload-changes.ts';
+import { messageOf } from '../../core/errors.ts';
+import type { RejectionCode } from '../../core/upload.ts';
+import { sqlStateOf } from '../pg-errors.ts';
+import { Refusal } from './changes.ts';
 
 /** Somebody else wrote the same rows in between: the whole upload is tried again. */
 export class Race extends Error {}

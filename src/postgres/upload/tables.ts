@@ -1,14 +1,14 @@
 /** What an upload needs to know of the tables that it names: asked in its own transaction, so it is true there. */
-import { mayBeEveryone, type SelectorRule } from '../core/selector.ts';
-import { quoteName, quoteText } from '../core/table.ts';
-import { kindOfType, type ValueKind } from '../core/value.ts';
-import { loadPgParser } from '../sql/pg-parser.ts';
-import { ruleSql } from './copy-plan.ts';
-import { OWN_SCHEMA, quoteTable } from './names.ts';
-import type { PgRow, PgSession } from './session.ts';
-import { parseTableFacts, type TableFacts, tableFactsSql } from './table-facts.ts';
-import type { Refusal } from './table-fitness.ts';
-import { ruleOf } from './twoway-declaration.ts';
+import { mayBeEveryone, type SelectorRule } from '../../core/selector.ts';
+import { quoteName, quoteText } from '../../core/table.ts';
+import { kindOfType, type ValueKind } from '../../core/value.ts';
+import { loadPgParser } from '../../sql/pg-parser.ts';
+import { ruleSql } from '../copy-plan.ts';
+import { OWN_SCHEMA, quoteTable } from '../names.ts';
+import type { PgRow, PgSession } from '../session.ts';
+import { parseTableFacts, type TableFacts, tableFactsSql } from '../table-facts.ts';
+import type { Refusal } from '../table-fitness.ts';
+import { ruleOf } from '../twoway/declaration.ts';
 
 export type UploadColumn = {
   readonly name: string;

@@ -1,14 +1,14 @@
 /** Uploads into Postgres: one transaction each, tried again when it meets other writers. */
-import { messageOf, TidelockError } from '../core/errors.ts';
-import { parseLsn, type Ts } from '../core/lsn.ts';
-import type { Rejection, Upload } from '../core/upload.ts';
-import { sqlStateOf } from './pg-errors.ts';
-import { PgSession } from './session.ts';
-import { applyBatch } from './upload-batch.ts';
-import { isRace } from './upload-failures.ts';
-import type { Writer } from './upload-plan.ts';
-import { UploadQueue } from './upload-queue.ts';
-import { lockSite, newTransactions, requireHorizon, saveSite } from './upload-site.ts';
+import { messageOf, TidelockError } from '../../core/errors.ts';
+import { parseLsn, type Ts } from '../../core/lsn.ts';
+import type { Rejection, Upload } from '../../core/upload.ts';
+import { sqlStateOf } from '../pg-errors.ts';
+import { PgSession } from '../session.ts';
+import { applyBatch } from './batch.ts';
+import { isRace } from './failures.ts';
+import type { Writer } from './plan.ts';
+import { UploadQueue } from './queue.ts';
+import { lockSite, newTransactions, requireHorizon, saveSite } from './site.ts';
 
 /** How often one upload is tried when others write the same rows. */
 const TRIES_MAX = 10;

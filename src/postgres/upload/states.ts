@@ -1,10 +1,10 @@
 /** The present states of the rows that a run writes: locked, so that they stay true until its end. */
-import { cellFromText } from '../core/value.ts';
-import { type ColumnState, deadRow, type RowState, UNKNOWN_ROW } from '../merge/row-state.ts';
-import type { PgRow, PgSession } from './session.ts';
-import type { KeyChange, LocalTransaction, SentColumn } from './upload-changes.ts';
-import { canonicalSql, lockRowsSql, readRowsSql, readVersionsSql } from './upload-sql.ts';
-import type { UploadColumn, UploadTable } from './upload-tables.ts';
+import { cellFromText } from '../../core/value.ts';
+import { type ColumnState, deadRow, type RowState, UNKNOWN_ROW } from '../../merge/row-state.ts';
+import type { PgRow, PgSession } from '../session.ts';
+import type { KeyChange, LocalTransaction, SentColumn } from './changes.ts';
+import { canonicalSql, lockRowsSql, readRowsSql, readVersionsSql } from './sql.ts';
+import type { UploadColumn, UploadTable } from './tables.ts';
 
 export type StoredRow = {
   /** Only the columns that the run writes. */

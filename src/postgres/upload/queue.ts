@@ -2,7 +2,7 @@
  * Uploads that write the same rows, one after the other in the order in which they came. Postgres would let them
  * wait too, but in no order, and only for as long as one waits for the lock of a stranger.
  */
-import type { Upload } from '../core/upload.ts';
+import type { Upload } from '../../core/upload.ts';
 
 type Rows = {
   readonly rows: ReadonlySet<string>;

@@ -2,17 +2,17 @@
  * Applies one local transaction that is too large to be held as objects: part by part, in one savepoint. Each part is merged
  * with what the parts before it have written, so a row may be in several; all land, or nothing.
  */
-import type { LargeChanges, Rejection, UploadTransaction } from '../core/upload.ts';
-import { Refusal, readTransaction } from './upload-changes.ts';
-import { isRace, refusalOf } from './upload-failures.ts';
+import type { LargeChanges, Rejection, UploadTransaction } from '../../core/upload.ts';
+import { Refusal, readTransaction } from './changes.ts';
+import { isRace, refusalOf } from './failures.ts';
 import {
   applyPart,
   inSavepoint,
   type RunContext,
   requireConstraints,
   type WriteOrder,
-} from './upload-run.ts';
-import type { UploadTable } from './upload-tables.ts';
+} from './run.ts';
+import type { UploadTable } from './tables.ts';
 
 export type LargeTransaction = Pick<UploadTransaction, 'number'> & { readonly large: LargeChanges };
 

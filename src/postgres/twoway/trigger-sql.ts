@@ -12,8 +12,8 @@
  * - Foreign keys may write a row twice in one statement, and nested triggers may delete and insert it: then versions
  *   are summed up by key, an update never revives a dead row, and life and death are taken from the table.
  */
-import { quoteText } from '../core/table.ts';
-import { OWN_SCHEMA } from './names.ts';
+import { quoteText } from '../../core/table.ts';
+import { OWN_SCHEMA } from '../names.ts';
 
 /** \`@name@\` stands for a piece of the table; filled in one pass, so no column's name is ever taken for a piece. */
 const FILL = `

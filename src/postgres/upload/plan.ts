@@ -1,10 +1,10 @@
 /** Decides, for one row and one change of it, what is written: pure. The merge is that of merge/. */
-import { EVERYONE } from '../core/selector.ts';
-import { isAlive, merge, type RowState } from '../merge/row-state.ts';
-import { type KeyChange, Refusal, type SentColumn } from './upload-changes.ts';
-import type { Correction } from './upload-sql.ts';
-import { columnNamed, type Meeting, placesOf, type StoredRow } from './upload-states.ts';
-import type { UploadColumn } from './upload-tables.ts';
+import { EVERYONE } from '../../core/selector.ts';
+import { isAlive, merge, type RowState } from '../../merge/row-state.ts';
+import { type KeyChange, Refusal, type SentColumn } from './changes.ts';
+import type { Correction } from './sql.ts';
+import { columnNamed, type Meeting, placesOf, type StoredRow } from './states.ts';
+import type { UploadColumn } from './tables.ts';
 
 /** As whom an upload is applied. */
 export type Writer = {

@@ -1,10 +1,10 @@
 /** The selector rule of a table with row-level security, for `twoway enable`. */
-import { TidelockError } from '../core/errors.ts';
-import { EVERYONE } from '../core/selector.ts';
-import { loadPgParser } from '../sql/pg-parser.ts';
-import { readFacts } from './catalog.ts';
-import type { PgSession } from './session.ts';
-import { policyRule } from './twoway-declaration.ts';
+import { TidelockError } from '../../core/errors.ts';
+import { EVERYONE } from '../../core/selector.ts';
+import { loadPgParser } from '../../sql/pg-parser.ts';
+import { readFacts } from '../catalog.ts';
+import type { PgSession } from '../session.ts';
+import { policyRule } from './declaration.ts';
 
 /** Compiles the policies as they are now. Throws `TABLE_UNFIT` with the policy and its part that cannot be. */
 export async function compileTable(

@@ -1,8 +1,8 @@
 /** The values that a policy compares: columns, constants, claims, and lists of them. */
 
-import { type ClaimPart, type ClaimType, isClaimName } from '../core/selector-class.ts';
-import type { FuncCall, Node, SubLink, TypeName } from '../sql/pg-parser.ts';
-import { OWN_SCHEMA } from './names.ts';
+import { type ClaimPart, type ClaimType, isClaimName } from '../../core/selector-class.ts';
+import type { FuncCall, Node, SubLink, TypeName } from '../../sql/pg-parser.ts';
+import { OWN_SCHEMA } from '../names.ts';
 import {
   canonicalConstant,
   type Family,

@@ -1,9 +1,9 @@
 /** Decides whether a table can be two-way. Pure: every refusal names the reason and the statement that mends it. */
-import { TidelockError } from '../core/errors.ts';
-import { columnsOf, type SelectorRule } from '../core/selector.ts';
-import { quoteName } from '../core/table.ts';
-import { quoteTable } from './names.ts';
-import type { TwowayColumnFacts, TwowayFacts, TwowayRights } from './twoway-facts.ts';
+import { TidelockError } from '../../core/errors.ts';
+import { columnsOf, type SelectorRule } from '../../core/selector.ts';
+import { quoteName } from '../../core/table.ts';
+import { quoteTable } from '../names.ts';
+import type { TwowayColumnFacts, TwowayFacts, TwowayRights } from './facts.ts';
 
 /** A key is repeated in every change and in the companion: longer ones are a design to think over. */
 export const KEY_COLUMNS_MAX = 16;

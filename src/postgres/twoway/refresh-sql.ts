@@ -6,8 +6,8 @@
  * Columns are known by their numbers, so a renamed column keeps its place in `columns`, a dropped one leaves an empty
  * name there, and a new one is appended.
  */
-import { OWN_SCHEMA } from './names.ts';
-import { TRIGGER_SQL } from './twoway-trigger-sql.ts';
+import { OWN_SCHEMA } from '../names.ts';
+import { TRIGGER_SQL } from './trigger-sql.ts';
 
 /**
  * The type under all domains, as text: a domain's CHECK may call a function of its owner, which must not run as the owner

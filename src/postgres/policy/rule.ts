@@ -1,8 +1,8 @@
 /** Compiles a table's policies for reading into its selector rule, or says which part of which cannot be. */
-import type { SelectorRule } from '../core/selector.ts';
+import type { SelectorRule } from '../../core/selector.ts';
+import { audienceRule } from './audience.ts';
+import { parsePolicy } from './expression.ts';
 import { type Policy, type PolicyColumn, Uncompilable } from './policy.ts';
-import { audienceRule } from './policy-audience.ts';
-import { parsePolicy } from './policy-expression.ts';
 
 export type PolicyFacts = {
   readonly name: string;

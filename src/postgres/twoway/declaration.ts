@@ -3,19 +3,19 @@
  * catalog or a message of the stream gives for that place. With row-level security the rule is compiled from the
  * table's policies each time they are told anew, so a changed policy counts from the very place of its change.
  */
-import { parseSelectorRule, type SelectorRule } from '../core/selector.ts';
-import type { TableDef } from '../core/table.ts';
-import { fullName } from './catalog.ts';
-import { compilePolicies, nobodyRule } from './policy-rule.ts';
-import type { TableFacts } from './table-facts.ts';
+import { parseSelectorRule, type SelectorRule } from '../../core/selector.ts';
+import type { TableDef } from '../../core/table.ts';
+import { fullName } from '../catalog.ts';
+import { compilePolicies, nobodyRule } from '../policy/rule.ts';
+import type { TableFacts } from '../table-facts.ts';
 import {
   judgeByRule,
   type Refusal,
   type TableDeclaration,
   type TableDescription,
   type TwowaySide,
-} from './table-fitness.ts';
-import type { TwowayTable } from './twoway-registry.ts';
+} from '../table-fitness.ts';
+import type { TwowayTable } from './registry.ts';
 
 /** Why the companion of a table that is not replicated is not either. */
 const WITHOUT_TABLE: Refusal = {

@@ -1,11 +1,11 @@
 /** What a person wants to know of two-way tables: who sees and writes them, what is kept for them, what has to be mended. */
-import { loadPgParser } from '../sql/pg-parser.ts';
-import { readFacts } from './catalog.ts';
-import { OWN_SCHEMA } from './names.ts';
-import type { PgSession } from './session.ts';
-import type { Refusal } from './table-fitness.ts';
-import { ruleOf } from './twoway-declaration.ts';
-import { readTwowayTables, type TwowayTable } from './twoway-registry.ts';
+import { loadPgParser } from '../../sql/pg-parser.ts';
+import { readFacts } from '../catalog.ts';
+import { OWN_SCHEMA } from '../names.ts';
+import type { PgSession } from '../session.ts';
+import type { Refusal } from '../table-fitness.ts';
+import { ruleOf } from './declaration.ts';
+import { readTwowayTables, type TwowayTable } from './registry.ts';
 
 export type TwowayStatus = {
   readonly table: string;

@@ -2,16 +2,16 @@
  * Brings the transactions of one upload into Postgres, inside a transaction of the caller: in order, in runs as
  * large as may be, and where Postgres refuses a run, in halves, until exactly the offending transactions are left out.
  */
-import { TidelockError } from '../core/errors.ts';
-import { classesOf, selectorsOfClaims } from '../core/selector-class.ts';
-import type { Rejection, UploadTransaction } from '../core/upload.ts';
-import { cutRuns, type LocalTransaction, Refusal, readTransaction } from './upload-changes.ts';
-import { isRace, refusalOf } from './upload-failures.ts';
-import { applyLarge } from './upload-large.ts';
-import type { Writer } from './upload-plan.ts';
-import { applyRun, type RunContext } from './upload-run.ts';
-import { lockRows } from './upload-states.ts';
-import { readUploadTables, type UploadTable } from './upload-tables.ts';
+import { TidelockError } from '../../core/errors.ts';
+import { classesOf, selectorsOfClaims } from '../../core/selector-class.ts';
+import type { Rejection, UploadTransaction } from '../../core/upload.ts';
+import { cutRuns, type LocalTransaction, Refusal, readTransaction } from './changes.ts';
+import { isRace, refusalOf } from './failures.ts';
+import { applyLarge } from './large.ts';
+import type { Writer } from './plan.ts';
+import { applyRun, type RunContext } from './run.ts';
+import { lockRows } from './states.ts';
+import { readUploadTables, type UploadTable } from './tables.ts';
 
 /** Runs tried in one upload: what is left then is for the next one, so that nobody holds Postgres for long. */
 const TRIES_MAX = 500;

@@ -1,5 +1,5 @@
 /** An event trigger that keeps the triggers of two-way tables in step with ALTER TABLE. The application's statement never fails because of it. */
-import { OWN_SCHEMA } from './names.ts';
+import { OWN_SCHEMA } from '../names.ts';
 
 export const TWOWAY_EVENT_TRIGGER = 'tidelock_columns';
 

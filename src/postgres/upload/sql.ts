@@ -1,6 +1,6 @@
 /** The statements of an upload: one for any number of rows, with one array parameter for each column. */
-import { quoteName } from '../core/table.ts';
-import { textArray, type UploadColumn, type UploadTable } from './upload-tables.ts';
+import { quoteName } from '../../core/table.ts';
+import { textArray, type UploadColumn, type UploadTable } from './tables.ts';
 
 export type Statement = { readonly sql: string; readonly params: readonly string[] };
 

@@ -9,13 +9,13 @@
  * The horizon is written in the transaction that deletes, and under a lock that uploads share: an upload sees either the
  * old horizon and all tombstones above it, or the new one and is refused when its base is older.
  */
-import { formatLsn, type Lsn, parseLsn } from '../core/lsn.ts';
-import { quoteName, quoteText } from '../core/table.ts';
-import { quoteTable } from './names.ts';
-import { sqlStateOf } from './pg-errors.ts';
-import type { PgSession } from './session.ts';
-import type { TwowayTable } from './twoway-registry.ts';
-import { HORIZON, SITES } from './twoway-schema-sql.ts';
+import { formatLsn, type Lsn, parseLsn } from '../../core/lsn.ts';
+import { quoteName, quoteText } from '../../core/table.ts';
+import { quoteTable } from '../names.ts';
+import { sqlStateOf } from '../pg-errors.ts';
+import type { PgSession } from '../session.ts';
+import type { TwowayTable } from './registry.ts';
+import { HORIZON, SITES } from './schema-sql.ts';
 
 export type Mark = {
   readonly position: Lsn;

@@ -1,7 +1,7 @@
 /** Reads which tables are two-way. */
 
-import type { PgSession } from './session.ts';
-import { REGISTRY } from './twoway-schema-sql.ts';
+import type { PgSession } from '../session.ts';
+import { REGISTRY } from './schema-sql.ts';
 
 /** Of messages in the stream that say: the registry changed in this transaction. */
 export const TWOWAY_PREFIX = 'tidelock.twoway';
