@@ -87,6 +87,7 @@ async function run(settings: WorkerSettings): Promise<void> {
   replica.on('rejected', ({ rejection: { table, operation, code, message } }) =>
     say({ kind: 'rejected', text: `${operation} on ${table}: ${code}, ${message}` }),
   );
+  replica.on('warning', ({ message }) => say({ kind: 'trouble', text: `warning: ${message}` }));
   let trouble = '';
   replica.on('state', ({ state }) => {
     if (state.kind === 'live' && trouble !== '')

@@ -75,6 +75,11 @@ export class ReplicaWrites implements Writing {
     this.#watch = new WriteWatch(this.#file, () => this.#writer.written());
   }
 
+  /** Whose token it is. */
+  isOf(user: string): void {
+    this.#writer.isOf(user);
+  }
+
   event(event: ReplicaEvent): void {
     this.#writer.event(event);
   }

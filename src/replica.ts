@@ -149,18 +149,35 @@ class DiskReplica implements WritableReplica {
     const files = new ReplicaFiles({ file, isWritten });
     const api = new ServerApi(new HttpTransport(server, options.token));
     const uploads = new UploadApi(api);
-    const isAsked = isWritten && options.selectors === undefined;
+    const wanted =
+      isWritten && options.selectors === undefined ? null : parseSelectors(options.selectors ?? []);
     this.#follower = new Follower({
       ...hooks,
       ...{ api, server, clock: SYSTEM_CLOCK, random: Math.random, newId: randomUUID },
       files: hooks.wrapFiles?.(files) ?? files,
-      selectors: isAsked ? null : parseSelectors(options.selectors ?? []),
-      session: isAsked ? (signal) => uploads.session(signal) : undefined,
+      selectors: wanted,
+      session: isWritten ? (signal) => this.#session(uploads, wanted, signal) : undefined,
       repair: options.repair ?? false,
       onEvent: (event) => this.#tell(event),
       onMoved: () => this.#writes?.moved(),
     });
     this.#writes = isWritten ? this.#writing(file, uploads, hooks) : null;
+  }
+
+  /** Asks for whom the token is; and what that user may hold, unless it was said what is wanted. */
+  async #session(
+    api: UploadApi,
+    wanted: readonly string[] | null,
+    signal: AbortSignal,
+  ): Promise<readonly string[]> {
+    try {
+      const { user, selectors } = await api.session(signal);
+      this.#writes?.isOf(user);
+      return wanted ?? selectors;
+    } catch (error) {
+      if (wanted === null) throw error;
+      return wanted; // what is wrong the feed tells; the next connection asks again
+    }
   }
 
   #writing(file: string, api: UploadApi, { crashPoint }: ReplicaHooks): ReplicaWrites {

@@ -74,3 +74,28 @@ function parseErrorBody(body: string): unknown {
 function isErrorCode(code: string): code is ErrorCode {
   return Object.hasOwn(ERROR_CODES, code);
 }
+
+/** An upload was given up. */
+export function noAnswer(ms: number): TidelockError {
+  return new TidelockError({
+    code: 'TIMEOUT',
+    message: `the server did not answer an upload within ${ms / 1000} s`,
+    hint: 'it is sent again; what the server has stored already counts once',
+  });
+}
+
+/** An answer that gives no outcome to what was sent. */
+export function noProgress(accepted: number, first: number): TidelockError {
+  return new TidelockError({
+    code: 'PROTOCOL',
+    message: `the server answered for transactions up to ${accepted}, but ${first} was sent`,
+  });
+}
+
+export function tooManyWaits(max: number): TidelockError {
+  return new TidelockError({
+    code: 'BUSY',
+    message: `${max} calls wait for local writes already`,
+    hint: 'wait for them',
+  });
+}

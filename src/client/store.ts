@@ -74,6 +74,8 @@ export interface LocalWrites {
   readonly isBlocked: boolean;
   /** Names this file to the server's bookkeeping of uploads (a UUID). */
   readonly site: string;
+  /** For whom the file was opened; null while that is not known. */
+  readonly user: string | null;
   /** Number of the last sealed transaction; 0 before the first. */
   readonly last: number;
   /** The answers for all transactions up to this number are stored here. */
@@ -81,8 +83,15 @@ export interface LocalWrites {
   /** All transactions up to this number are either in the base (`identity.position`) or rejected. */
   readonly included: number;
   readonly counts: LocalCounts;
+  /**
+   * The file is opened for this user. Another one than before takes it over, under a new site, when everything is
+   * settled; until then the file stays the former one's.
+   */
+  claim(user: string): void;
   /** Makes transactions of what was written since the last time. True when there was something. */
   seal(): boolean;
+  /** Sentences about what programs made of the file that loses writes; each once. */
+  cautions(): readonly string[];
   /**
    * The next transactions to send, those above `after`: at least one, further ones while all lines stay below
    * `bytesMax`; a transaction that is larger comes alone. Null when there is none. Seals nothing.

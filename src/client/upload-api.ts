@@ -12,6 +12,9 @@ export type UploadRequest = UploadHead & {
   readonly rest?: (() => Iterable<readonly string[]>) | undefined;
 };
 
+/** `user` is empty where the server asks for no tokens. */
+export type Session = { readonly user: string; readonly selectors: readonly string[] };
+
 export class UploadApi {
   readonly #api: ServerApi;
 
@@ -33,15 +36,17 @@ export class UploadApi {
     return parseLsn(String(status?.log?.upper), 'log.upper');
   }
 
-  /** The selectors that this user may hold now. */
-  async session(signal: AbortSignal): Promise<readonly string[]> {
-    const session = (await this.#api.getJson('/v1/session', signal)) as { selectors?: unknown };
-    const selectors = session?.selectors;
+  /** For whom the token is, and the selectors that this user may hold now. */
+  async session(signal: AbortSignal): Promise<Session> {
+    const answer = await this.#api.getJson('/v1/session', signal);
+    const { selectors, user } = (answer ?? {}) as { selectors?: unknown; user?: unknown };
     const isText = (value: unknown): value is string => typeof value === 'string';
-    if (Array.isArray(selectors) && selectors.every(isText)) return selectors;
+    if (Array.isArray(selectors) && selectors.every(isText) && isText(user)) {
+      return { user, selectors };
+    }
     throw new TidelockError({
       code: 'PROTOCOL',
-      message: 'the server’s answer to /v1/session has no selectors',
+      message: 'the server’s answer to /v1/session cannot be read',
       hint: 'compare the versions of client and server in /v1/status',
     });
   }

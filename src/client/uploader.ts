@@ -9,7 +9,7 @@ import { assert } from '../core/assert.ts';
 import { TidelockError } from '../core/errors.ts';
 import { formatLsn, LSN_ZERO, type Ts } from '../core/lsn.ts';
 import type { CrashHook } from './crash-points.ts';
-import { closedError, internalError } from './errors.ts';
+import { closedError, internalError, noAnswer, noProgress, tooManyWaits } from './errors.ts';
 import type { ReplicaEvent } from './events.ts';
 import type { LocalAnswer, LocalUpload, LocalWrites, ReplicaIdentity } from './store.ts';
 import type { Clock } from './transport.ts';
@@ -37,6 +37,10 @@ export type UploaderOptions = {
   readonly random: () => number;
   /** The writes of the file; null while there is none. */
   readonly local: () => LocalWrites | null;
+  /** Whose token it is; empty: nobody's, or not known. */
+  readonly user: () => string;
+  /** Asks the server: `user` is known then. Before the first upload of a file. */
+  readonly identify: (signal: AbortSignal) => Promise<void>;
   readonly identity: () => ReplicaIdentity | null;
   /** Orders a difference snapshot; `hold` and `ready` follow, or only `ready`. */
   readonly resync: (reason: string) => void;
@@ -119,7 +123,7 @@ export class Uploader {
    */
   settled(options: { readonly isBase: boolean; readonly timeoutMs: number }): Promise<void> {
     if (this.state.kind === 'closed') return Promise.reject(closedError());
-    if (this.#waits.size >= WAITS_MAX) return Promise.reject(tooMany());
+    if (this.#waits.size >= WAITS_MAX) return Promise.reject(tooManyWaits(WAITS_MAX));
     return new Promise((resolve, reject) => {
       const { timeoutMs, isBase } = options;
       const cancel = this.#options.clock.after(timeoutMs, () => wait.settle(this.#late(timeoutMs)));
@@ -228,6 +232,8 @@ export class Uploader {
     const local = this.#local();
     this.#options.crashPoint('upload: before seal');
     local.seal();
+    this.#claim(local);
+    for (const message of local.cautions()) this.#options.onEvent({ kind: 'warning', message });
     this.#options.crashPoint('upload: after seal');
     for (const wait of this.#waits) wait.upTo = Math.min(wait.upTo, local.last);
     this.#batch = local.nextUpload(local.settled, this.#batchBytesMax);
@@ -251,10 +257,11 @@ export class Uploader {
     const answerMs = Math.max(ANSWER_MS_MAX, batch.changes * CHANGE_MS_MAX);
     const cancel = clock.after(answerMs, () => controller.abort(noAnswer(answerMs)));
     try {
+      await this.#identify(signal);
       crashPoint('upload: before send');
       const answer = await api.upload(this.#request(batch), signal);
       if (signal.aborted) return;
-      if (answer.accepted < batch.first) throw noProgress(answer, batch);
+      if (answer.accepted < batch.first) throw noProgress(answer.accepted, batch.first);
       crashPoint('upload: answered');
       this.#answer = answer;
       this.#dispatch({ kind: 'answered' });
@@ -265,12 +272,33 @@ export class Uploader {
     }
   }
 
+  /** Nothing is sent before the file knows whose it is. */
+  async #identify(signal: AbortSignal): Promise<void> {
+    const local = this.#local();
+    if (local.user !== null) return;
+    await this.#options.identify(signal);
+    this.#claim(local);
+  }
+
+  #claim(local: LocalWrites): void {
+    const user = this.#options.user();
+    if (user !== '' && !local.isBlocked) local.claim(user);
+  }
+
   #request(batch: LocalUpload): UploadRequest {
     const identity = this.#options.identity();
     assert(identity !== null, 'who has local writes has a file');
-    const { site, settled } = this.#local();
+    const { site, settled, user } = this.#local();
     const { timeline, position } = identity;
-    return { site, settled, timeline, position, lines: batch.lines, rest: batch.rest };
+    return {
+      site,
+      settled,
+      user: user ?? undefined,
+      timeline,
+      position,
+      lines: batch.lines,
+      rest: batch.rest,
+    };
   }
 
   #settle(): void {
@@ -364,27 +392,4 @@ export class Uploader {
 
 function translated(error: unknown): TidelockError {
   return error instanceof TidelockError ? error : internalError(error);
-}
-
-function noAnswer(ms: number): TidelockError {
-  return new TidelockError({
-    code: 'TIMEOUT',
-    message: `the server did not answer an upload within ${ms / 1000} s`,
-    hint: 'it is sent again; what the server has stored already counts once',
-  });
-}
-
-function noProgress(answer: LocalAnswer, batch: LocalUpload): TidelockError {
-  return new TidelockError({
-    code: 'PROTOCOL',
-    message: `the server answered for transactions up to ${answer.accepted}, but ${batch.first} was sent`,
-  });
-}
-
-function tooMany(): TidelockError {
-  return new TidelockError({
-    code: 'BUSY',
-    message: `${WAITS_MAX} calls wait for local writes already`,
-    hint: 'wait for them',
-  });
 }

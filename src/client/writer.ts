@@ -31,6 +31,8 @@ export class Writer {
   readonly #options: WriterOptions;
   readonly #uploader: Uploader;
   #received = 0;
+  /** Null while it is not known. */
+  #user: string | null = null;
 
   constructor(options: WriterOptions) {
     const { follower, api, clock, random, onEvent, crashPoint } = options;
@@ -42,6 +44,10 @@ export class Writer {
         onEvent(event);
       },
       local: () => follower.local,
+      user: () => this.#user ?? '',
+      identify: async (signal) => {
+        this.#user ??= (await api.session(signal)).user;
+      },
       identity: () => follower.identity,
       resync: (reason) => follower.resyncFor(reason),
     });
@@ -50,6 +56,11 @@ export class Writer {
   /** Call before the follower starts. */
   start(): void {
     this.#uploader.start();
+  }
+
+  /** The server has told whose token it is; empty: nobody's. */
+  isOf(user: string): void {
+    this.#user = user;
   }
 
   /** Everything that the follower tells. */

@@ -10,6 +10,8 @@ export type UploadHead = {
   readonly position: Ts;
   /** The outcomes of all transactions up to this number are known to the file. */
   readonly settled: number;
+  /** For whom the file was opened: the token must be of the same user. */
+  readonly user?: string | undefined;
 };
 
 /**

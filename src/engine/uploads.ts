@@ -30,7 +30,9 @@ export class UploadDoor {
   async apply(upload: Upload, writer: Writer): Promise<UploadResult> {
     const timeline = this.#timeline();
     if (timeline === null) throw notReady();
-    if (upload.head.timeline !== timeline) throw otherHistory();
+    const { head } = upload;
+    if (head.user !== undefined && head.user !== writer.userid) throw otherUser(head.user);
+    if (head.timeline !== timeline) throw otherHistory();
     return { timeline, ...(await this.#uploads.apply(upload, writer)) };
   }
 
@@ -45,6 +47,14 @@ function notReady(): TidelockError {
     code: 'NOT_READY',
     message: 'Postgres has not been reached since the start: its history is not known yet',
     hint: 'try again in a moment',
+  });
+}
+
+function otherUser(user: string): TidelockError {
+  return new TidelockError({
+    code: 'SITE_TAKEN',
+    message: `the file has writes of ${user}, and the token is of another user`,
+    hint: `send them with a token of ${user} first, or use another file`,
   });
 }
 

@@ -73,14 +73,16 @@ export function readHead(line: unknown): UploadHead {
   const [tag, site, rest] = Array.isArray(line) ? (line as unknown[]) : [];
   if (tag !== 'site' || typeof site !== 'string' || !UUID.test(site))
     throw malformed(1, 'an upload begins with ["site", "<uuid>", {...}]');
-  const { protocol, timeline, position, settled } = (rest ?? {}) as Record<string, unknown>;
+  const { protocol, timeline, position, settled, user } = (rest ?? {}) as Record<string, unknown>;
   if (protocol !== UPLOAD_PROTOCOL)
     throw malformed(1, `protocol ${UPLOAD_PROTOCOL} is spoken here`);
   if (typeof timeline !== 'string' || timeline.length > TIMELINE_CHARS_MAX)
     throw malformed(1, 'timeline is missing');
   if (typeof position !== 'string') throw malformed(1, 'position is missing');
   if (!isNumber(settled)) throw malformed(1, 'settled is missing');
-  return { site, timeline, position: parseLsn(position, 'position'), settled };
+  if (user !== undefined && typeof user !== 'string') throw malformed(1, 'user is no text');
+  const head = { site, timeline, position: parseLsn(position, 'position'), settled };
+  return user === undefined ? head : { ...head, user };
 }
 
 type Opening = {

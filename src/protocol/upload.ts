@@ -23,8 +23,14 @@ export const UPLOAD_PROTOCOL = 1;
 export const UPLOAD_TYPE = 'application/x-ndjson';
 
 /** The first line of an upload, without line end. */
-export function encodeHead({ site, timeline, position, settled }: UploadHead): string {
-  const rest = { protocol: UPLOAD_PROTOCOL, timeline, position: formatLsn(position), settled };
+export function encodeHead({ site, timeline, position, settled, user }: UploadHead): string {
+  const rest = {
+    protocol: UPLOAD_PROTOCOL,
+    timeline,
+    position: formatLsn(position),
+    settled,
+    user,
+  };
   return JSON.stringify(['site', site, rest]);
 }
 

@@ -72,6 +72,15 @@ export class LocalPending {
     };
   }
 
+  user(): string | null {
+    const row = this.#sql.prepare('SELECT userid FROM tidelock_local').get();
+    return typeof row?.userid === 'string' ? row.userid : null;
+  }
+
+  setUser(user: string): void {
+    this.#sql.prepare('UPDATE tidelock_local SET userid = ?').run(user);
+  }
+
   /** All transactions up to this number are in the base or rejected. */
   included(last: number): number {
     const row = this.#sql.prepare('SELECT min(number) AS first FROM tidelock_transactions').get();

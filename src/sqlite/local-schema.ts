@@ -20,7 +20,7 @@ const GATE_IS_OPEN = '(SELECT tx FROM tidelock_local) IS NOT NULL';
 const OWN_TABLES = [
   `CREATE TABLE IF NOT EXISTS tidelock_local (
      one INTEGER PRIMARY KEY CHECK (one = 1), site TEXT NOT NULL, tx INTEGER, counter INTEGER NOT NULL,
-     last INTEGER NOT NULL, settled INTEGER NOT NULL)`,
+     last INTEGER NOT NULL, settled INTEGER NOT NULL, userid TEXT)`,
   `CREATE TABLE IF NOT EXISTS tidelock_local_tables (
      number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)`,
   `CREATE TABLE IF NOT EXISTS tidelock_log (
@@ -68,13 +68,17 @@ export function hasTable(sql: Sql, name: string): boolean {
 /** Makes our tables, where they are missing. The gate is closed: the caller opens it at its commit. */
 export function createLocalSchema(sql: Sql, site: string): void {
   for (const text of OWN_TABLES) sql.exec(text);
-  addStates(sql);
-  sql.prepare('INSERT OR IGNORE INTO tidelock_local VALUES (1, ?, NULL, 1, 0, 0)').run(site);
+  addColumns(sql);
+  sql.prepare('INSERT OR IGNORE INTO tidelock_local VALUES (1, ?, NULL, 1, 0, 0, NULL)').run(site);
   for (const name of GUARDED) setTriggers(sql, name, guardTriggers(name, 'it belongs to Tidelock'));
 }
 
-/** Base tables of files that were written to before they had these two. */
-function addStates(sql: Sql): void {
+/** Files that were written to before there were these columns. */
+function addColumns(sql: Sql): void {
+  const user = sql.prepare(
+    `SELECT 1 FROM pragma_table_info('tidelock_local') WHERE name = 'userid'`,
+  );
+  if (user.get() === undefined) sql.exec('ALTER TABLE tidelock_local ADD COLUMN userid TEXT');
   const tables = sql
     .prepare(
       `SELECT name FROM sqlite_schema WHERE type = 'table' AND name GLOB 'tidelock_base_[0-9]*'

@@ -34,6 +34,7 @@ import { writeWrittenFormat } from './replica-schema.ts';
 import type { ReplicaTable } from './replica-table.ts';
 import { asNumber, asText, type Sql, type SqlStatement } from './sql.ts';
 import type { WriteGuard } from './table-writer.ts';
+import { UniqueIndexes } from './unique-indexes.ts';
 
 /**
  * Changes of one table, applied together, from which on it is cheaper to take its triggers away meanwhile: a closed
@@ -66,6 +67,7 @@ export class LocalStore {
   readonly #open: SqlStatement;
   readonly #close: SqlStatement;
   readonly #hasLog: SqlStatement;
+  readonly #uniqueIndexes: UniqueIndexes;
   /** By name in Postgres. */
   #tables = new Map<string, LocalTable>();
   /** Main tables by the name of their companion. */
@@ -89,6 +91,7 @@ export class LocalStore {
        RETURNING counter, last, EXISTS (SELECT 1 FROM tidelock_log) AS found`,
     );
     this.#hasLog = sql.prepare('SELECT EXISTS (SELECT 1 FROM tidelock_log) AS found');
+    this.#uniqueIndexes = new UniqueIndexes(sql);
     this.#load();
   }
 
@@ -98,6 +101,11 @@ export class LocalStore {
 
   get tables(): Iterable<LocalTable> {
     return this.#tables.values();
+  }
+
+  /** What programs made of the file that loses writes; each once. */
+  cautions(): readonly string[] {
+    return this.#uniqueIndexes.news([...this.#tables.values()].map(({ twoway }) => twoway.table));
   }
 
   /** First thing in a write transaction: what programs wrote so far is sealed, from here on nothing is captured. */

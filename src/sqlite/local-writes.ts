@@ -39,6 +39,20 @@ export class LocalWrites {
     return this.#read((pending) => pending.head().site);
   }
 
+  get user(): string | null {
+    return this.#read((pending) => pending.user());
+  }
+
+  claim(user: string): void {
+    if (this.user === user) return;
+    this.#change(() => {
+      const owner = this.#pending.user();
+      if (owner !== null && this.#pending.counts().pending > 0) return;
+      if (owner !== null) this.#context.local.renew();
+      this.#pending.setUser(user);
+    });
+  }
+
   get last(): number {
     return this.#read((pending) => pending.head().last);
   }
@@ -59,6 +73,10 @@ export class LocalWrites {
     if (!this.#context.guard(() => this.#context.local.hasLog)) return false;
     this.#change(() => {});
     return true;
+  }
+
+  cautions(): readonly string[] {
+    return this.#context.guard(() => this.#context.local.cautions());
   }
 
   nextUpload(after: number, bytesMax: number): LocalUpload | null {

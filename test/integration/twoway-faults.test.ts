@@ -85,6 +85,42 @@ test('P16: a token that expires, forbids or is another user’s stops sending an
   await until('it is taken back', () => !ids(bed).includes('for bob'));
 });
 
+test('P16: unsent writes are of the user for whom the file was opened, and are not sent by another one’s token', async () => {
+  const bed = await TwowayBed.open({
+    ...{ schema: POLICIES, enabled: { 'public.note': undefined } },
+    server: { tokens: { ...NO_TOKENS, secrets: [SECRET] } },
+  });
+  let current = await token('ann');
+  const a = await bed.replica('a', { retryMsMax: 100 }, { token: () => current });
+  await bed.stack.stop();
+  await a.transaction((db) => db.exec(`INSERT INTO note (id, owner) VALUES ('unsent', 'ann')`));
+  await bed.closeReplica('a');
+  current = await token('bob');
+  await bed.stack.start();
+  const b = await bed.replica('a', { retryMsMax: 100 }, { token: () => current });
+  const refused = b.send();
+  await expect(refused).rejects.toMatchObject({ code: 'SITE_TAKEN' });
+  await expect(refused).rejects.toThrow('writes of ann');
+  expect(b.pending).toBe(1);
+  const written = async (): Promise<readonly string[]> =>
+    (
+      await bed.stack.sql.query(`SELECT id FROM note WHERE id LIKE 'un%' OR id LIKE 'next%'`)
+    ).rows.map(({ id }) => id);
+  expect(await written()).toEqual([]);
+  current = await token('ann');
+  await until('ann’s token sends it', async () => {
+    await b.send().catch(() => undefined);
+    return (await written()).join() === 'unsent';
+  });
+  // With nothing unsent the file may be somebody else's, under a name of its own.
+  await bed.closeReplica('a');
+  current = await token('bob');
+  const c = await bed.replica('a', { retryMsMax: 100 }, { token: () => current });
+  await until('it holds what is bob’s', () => ids(bed).join() === 'of bob');
+  await c.transaction((db) => db.exec(`INSERT INTO note (id, owner) VALUES ('next', 'bob')`));
+  expect(await c.send()).toEqual({ sent: 1, rejected: 0 });
+});
+
 test('P13: RESYNC_FIRST: a base beyond the horizon is refreshed before its unsent writes go, and none is lost', async () => {
   const bed = await TwowayBed.open();
   const a = await bed.replica('a', { heartbeatS: 60 });

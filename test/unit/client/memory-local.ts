@@ -12,6 +12,7 @@ type Sealed = { readonly number: number; readonly nonce: string; readonly name: 
 export class MemoryLocal implements LocalWrites {
   readonly isBlocked = false;
   site = 'site-1';
+  user: string | null = null;
   last = 0;
   settled = 0;
   included = 0;
@@ -30,6 +31,14 @@ export class MemoryLocal implements LocalWrites {
   get counts(): LocalCounts {
     const uploaded = this.settled - this.included;
     return { pending: this.last - this.settled, uploaded, rejected: this.#rejections.length };
+  }
+
+  cautions(): readonly string[] {
+    return [];
+  }
+
+  claim(user: string): void {
+    this.user = user;
   }
 
   seal(): boolean {

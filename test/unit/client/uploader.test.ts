@@ -77,7 +77,15 @@ function bed(): Bed {
     ...{ selectors: [], schemaVersion: 0 },
   };
   const uploader = new Uploader({
-    ...{ api, clock, local: () => local, identity: () => identity, random: () => 0.5 },
+    ...{
+      api,
+      clock,
+      local: () => local,
+      user: () => 'ann',
+      identify: async () => undefined,
+      identity: () => identity,
+      random: () => 0.5,
+    },
     resync: (reason) => resyncs.push(reason),
     onEvent: (event) => events.push(event),
     crashPoint: () => undefined,

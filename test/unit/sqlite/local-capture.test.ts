@@ -204,6 +204,18 @@ test('a transaction that is larger than a batch comes alone, and is read while i
   expect(local.nextUpload(1, 10_000)).toMatchObject({ first: 2, last: 3, changes: 1 });
 });
 
+test('a unique index of a program’s own is told once, because REPLACE removes rows unseen by it', () => {
+  using folder = temporaryFolder();
+  using replica = open(join(folder.path, 'r.db'));
+  const { db, local } = replica;
+  expect(local.cautions()).toEqual([]);
+  db.exec('CREATE INDEX plain ON item (name); CREATE UNIQUE INDEX mine ON item (name)');
+  expect(local.cautions()).toEqual([expect.stringContaining('the unique index mine of item')]);
+  expect(local.cautions()).toEqual([]);
+  db.exec('CREATE UNIQUE INDEX other ON fixed (name)'); // nobody writes to that table
+  expect(local.cautions()).toEqual([]);
+});
+
 test('a write that is still open is neither sealed nor seen', () => {
   using folder = temporaryFolder();
   using replica = open(join(folder.path, 'r.db'));
