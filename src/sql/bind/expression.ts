@@ -233,8 +233,7 @@ function bindAExpr(node: A_Expr, context: Context): Expression {
     case 'AEXPR_NULLIF': {
       const value = left();
       const when = bindComparison('=', [value, right()], place);
-      const kept =
-        when.kind === 'call' && value.type === 'unknown' ? required(when.args[0]) : value;
+      const kept = keptByNullif(value, when);
       const result = constant(kept.type, null);
       return { kind: 'case', type: kept.type, branches: [{ when, result }], otherwise: kept };
     }
@@ -254,6 +253,19 @@ function bindAExpr(node: A_Expr, context: Context): Expression {
       throw notSupported(kind?.replace('AEXPR_', '') ?? 'this operator', offset);
   }
 }
+
+/** PostgreSQL compares whole numbers, floats and times of different types without a cast; others are cast, and stay so. */
+function keptByNullif(value: Expression, when: Expression): Expression {
+  const compared = when.kind === 'call' ? required(when.args[0]) : value;
+  const family = FAMILIES.find((types) => types.includes(value.type));
+  return family?.includes(compared.type) ? value : compared;
+}
+
+const FAMILIES: readonly (readonly Expression['type'][])[] = [
+  ['int2', 'int4', 'int8'],
+  ['float4', 'float8'],
+  ['date', 'timestamp', 'timestamptz'],
+];
 
 /** `(a, b) = (c, d)`, column by column. */
 function bindRows(operator: string, sides: readonly [Node, Node], context: Context): Expression {

@@ -1,5 +1,5 @@
 /** The door to binding: a parse tree and a catalog in, a typed plan out. */
-import { sqlError } from '../errors.ts';
+import { notSupported, sqlError } from '../errors.ts';
 import type { Node, SelectStmt } from '../pg-parser.ts';
 import type { Expression, Query } from '../plan.ts';
 import type { SqlType } from '../types.ts';
@@ -18,6 +18,7 @@ export type BindOptions = {
 export function bindSelect(select: SelectStmt, lookup: Lookup, options: BindOptions = {}): Query {
   const binding = newBinding(lookup, options);
   const { plan, columns, order } = bindSorted(select, { binding, outer: null, ctes: null }, false);
+  if (columns.length === 0) throw notSupported('a query without columns');
   return {
     columns,
     plan,

@@ -141,7 +141,7 @@ function bindPlain(select: SelectStmt, around: Around, keepsUnknown: boolean): C
   const having =
     select.havingClause === undefined ? null : condition(select.havingClause, context, 'HAVING');
   const sorts = bindSorts(select, targets, context);
-  const isGrouped = keys.length > 0 || aggregates.length > 0 || having !== null;
+  const isGrouped = select.groupClause !== undefined || aggregates.length > 0 || having !== null;
   if (!isGrouped) return finish(select, from.plan, { targets, sorts, binding });
   const grouping: Grouping = { keys, nameAt: (index) => nameAt(from, index) };
   const over = (expression: Expression, offset?: number): Expression =>
@@ -203,6 +203,7 @@ function bindKeys(
   context: Context,
 ): readonly Expression[] {
   return nodes.flatMap((node) => {
+    if ('GroupingSet' in node && node.GroupingSet.kind === 'GROUPING_SET_EMPTY') return [];
     if ('GroupingSet' in node) throw notSupported('GROUPING SETS, ROLLUP or CUBE', offsetOf(node));
     if ('RowExpr' in node) return bindKeys(node.RowExpr.args ?? [], targets, context);
     const target = namedTarget(node, targets, { context, columnsFirst: true });
@@ -250,7 +251,6 @@ type Parts = {
 
 /** The select list, then what is sorted by and not in it. */
 function finish(select: SelectStmt, input: Plan, { targets, sorts, binding }: Parts): Core {
-  if (targets.length === 0) throw notSupported('a query without columns');
   const columns = targets.map(({ name, expression }) => ({
     name,
     type: expression.type,

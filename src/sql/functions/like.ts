@@ -4,6 +4,8 @@ import { sqlError } from '../errors.ts';
 type Part =
   | { readonly kind: 'any' }
   | { readonly kind: 'one' }
+  /** The escape character with nothing behind it: an error once a match comes to it. */
+  | { readonly kind: 'broken' }
   | { readonly kind: 'literal'; readonly text: string };
 
 const patterns = new Map<string, readonly Part[]>();
@@ -11,7 +13,7 @@ const patterns = new Map<string, readonly Part[]>();
 /** Of patterns that are kept as they were read. */
 const PATTERNS_MAX = 200;
 
-/** Throws 22025 for a pattern that ends with the escape character. Time is at most text times pattern. */
+/** Throws 22025 where a match comes to an escape character at the pattern's end. Time is at most text times pattern. */
 export function isLike(text: string, pattern: string): boolean {
   const parts = patterns.get(pattern) ?? readPattern(pattern);
   if (patterns.size >= PATTERNS_MAX) patterns.clear();
@@ -27,21 +29,22 @@ function readPattern(pattern: string): readonly Part[] {
     if (one === '%') parts.push({ kind: 'any' });
     else if (one === '_') parts.push({ kind: 'one' });
     else if (one !== '\\') parts.push({ kind: 'literal', text: one });
-    else parts.push({ kind: 'literal', text: escaped(characters[++index]) });
+    else parts.push(escaped(characters[++index]));
   }
   return parts;
 }
 
-function escaped(character: string | undefined): string {
-  if (character !== undefined) return character;
-  throw sqlError('22025', 'LIKE pattern must not end with escape character');
-}
+const escaped = (character: string | undefined): Part =>
+  character === undefined ? { kind: 'broken' } : { kind: 'literal', text: character };
 
 /** Goes back to the last `%` only: an earlier one never has to take more. */
 function matches(text: readonly string[], parts: readonly Part[]): boolean {
   let [at, part, lastAny, anyEnd] = [0, 0, -1, 0];
   while (at < text.length) {
     const next = parts[part];
+    if (next?.kind === 'broken') {
+      throw sqlError('22025', 'LIKE pattern must not end with escape character');
+    }
     if (next?.kind === 'any') [lastAny, anyEnd] = [part++, at];
     else if (next?.kind === 'one' || (next?.kind === 'literal' && next.text === text[at])) {
       at++;

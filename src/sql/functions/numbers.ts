@@ -64,9 +64,9 @@ const ofFloat = (type: FloatType): readonly SqlFunction[] => [
 ];
 
 function power(a: number, b: number): number {
-  if (a === 0 && b < 0) throw sqlError('22012', 'zero raised to a negative power is undefined');
+  if (a === 0 && b < 0) throw sqlError('2201F', 'zero raised to a negative power is undefined');
   if (a < 0 && Number.isFinite(a) && Number.isFinite(b) && !Number.isInteger(b)) {
-    throw sqlError('22023', 'a negative number raised to a non-integer power is complex');
+    throw sqlError('2201F', 'a negative number raised to a non-integer power is complex');
   }
   if (a === 1 || b === 0) return 1;
   if (a === -1 && !Number.isFinite(b) && !Number.isNaN(b)) return 1;
@@ -75,7 +75,7 @@ function power(a: number, b: number): number {
 }
 
 function squareRoot(a: number): number {
-  if (a < 0) throw sqlError('22023', 'cannot take square root of a negative number');
+  if (a < 0) throw sqlError('2201F', 'cannot take square root of a negative number');
   return Math.sqrt(a);
 }
 
@@ -85,7 +85,7 @@ const float8Functions: readonly SqlFunction[] = [
   define('floor(float8) float8', Math.floor),
   define('round(float8) float8', (a) => (Number.isFinite(a) ? keepSign(roundHalfEven(a), a) : a)),
   define('trunc(float8) float8', Math.trunc),
-  define('sign(float8) float8', (a) => (a > 0 ? 1 : a < 0 ? -1 : Number.isNaN(a) ? a : 0)),
+  define('sign(float8) float8', (a) => (a > 0 ? 1 : a < 0 ? -1 : 0)),
   define('sqrt(float8) float8', squareRoot),
   define('power(float8, float8) float8', power),
   define('pow(float8, float8) float8', power),

@@ -100,8 +100,18 @@ function character(code: bigint): string {
 }
 
 /** Simple mapping of each character by itself: no `SS` for `ß`. */
-export const upper = (text: string): string => mapCharacters(text, (one) => one.toUpperCase());
-export const lower = (text: string): string => mapCharacters(text, (one) => one.toLowerCase());
+export const upper = (text: string): string =>
+  mapCharacters(text, (one) => withIota(one) ?? one.toUpperCase());
+export const lower = (text: string): string =>
+  mapCharacters(text, (one) => (one === 'İ' ? 'i' : one.toLowerCase()));
+
+/** Greek letters with an iota below, whose full mapping is two letters and whose simple one is the title case. */
+function withIota(one: string): string | null {
+  const code = one.codePointAt(0) ?? 0;
+  if ([0x1fb3, 0x1fc3, 0x1ff3].includes(code)) return String.fromCodePoint(code + 9);
+  const isPlain = code >= 0x1f80 && code <= 0x1fa7 && (code & 15) < 8;
+  return isPlain ? String.fromCodePoint(code + 8) : null;
+}
 
 function mapCharacters(text: string, map: (character: string) => string): string {
   let mapped = '';

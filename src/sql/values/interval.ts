@@ -33,7 +33,7 @@ function names(
 }
 
 const PART =
-  /\s*(?:([+-]?)(\d+):(\d{2})(?::(\d{2})(?:\.(\d*))?)?|([+-]?)(\d+)(?:\.(\d*))?\s*([a-z]+)?|(ago)$)/iy;
+  /\s*(?:([+-]?)(\d+):(\d{2})(?::(\d{2})(?:\.(\d*))?)?|([+-]?)(\d+)-(\d+)(?!\d)|([+-]?)(\d+)(?:\.(\d*))?\s*([a-z]+)?|(ago)$)/iy;
 
 /** Throws 22007. ISO 8601 (`P1Y2M`) is read too, PostgreSQL's verbose and SQL forms as far as they are common. */
 export function parseInterval(written: string): Interval {
@@ -45,7 +45,7 @@ export function parseInterval(written: string): Interval {
   while (PART.lastIndex < special.length) {
     const match = PART.exec(special);
     if (match === null) throw unreadable(written);
-    if (match[10] !== undefined) total = negateInterval(total);
+    if (match[13] !== undefined) total = negateInterval(total);
     else total = addInterval(total, readPart(match, written));
   }
   return checkInterval(total);
@@ -66,14 +66,15 @@ function isoForm(text: string): string | null {
 
 function readPart(match: RegExpExecArray, written: string): Interval {
   if (match[2] !== undefined) return readClock(match);
-  const sign = match[6] === '-' ? -1n : 1n;
-  const name = match[9]?.toLowerCase() ?? 'second';
+  if (match[7] !== undefined) return readYears(match);
+  const sign = match[9] === '-' ? -1n : 1n;
+  const name = match[12]?.toLowerCase() ?? 'second';
   const unit = UNITS.get(name);
   if (unit === undefined) throw unreadable(written);
   const [field, size] = unit;
-  const digits = match[8] ?? '';
+  const digits = match[11] ?? '';
   const scale = 10n ** BigInt(digits.length);
-  const amount = BigInt((match[7] ?? '0') + digits) * size * sign;
+  const amount = BigInt((match[10] ?? '0') + digits) * size * sign;
   const zero: Interval = { months: 0n, days: 0n, micros: 0n };
   if (field === 'micros') return { ...zero, micros: roundDivide(amount, scale) };
   if (field === 'days') {
@@ -88,6 +89,12 @@ function readPart(match: RegExpExecArray, written: string): Interval {
     days: days / scale,
     micros: roundDivide((days % scale) * MICROS_PER_DAY, scale),
   };
+}
+
+/** `1-2`: years and months. */
+function readYears(match: RegExpExecArray): Interval {
+  const months = BigInt(match[7] ?? 0) * 12n + BigInt(match[8] ?? 0);
+  return { months: match[6] === '-' ? -months : months, days: 0n, micros: 0n };
 }
 
 function readClock(match: RegExpExecArray): Interval {

@@ -179,7 +179,9 @@ export function memberOf(value: Json, key: string): Json | undefined {
 
 /** `value -> 2`, `value -> -1`. */
 export function itemOf(value: Json, index: bigint): Json | undefined {
-  return value.kind === 'array' ? value.items.at(Number(index)) : undefined;
+  if (value.kind === 'array') return value.items.at(Number(index));
+  // PostgreSQL takes a scalar for a list of one.
+  return value.kind !== 'object' && (index === 0n || index === -1n) ? value : undefined;
 }
 
 /** `->>`: a string as it is, JSON's null as NULL, others as they print. */
