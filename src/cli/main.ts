@@ -12,6 +12,7 @@ import { register as registerReplicate } from './replicate.ts';
 import { register as registerScript } from './script.ts';
 import { register as registerServe } from './serve.ts';
 import { register as registerShell } from './shell.ts';
+import { register as registerSim } from './sim.ts';
 import { register as registerSql } from './sql.ts';
 import { register as registerStress } from './stress.ts';
 import { register as registerToken } from './token.ts';
@@ -67,6 +68,7 @@ function createProgram(): Command {
   registerSql(program);
   registerStress(program);
   registerScript(program);
+  registerSim(program);
   registerToken(program);
   registerLockstep(program);
   registerTwoway(program);

@@ -6,13 +6,18 @@ import type { HttpRequest } from '../client/transport.ts';
 import { messageOf, TidelockError } from '../core/errors.ts';
 import { formatLsn, parseLsn } from '../core/lsn.ts';
 import type { SourceHandler } from '../core/source.ts';
+import { isInSnapshot } from '../core/txid-snapshot.ts';
 import type { Feed, HeldDigests, SnapshotRequest } from '../engine/api.ts';
 import type { Clock } from '../engine/clock.ts';
 import { type CoreOptions, EngineCore } from '../engine/core.ts';
 import type { EngineCrashPoint } from '../engine/crash-points.ts';
 import { DigestMarkers } from '../engine/digest-markers.ts';
 import { scanDigests } from '../engine/digest-scan.ts';
-import { type ExactSnapshotOptions, openExactSnapshot } from '../engine/exact-snapshot.ts';
+import {
+  type ExactSnapshotOptions,
+  openExactSnapshot,
+  type RowTransaction,
+} from '../engine/exact-snapshot.ts';
 import { timelineOf } from '../engine/log-at-open.ts';
 import { Snapshots } from '../engine/snapshots.ts';
 import type { LogStore } from '../log/port.ts';
@@ -65,10 +70,11 @@ export class SimServer implements Server {
   readonly #connections = new Set<Connection>();
 
   constructor(options: SimServerOptions) {
-    const { server, plants, log, crashPoint } = options;
+    const { server, plants, log } = options;
     this.#options = options;
     this.core = new EngineCore({
-      ...{ clock: this.#clock(), tailBytesMax: server.tailBytesMax, crashPoint },
+      ...{ clock: this.#clock(), tailBytesMax: server.tailBytesMax },
+      crashPoint: (point) => this.#pass(point),
       log: plants.wrapLog?.(log) ?? log,
       step: plants.step,
       policy: {
@@ -96,6 +102,13 @@ export class SimServer implements Server {
       },
       onFailure: (error) => options.note(`check failed: ${codeOf(error)}`),
     });
+  }
+
+  #pass(point: EngineCrashPoint): void {
+    const { note, crashPoint } = this.#options;
+    if (point === 'afterMerge') note('merged');
+    if (point === 'afterPurge') note('purged');
+    crashPoint(point);
   }
 
   start(): void {
@@ -251,6 +264,16 @@ export class SimServer implements Server {
     );
   }
 
+  /** A row transaction is open: does the log have what it does not show? */
+  #noteLate({ snapshot }: RowTransaction): void {
+    const { heads } = this.core.tail.store;
+    const last = heads.at(-1);
+    if (last === undefined) return;
+    const { transactions } = this.core.tail.read(last.seq).content;
+    const txid = transactions.at(-2) ?? 0;
+    if (!isInSnapshot(snapshot, txid)) this.#options.note('late in a snapshot');
+  }
+
   #snapshotOptions(): Omit<ExactSnapshotOptions, 'selectors' | 'signal'> {
     const { postgres, scheduler, chance, life, plants } = this.#options;
     const open = plants.openRows?.(openRows) ?? openRows;
@@ -260,7 +283,11 @@ export class SimServer implements Server {
       tables: () => this.core.tail.store.tables,
       serverStart: () => this.#source.serverStart,
       waitMsMax: SNAPSHOT_WAIT_MS_MAX,
-      openRows: () => open({ postgres, scheduler, chance, life }),
+      openRows: async () => {
+        const transaction = await open({ postgres, scheduler, chance, life });
+        if (!life.isOver) this.#noteLate(transaction);
+        return transaction;
+      },
     };
   }
 

@@ -219,15 +219,16 @@ export class World {
     Object.assign(this.#network, CALM);
     this.startServer();
     for (const replica of this.replicas) replica.start();
-    const last = this.#plan.actions[0];
-    if (last?.kind !== 'transaction') return;
     const changes = this.replicas.flatMap(({ selectors }, index) =>
       selectors.map((selector, at) => ({
         ...{ kind: 'put' as const, id: 900_000 + index * 10 + at, selector },
         value: `the end, ${selector} ${index}`,
       })),
     );
-    const action = { ...last, name: 'the end', at: 0, openMs: 1, visibleMs: 5, changes };
+    const action: TransactionAction = {
+      ...{ kind: 'transaction', name: 'the end', at: 0, openMs: 1, visibleMs: 5, changes },
+      ...{ isRolledBack: false, pieces: 0, lostPiece: null },
+    };
     const context = {
       postgres: this.postgres,
       scheduler: this.scheduler,

@@ -1,12 +1,25 @@
 /** The worlds that a script can name. */
 import { ScriptError } from '../../script/errors.ts';
-import { openCoordinatorWorld } from '../coordtest/world.ts';
-import { openRealWorld } from './real-world.ts';
 import type { OpenWorld } from './world.ts';
 
+/** Loaded when a file names it: each brings a large part of the product along. */
 const WORLDS: Readonly<Record<string, OpenWorld>> = {
-  coordinator: openCoordinatorWorld,
-  real: openRealWorld,
+  coordinator: async (context) => {
+    const { openCoordinatorWorld } = await import('../coordtest/world.ts');
+    return openCoordinatorWorld(context);
+  },
+  real: async (context) => {
+    const { openRealWorld } = await import('./real-world.ts');
+    return openRealWorld(context);
+  },
+  sim: async (context) => {
+    const { openSimWorld } = await import('../sim/script-world.ts');
+    return openSimWorld(context);
+  },
+  timestamps: async (context) => {
+    const { openTimestampWorld } = await import('./timestamp-world.ts');
+    return openTimestampWorld(context);
+  },
 };
 
 export const WORLD_NAMES: readonly string[] = Object.keys(WORLDS);

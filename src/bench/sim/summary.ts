@@ -1,0 +1,83 @@
+/** What many runs together have shown: what failed, and which rare states were reached. */
+import type { Finding } from './run-plan.ts';
+import type { SeedDone } from './seeds.ts';
+
+/** States that a campaign must have been in: without them it has shown little. */
+const SOMETIMES: readonly (readonly [state: string, what: string])[] = [
+  ['redelivered', 'a transaction was delivered again'],
+  ['late in a snapshot', 'a snapshot lacked a transaction that the log had'],
+  ['the slot went back', 'a crash of Postgres took the slot back'],
+  ['drop-slot', 'the slot was dropped'],
+  ['resynchronised', 'a replica took a difference snapshot'],
+  ['feed ended: TOO_OLD', 'the log was cut under a reader'],
+  ['feed ended: TIMELINE_CHANGED', 'a reader was told that its history is over'],
+  ['large transactions', 'a transaction came in pieces'],
+  ['a savepoint was taken back', 'a savepoint of a large transaction was taken back'],
+  ['the log lost unsynced writes', 'a crash of the machine took unsynced writes of the log'],
+  ['a replica lost commits', 'a crash of the machine took commits of a replica'],
+  ['fill-log', 'the disk of the log was full'],
+  ['fill-receiver', 'the disk of a replica was full'],
+  ['partition', 'a replica was cut off'],
+  ['stall-reader', 'a reader did not read'],
+  ['jump-clock', 'the wall clock jumped'],
+  ['repeated', 'a report arrived twice'],
+  ['broken', 'a request or its answer was lost'],
+  ['merged', 'groups of the log were merged'],
+  ['purged', 'groups of the log were purged'],
+  ['verified', 'a digest of Postgres agreed with a replica'],
+  ['a crash of Postgres took a transaction', 'a crash of Postgres took an open transaction'],
+];
+
+export type Failure = { readonly seed: number; readonly findings: readonly Finding[] };
+
+export type Summary = {
+  readonly runs: number;
+  readonly steps: number;
+  readonly failures: readonly Failure[];
+  /** How often each property was looked at. */
+  readonly checked: Readonly<Record<string, number>>;
+  readonly sometimes: readonly { readonly what: string; readonly times: number }[];
+  /** Places in the programs where a process died. */
+  readonly crashPoints: Readonly<Record<string, number>>;
+};
+
+const FAILURES_KEPT_MAX = 100;
+
+export class Totals {
+  readonly #seen = new Map<string, number>();
+  readonly #checked = new Map<string, number>();
+  readonly #failures: Failure[] = [];
+  runs = 0;
+  steps = 0;
+
+  get failed(): number {
+    return this.#failures.length;
+  }
+
+  add({ seed, findings, steps, seen, checked }: SeedDone): void {
+    this.runs += 1;
+    this.steps += steps;
+    for (const [what, times] of seen) count(this.#seen, what, times);
+    for (const [property, times] of checked) count(this.#checked, property, times);
+    if (findings.length > 0 && this.#failures.length < FAILURES_KEPT_MAX) {
+      this.#failures.push({ seed, findings });
+    }
+  }
+
+  summary(): Summary {
+    const crashes = [...this.#seen].filter(([what]) => what.startsWith(CRASHED));
+    return {
+      ...{ runs: this.runs, steps: this.steps },
+      failures: this.#failures.toSorted((a, b) => a.seed - b.seed),
+      checked: Object.fromEntries(this.#checked),
+      sometimes: SOMETIMES.map(([state, what]) => ({ what, times: this.#seen.get(state) ?? 0 })),
+      crashPoints: Object.fromEntries(crashes.map(([what, n]) => [what.slice(CRASHED.length), n])),
+    };
+  }
+}
+
+const CRASHED = 'crashed at ';
+
+function count(counts: Map<string, number>, what: string, times: number): void {
+  counts.set(what, (counts.get(what) ?? 0) + times);
+}
