@@ -84,11 +84,17 @@ function requireVersions(change: KeyChange, state: RowState): void {
 }
 
 function planInsert(change: KeyChange, { state }: StoredRow, merged: RowState): RowPlan {
-  const columns = change.table.columns.slice(0, change.places).filter((column) => column !== null);
+  const isGiven = (column: UploadColumn | null): column is UploadColumn =>
+    column !== null && !(column.isIdentity && isNull(change, column.name));
+  const columns = change.table.columns.slice(0, change.places).filter(isGiven);
   const isFirstWrite = [...merged.columns.values()].every(({ version }) => version === 1);
   const isExpected = isFirstWrite && merged.cl === state.cl + 1;
   const correction = isExpected ? null : { ...whole(change, merged), isAlive: true };
   return { write: { kind: 'insert', change, columns }, correction };
+}
+
+function isNull({ change }: KeyChange, name: string): boolean {
+  return (change.columns.get(name)?.text ?? null) === null;
 }
 
 function planUpdate(change: KeyChange, { state }: StoredRow, merged: RowState): RowPlan {

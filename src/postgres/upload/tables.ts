@@ -27,6 +27,8 @@ export type UploadColumn = {
   readonly isLiteral: boolean;
   /** Of a column that may not be NULL: what a program means that does not name it in an insert. */
   readonly defaultSql: string | null;
+  /** Postgres numbers it where an insert leaves it out. */
+  readonly isIdentity: boolean;
 };
 
 export type UploadTable = {
@@ -77,6 +79,7 @@ CROSS JOIN LATERAL (
         AND ao.amoprighttype = pc.opcintype AND ao.amopstrategy = 3
       JOIN pg_catalog.pg_operator o ON o.oid = ao.amopopr JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace
       WHERE i.indrelid = r.relation AND i.indisprimary AND k.number = a.attnum),
+    'identity', a.attidentity,
     'default_sql', CASE WHEN a.attnotnull AND a.attgenerated = '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END,
     'is_deterministic', CASE WHEN coalesce(l.collisdeterministic, true) THEN 't' ELSE 'f' END)) AS columns
   FROM pg_catalog.pg_attribute a
@@ -175,6 +178,7 @@ function describe(facts: PgRow): UploadColumn {
     output: facts.output ?? 'textout',
     isLiteral: LITERAL_OIDS.has(oid),
     defaultSql: facts.default_sql ?? null,
+    isIdentity: (facts.identity ?? '') !== '',
   };
 }
 
