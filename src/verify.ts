@@ -92,6 +92,9 @@ class Verification {
   }
 
   async #compare(file: string, store: ReplicaStore): Promise<VerifyReport> {
+    for (const { table, state } of store.storedTables) {
+      if (state !== 'live') throw unsettled({ table: table.name, reason: 'it waits for its rows' });
+    }
     const { position, selectors, timeline } = store.identity;
     this.#say('checking the replica against its own digests');
     const wrongDigests = differencesOf(store.digests(), await store.scanDigests());
@@ -222,7 +225,7 @@ function foreign(ours: string, theirs: string): TidelockError {
   });
 }
 
-function unsettled(news: FeedNews & { kind: 'resync' }): TidelockError {
+function unsettled(news: { readonly table: string; readonly reason: string }): TidelockError {
   return new TidelockError({
     code: 'NOT_READY',
     message: `${news.table} has to be synchronised again before it can be compared: ${news.reason}`,

@@ -21,7 +21,7 @@ export async function equality(call: Call, parts: RealParts): Promise<string> {
   const where = args.optional('where');
   const isAgain = args.flag('product');
   const tables = args.list('tables');
-  if (tables.length === 0)
+  if (tables.length === 0 && !isAgain)
     throw args.error('tables', 'no table is named', 'add tables=(city, kind)');
   const lines: string[] = [];
   for (const table of tables) {

@@ -4,6 +4,7 @@ import { parseLsn } from '../../core/lsn.ts';
 import { ENGINE_CRASH_POINTS } from '../../engine/crash-points.ts';
 import type { Arguments } from '../../script/arguments.ts';
 import type { Call } from '../../script/run.ts';
+import type { BugName } from '../stress/bugs/catalog.ts';
 import { until } from '../until.ts';
 import { Child } from './child.ts';
 import { errorText } from './error-text.ts';
@@ -40,6 +41,7 @@ const MS: Readonly<Record<string, number>> = {
 export class RealServer {
   readonly #postgres: RealPostgres;
   readonly #dir: string;
+  readonly #plant: BugName | null;
   readonly #signal: AbortSignal;
   #child: Child<ServerNews> | null = null;
   #settings: ServerSettings | null = null;
@@ -48,10 +50,12 @@ export class RealServer {
   constructor(options: {
     readonly postgres: RealPostgres;
     readonly dir: string;
+    readonly plant: BugName | null;
     readonly signal: AbortSignal;
   }) {
     this.#postgres = options.postgres;
     this.#dir = options.dir;
+    this.#plant = options.plant;
     this.#signal = options.signal;
   }
 
@@ -93,8 +97,11 @@ export class RealServer {
       ...{ program: PROGRAM, settings: this.#settings, signal: this.#signal },
     });
     this.#child = child;
+    const isAwaited = !args.flag('nowait');
+    // With a trap it may die before it listens.
+    if (!isAwaited && this.#settings.trap !== null) return '';
     this.#url = (await child.next('listening', 0)).url;
-    if (args.flag('nowait')) return '';
+    if (!isAwaited) return '';
     await until('the server follows Postgres', () => this.#follows(), this.#wait);
     return '';
   }
@@ -112,6 +119,7 @@ export class RealServer {
       );
     }
     const pairs = tables.map(([name = '', rule = '']) => [`public.${name}`, rule] as const);
+    const point = args.optionalChoice('crash', ENGINE_CRASH_POINTS);
     const keepS = args.optionalInteger('keep_s') ?? before?.policy?.keepS;
     const leaseS = args.optionalInteger('lease_s') ?? before?.policy?.leaseS;
     return {
@@ -121,6 +129,8 @@ export class RealServer {
       secret: args.flag('tokens')
         ? 'a secret of more than thirty-two bytes'
         : (before?.secret ?? null),
+      plant: this.#plant,
+      trap: point === undefined ? null : { point, hit: 1 },
       replicaIdentity:
         args.optionalChoice('identity', ['full', 'leave']) ?? before?.replicaIdentity ?? 'full',
       policy: {

@@ -20,6 +20,7 @@ import { RealPostgres } from './real-postgres.ts';
 import { RealReplica, trapAtOpen } from './real-replica.ts';
 import { RealServer } from './real-server.ts';
 import { show } from './real-show.ts';
+import { twoway } from './real-twoway.ts';
 import type { World, WorldContext } from './world.ts';
 
 const WAIT_MS_MAX = 20_000;
@@ -34,7 +35,7 @@ export async function openRealWorld(context: WorldContext): Promise<World> {
   const dir = mkdtempSync(join(tmpdir(), 'tidelock-real-'));
   try {
     const postgres = await RealPostgres.open(await context.postgres(), signal);
-    return new RealWorld({ dir, postgres, signal });
+    return new RealWorld({ dir, postgres, plant: context.plant ?? null, signal });
   } catch (error) {
     rmSync(dir, { recursive: true, force: true });
     throw error;
@@ -44,14 +45,16 @@ export async function openRealWorld(context: WorldContext): Promise<World> {
 class RealWorld implements World {
   readonly #dir: string;
   readonly #postgres: RealPostgres;
+  readonly #plant: RealParts['plant'];
   readonly #server: RealServer;
   readonly #replicas = new Map<string, RealReplica>();
   readonly #signal: AbortSignal;
   readonly #directives: Directives;
 
-  constructor(own: Pick<RealParts, 'dir' | 'postgres' | 'signal'>) {
+  constructor(own: Pick<RealParts, 'dir' | 'postgres' | 'plant' | 'signal'>) {
     this.#dir = own.dir;
     this.#postgres = own.postgres;
+    this.#plant = own.plant;
     this.#signal = own.signal;
     this.#server = new RealServer(own);
     const parts: RealParts = { ...own, server: this.#server, replicas: this.#replicas };
@@ -66,6 +69,7 @@ class RealWorld implements World {
       wait: (call) => this.#wait(call),
       crash: (call) => this.#crash(call),
       clock: (call) => this.#server.clock(call),
+      twoway: (call) => twoway(call, parts),
       lease: (call) => this.#lease(call),
       ...this.#linkDirectives(),
       verify: (call) => equality(call, parts),
@@ -151,7 +155,7 @@ class RealWorld implements World {
     const settings = { server: link.url, selectors: [], file, token: null, write: false };
     const replica = new RealReplica({
       ...{ link, signal: this.#signal },
-      settings: { ...settings, repair: false, trap: null },
+      settings: { ...settings, repair: false, trap: null, plant: this.#plant },
     });
     this.#replicas.set(name, replica);
     return replica;

@@ -6,6 +6,8 @@
 import { flushCompileCache } from 'node:module';
 import { messageOf, TidelockError } from '../../core/errors.ts';
 import { openReplicaWith, type Replica, type WritableReplica } from '../../replica.ts';
+import type { BugName } from '../stress/bugs/catalog.ts';
+import { plantInFiles } from '../stress/bugs/store-bugs.ts';
 import { type Trap, Trapdoor } from './trap.ts';
 
 export type ReplicaSettings = {
@@ -18,6 +20,8 @@ export type ReplicaSettings = {
   readonly repair: boolean;
   /** Set from the start on. */
   readonly trap: Trap | null;
+  /** For tests of the scripts: what they must find. */
+  readonly plant: BugName | null;
 };
 
 export type ReplicaCommand =
@@ -69,7 +73,7 @@ async function run(settings: ReplicaSettings): Promise<void> {
 }
 
 function open(settings: ReplicaSettings, { pass }: Trapdoor): Promise<Replica> {
-  const { server, selectors, file, token, write, repair } = settings;
+  const { server, selectors, file, token, write, repair, plant } = settings;
   const hooks = { heartbeatS: HEARTBEAT_S, leaseReportMs: LEASE_REPORT_MS, crashPoint: pass };
   return openReplicaWith(
     {
@@ -80,7 +84,12 @@ function open(settings: ReplicaSettings, { pass }: Trapdoor): Promise<Replica> {
         if (text !== null) say({ kind: 'event', text });
       },
     },
-    { ...hooks, retryMsMax: RETRY_MS_MAX, openBytesMax: OPEN_BYTES_MAX },
+    {
+      ...(plant === null ? {} : { wrapFiles: (files) => plantInFiles(plant, files, file) }),
+      ...hooks,
+      retryMsMax: RETRY_MS_MAX,
+      openBytesMax: OPEN_BYTES_MAX,
+    },
   );
 }
 

@@ -22,6 +22,7 @@ export type FileOptions = {
   readonly postgres: WorldContext['postgres'];
   readonly signal: AbortSignal;
   readonly onResult?: ((result: CaseResult) => void) | undefined;
+  readonly plant?: WorldContext['plant'];
   /** What worlds there are; all of them by default. */
   readonly openerOf?: typeof openerOf | undefined;
 };
@@ -62,13 +63,13 @@ type Run = {
 
 function worldOf(script: Script, options: FileOptions): Pick<Run, 'open' | 'context'> {
   const { settings, file } = script;
-  const { postgres, signal } = options;
+  const { postgres, plant, signal } = options;
   // A file of Materialize says nothing: it was made for the coordinator.
   const usual = script.dialect === 'rust' ? 'coordinator' : undefined;
   const name = options.world ?? settings.world ?? usual;
   const profile = options.profile ?? settings.profile;
   const open = (options.openerOf ?? openerOf)(name, file);
-  return { open, context: { file, settings, profile, postgres, signal } };
+  return { open, context: { file, settings, profile, postgres, plant, signal } };
 }
 
 function once({ script, target, options, open, context }: Run): Promise<readonly CaseResult[]> {

@@ -12,6 +12,8 @@ import { DEFAULT_LIMITS, NO_TOKENS } from '../../server/config.ts';
 import { createLog } from '../../server/log.ts';
 import { createServer } from '../../server/server.ts';
 import { LeapingClock } from '../leaping-clock.ts';
+import type { BugName } from '../stress/bugs/catalog.ts';
+import { plantedParts } from '../stress/bugs/planted-server.ts';
 import { type Trap, Trapdoor } from './trap.ts';
 
 export type ServerSettings = Pick<
@@ -28,6 +30,10 @@ export type ServerSettings = Pick<
   readonly tables: Readonly<Record<string, string>>;
   /** For HS256; null: no tokens. */
   readonly secret: string | null;
+  /** Set from the start on. */
+  readonly trap: Trap | null;
+  /** For tests of the scripts: what they must find. */
+  readonly plant: BugName | null;
 };
 
 export type ServerCommand =
@@ -48,9 +54,12 @@ function say(news: ServerNews): void {
 async function run(settings: ServerSettings): Promise<void> {
   process.on('disconnect', () => process.exit());
   const trapdoor = new Trapdoor();
+  trapdoor.set(settings.trap ?? undefined);
   const clock = new LeapingClock();
   const { url, dir, name, policy, limits, merge, replicaIdentity } = settings;
+  const plant = settings.plant === null ? null : plantedParts(settings.plant);
   const engine = await openEngine({
+    ...(plant === null ? {} : { wrapLog: plant.wrapLog, wrapHandler: plant.wrapHandler }),
     ...{ url, policy, limits, merge, replicaIdentity, clock, slot: name, publication: name },
     dir: join(dir, 'server'),
     tables: Object.entries(settings.tables).map(([table, rule]) => ({
@@ -61,7 +70,8 @@ async function run(settings: ServerSettings): Promise<void> {
     onNotice: (notice) => say({ kind: 'notice', notice }),
   });
   const server = createServer({
-    ...{ engine, clock: systemClock, log: createLog('silent', () => undefined) },
+    engine: plant?.wrapEngine(engine) ?? engine,
+    ...{ clock: systemClock, log: createLog('silent', () => undefined) },
     config: configOf(settings),
   });
   const stop = async (): Promise<void> => {

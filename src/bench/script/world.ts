@@ -1,6 +1,7 @@
 /** What a script is run against. Each world has its own directives; the runner knows none of them. */
 import type { Call } from '../../script/run.ts';
 import type { Settings } from '../../script/types.ts';
+import type { BugName } from '../stress/bugs/catalog.ts';
 
 export type World = {
   /**
@@ -21,6 +22,8 @@ export type WorldContext = {
   readonly profile: string | undefined;
   /** Superuser URL of a Postgres; started when it is first asked for, and shared by all files of a run. */
   readonly postgres: () => Promise<string>;
+  /** A bug that the script must find, for tests of the scripts. */
+  readonly plant?: BugName | undefined;
   readonly signal: AbortSignal;
 };
 

@@ -10,6 +10,7 @@ import type { BugName } from './catalog.ts';
 import { plantInFeed } from './feed-bugs.ts';
 import { plantInLog } from './log-bugs.ts';
 import {
+  type PlantedParts,
   type PlantedServerCourse,
   type PlantedServerPlace,
   servePlanted,
@@ -27,12 +28,16 @@ export function runPlantedServer(
   { bug, ...place }: PlantedServerSettings,
   course: PlantedServerCourse,
 ): Promise<void> {
-  const parts = {
+  return servePlanted(place, plantedParts(bug), course);
+}
+
+/** The bug, wherever it stands in a server. */
+export function plantedParts(bug: BugName): PlantedParts {
+  return {
     wrapLog: (log: LogStore) => plantInLog(bug, log),
     wrapHandler: (handler: SourceHandler) => plantInHandler(bug, handler),
     wrapEngine: (engine: Engine) => plantInEngine(bug, engine),
   };
-  return servePlanted(place, parts, course);
 }
 
 function plantInEngine(bug: BugName, engine: Engine): Engine {
