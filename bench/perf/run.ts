@@ -21,6 +21,7 @@ const PROGRAMS = [
   'upload',
   'convergence',
   'twoway-triggers',
+  'views',
 ] as const;
 
 const { values } = parseArgs({

@@ -220,13 +220,11 @@ export class SqlWorker {
 
   #advanceTables(to: Time): void {
     this.#tablesUpper = Math.max(this.#tablesUpper, to);
-    this.#store.write(() => {
-      for (const item of this.#items.all) {
-        if (item.kind !== 'collection' || !item.isTable) continue;
-        const { upper } = this.#store.get(item.id).state;
-        if (upper !== null && upper < to) this.#store.advance(item.id, to);
-      }
-    });
+    for (const item of this.#items.all) {
+      if (item.kind !== 'collection' || !item.isTable) continue;
+      const { upper } = this.#store.get(item.id).state;
+      if (upper !== null && upper < to) this.#store.advanceLazily(item.id, to);
+    }
   }
 
   #drop(ids: readonly ItemId[]): void {

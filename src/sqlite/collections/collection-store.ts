@@ -34,6 +34,8 @@ import type { CollectionState, Upper, Versioned } from './versioned.ts';
 const OPEN_WAIT_MS = 500;
 /** What SQLite keeps of the file in memory. */
 const CACHE_KIB = 64 * 1024;
+/** Pages in the write-ahead log before they go into the file (32 MiB): each time costs two syncs. */
+const CHECKPOINT_PAGES = 8000;
 
 export type NewCollection = Omit<BagDefinition, 'kind'> & {
   readonly since: number;
@@ -49,6 +51,8 @@ export class CollectionStore {
   readonly #byId = new Map<ItemId, Collection | GroupState>();
   /** Those whose state changes in the transaction that is open; null outside of one. */
   #changed: Set<Versioned> | null = null;
+  /** Those whose upper was moved in memory only. */
+  readonly #unsaved = new Map<ItemId, number>();
   #onDeltas: DeltaListener = () => {};
 
   /** `file` may be `:memory:`. Throws what SQLite throws. */
@@ -59,7 +63,7 @@ export class CollectionStore {
   constructor(sql: FunctionSql) {
     this.sql = sql;
     sql.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY;
-      PRAGMA cache_size = -${CACHE_KIB}`);
+      PRAGMA cache_size = -${CACHE_KIB}; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
     registerSqlFunctions(sql);
     this.#registry = new Registry(sql);
     this.#load();
@@ -100,7 +104,7 @@ export class CollectionStore {
   /** Runs `work` as one transaction: all of it or nothing. Inside of one it is a part of that. */
   write<T>(work: () => T): T {
     if (this.#changed !== null) return work();
-    const changed = new Set<Versioned>();
+    const changed = new Set<Versioned>([...this.#unsaved.keys()].map((id) => this.versioned(id)));
     this.#changed = changed;
     try {
       return inTransaction(this.sql, () => {
@@ -109,6 +113,7 @@ export class CollectionStore {
           one.assertCounts();
           this.#registry.save(one);
         }
+        this.#unsaved.clear();
         return result;
       });
     } catch (error) {
@@ -158,6 +163,7 @@ export class CollectionStore {
       dropTables(this.sql, dropped.number);
       if (dropped instanceof GroupState) dropGroupTables(this.sql, dropped.number, dropped.layout);
       this.#changed?.delete(dropped);
+      this.#unsaved.delete(id);
       this.#byId.delete(id);
     });
   }
@@ -187,6 +193,18 @@ export class CollectionStore {
       `the upper of ${id} goes from ${state.upper} to ${upper}`,
     );
     if (upper !== state.upper) this.set(one, { upper });
+  }
+
+  /**
+   * As `advance`, durable with the next write: until then a crash goes back to the upper before, and nothing was changed in
+   * between. For whoever moves it on again after a crash.
+   */
+  advanceLazily(id: ItemId, upper: number): void {
+    const one = this.versioned(id);
+    const { state } = one;
+    assert(state.upper !== null && upper >= state.upper, `the upper of ${id} goes to ${upper}`);
+    one.state = { ...state, upper };
+    this.#unsaved.set(id, upper);
   }
 
   /** Times before `since` need not be readable any more. What they needed is forgotten by `purge`. */
@@ -259,6 +277,7 @@ export class CollectionStore {
   }
 
   close(): void {
+    if (this.#unsaved.size > 0) this.write(() => undefined);
     this.sql.close();
   }
 
@@ -276,6 +295,10 @@ export class CollectionStore {
   #load(): void {
     this.#byId.clear();
     for (const entry of this.#registry.all()) this.#add(entry);
+    for (const [id, upper] of this.#unsaved) {
+      const one = this.versioned(id);
+      one.state = { ...one.state, upper };
+    }
   }
 
   #add({ id, number, state, definition }: Entry): void {

@@ -12,8 +12,8 @@ import { columnAffinity } from '../../sql/storage.ts';
 import type { Column } from '../../sql/types.ts';
 import { prepareArrays, type Sql, type SqlStatement } from '../sql.ts';
 
-/** Rows of one statement, largest first. */
-const BATCH_SIZES = [20, 4, 1] as const;
+/** Rows of one statement, largest first. Two: a row that is changed goes and comes. */
+const BATCH_SIZES = [20, 4, 2, 1] as const;
 /** SQLite's own limit of parameters of one statement. */
 const PARAMETERS_MAX = 32_766;
 

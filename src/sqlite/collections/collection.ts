@@ -28,6 +28,8 @@ export class Collection implements Versioned {
   state: CollectionState;
   readonly #statements: CollectionStatements;
   readonly #purge: Purge;
+  /** Whether `hasRepeats` is up to date. */
+  #isCounted = true;
   readonly #parameters: Stored[] = [];
 
   constructor(
@@ -67,9 +69,9 @@ export class Collection implements Versioned {
     if (this.state.hasMoved || statements.strangers.get() !== undefined) this.#move(placed);
     statements.archive.run(time, time);
     statements.merge.run(time);
-    statements.sweep.run();
-    const hasRepeats = this.state.hasRepeats || this.#lowestOdd() !== null;
-    this.state = { ...this.state, changedAt: time, hasRepeats };
+    if (placed.some(({ n }) => n < 0)) statements.sweep.run();
+    this.#isCounted = false;
+    if (time !== changedAt) this.state = { ...this.state, changedAt: time };
     return true;
   }
 
@@ -87,17 +89,17 @@ export class Collection implements Versioned {
   }
 
   assertCounts(): void {
-    const lowest = this.#lowestOdd();
-    assert(lowest === null || lowest > 0, `a row of ${this.id} is there ${lowest} times`);
+    if (this.#isCounted) return;
+    this.#isCounted = true;
+    const [value] = this.#statements.odd.get() as unknown as readonly unknown[];
+    if (value === null) return;
+    const lowest = asNumber(value);
+    assert(lowest > 0, `a row of ${this.id} is there ${lowest} times`);
+    this.state = { ...this.state, hasRepeats: true };
   }
 
   purge(): boolean {
     return this.#purge.run(this.state.since);
-  }
-
-  #lowestOdd(): number | null {
-    const [lowest] = this.#statements.odd.get() as unknown as readonly unknown[];
-    return lowest === null ? null : asNumber(lowest);
   }
 
   /** Gives each different row its slot, and leaves out what cancels out. */

@@ -21,7 +21,7 @@ export type Versioned = {
   readonly id: ItemId;
   readonly number: number;
   state: CollectionState;
-  /** Throws when a row is there less than never: the source has taken away what it never gave. */
+  /** At the end of a write. Throws when a row is there less than never: the source has taken away what it never gave. */
   assertCounts(): void;
   /** Forgets a bounded part of the past that nobody at or after `since` can see. True when there is more. */
   purge(): boolean;

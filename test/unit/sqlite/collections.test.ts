@@ -166,6 +166,23 @@ test('an empty frontier is the last one', () => {
   store.close();
 });
 
+test('an upper that was moved lazily survives a failed write, and is durable with the next one', () => {
+  const file = newFile();
+  const first = CollectionStore.open(file);
+  first.create('t', { columns: COLUMNS, key: [], since: 0, upper: 0 });
+  first.advanceLazily('t', 7);
+  expect(() => first.apply('t', 8, [{ row: [1n, 'x'], n: -1 }])).toThrow('-1 times');
+  expect(first.get('t').state.upper).toBe(7);
+  const crashed = CollectionStore.open(file);
+  expect(crashed.get('t').state.upper).toBe(0);
+  crashed.close();
+  first.apply('t', 8, [{ row: [1n, 'x'], n: 1 }]);
+  const second = CollectionStore.open(file);
+  expect(second.get('t').state).toMatchObject({ upper: 7, changedAt: 8 });
+  second.close();
+  first.close();
+});
+
 test('rows that meet in one slot keep apart, whoever goes first', () => {
   const store = CollectionStore.open(':memory:');
   // Of a key that is one small integer only 17 bits tell rows apart: 3000 rows meet now and then.
