@@ -96,8 +96,11 @@ export function createIndex(
   }
   // An index lives where its item does.
   const at = { ...placeOf(state.catalog, name, session), ...placeIfQualified(item.at, name.parts) };
-  if (findItem(state.catalog, at) !== undefined) {
+  const before = findItem(state.catalog, at);
+  if (before !== undefined) {
     if (isIfNotExists) return created('index', true);
+    const isMade = before.kind === 'index' && before.on === item.id;
+    if (isMade && state.options.acceptsMadeIndexes) return created('index');
     const message = `catalog item '${at.name}' already exists`;
     throw sqlError('42P07', message, { offset: name.offset });
   }

@@ -5,8 +5,8 @@
 import { assert } from '../../core/assert.ts';
 import { mapPlan } from '../../sql/map-plan.ts';
 import type { Expression, Plan, Query } from '../../sql/plan.ts';
-import type { ItemId, SqlValue } from '../../sql/types.ts';
-import { indexesOf, itemOf, nearestIndexes } from './catalog.ts';
+import type { SqlValue } from '../../sql/types.ts';
+import { type Item, indexesOf, itemOf, nearestIndexes } from './catalog.ts';
 import type { SqlCoordinator } from './state.ts';
 
 /** Views inside of views. */
@@ -30,7 +30,16 @@ function expandPlan(state: SqlCoordinator, plan: Plan, depth: number): Plan {
 function expandGet(state: SqlCoordinator, get: Plan & { kind: 'get' }, depth: number): Plan {
   const item = itemOf(state.catalog, get.item);
   if (item.kind !== 'view' || indexesOf(state.catalog, item.id).length > 0) return get;
-  return expandPlan(state, item.query.plan, depth + 1);
+  return visible(item, expandPlan(state, item.query.plan, depth + 1));
+}
+
+/** A plan may have columns that only its order needs, behind those of the query. */
+function visible({ columns, query }: Item & { kind: 'view' }, plan: Plan): Plan {
+  if (plan.columns.length === query.columns.length) return plan;
+  const expressions = columns.map(
+    ({ type }, index): Expression => ({ kind: 'column', type, index }),
+  );
+  return { kind: 'project', columns, input: plan, expressions };
 }
 
 export function withParameters(query: Query, values: readonly SqlValue[]): Query {
@@ -41,9 +50,4 @@ export function withParameters(query: Query, values: readonly SqlValue[]): Query
       : expression;
   const plan = mapPlan(query.plan, { plan: (node) => node, expression: value });
   return { ...query, plan, parameters: [] };
-}
-
-/** Every item that the query reads in the end. */
-export function leavesOf(state: SqlCoordinator, query: Query): readonly ItemId[] {
-  return nearestIndexes(state.catalog, query.items).items;
 }

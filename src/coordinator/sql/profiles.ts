@@ -10,6 +10,7 @@ const OURS: SqlOptions = {
   rules: OUR_RULES,
   isolation: 'strict',
   doesIndexTables: true,
+  acceptsMadeIndexes: false,
   needsIndexedSources: false,
   windowMs: WINDOW_MS,
   windowBytes: WINDOW_BYTES,
@@ -28,7 +29,7 @@ const HISTORIC: SqlOptions = {
 export const SQL_PROFILES = {
   ours: OURS,
   /** Ours over scripts that count on all of history, and on the names of the old ones. */
-  default: { ...HISTORIC, needsIndexedSources: false },
+  default: { ...HISTORIC, needsIndexedSources: false, acceptsMadeIndexes: true },
   a: { ...HISTORIC, rules: GENERATION_A },
   b: { ...HISTORIC, rules: GENERATION_B },
   'a-explicit': { ...HISTORIC, rules: GENERATION_A, doesIndexTables: false },

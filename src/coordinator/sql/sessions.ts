@@ -198,7 +198,8 @@ function abandon(context: Context): void {
   closeTransaction(context);
   if (batch !== null) batch.next = batch.statements.length;
   if (transaction === null || isImplicit(transaction)) return;
-  session.transaction = { ...transaction, kind: 'failed', domain: null, writes: [] };
+  const emptied = { domain: null, writes: [], writtenRows: 0 };
+  session.transaction = { ...transaction, ...emptied, kind: 'failed' };
 }
 
 function stopRunning(context: Context): void {

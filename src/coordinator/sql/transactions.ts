@@ -85,10 +85,10 @@ export function startOperation(
 
 /** Keeps changes of a table until the commit. */
 export function bufferWrite(transaction: Transaction, write: TableWrite, offset: number): void {
-  transaction.writtenRows += write.deltas.length;
-  if (transaction.writtenRows > WRITES_MAX) {
+  if (transaction.writtenRows + write.deltas.length > WRITES_MAX) {
     throw sqlError('54000', `a transaction writes more than ${WRITES_MAX} rows`, { offset });
   }
+  transaction.writtenRows += write.deltas.length;
   if (write.deltas.length > 0) transaction.writes.push(write);
 }
 

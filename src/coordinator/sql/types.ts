@@ -21,6 +21,8 @@ export type SqlOptions = {
   readonly isolation: Isolation;
   /** `CREATE TABLE` makes a default index. */
   readonly doesIndexTables: boolean;
+  /** `CREATE DEFAULT INDEX` by the name of one that the table came with is fine. */
+  readonly acceptsMadeIndexes: boolean;
   /** A read whose time is not given needs an index over each source. */
   readonly needsIndexedSources: boolean;
   /** What a new index of the local timeline keeps readable, in milliseconds; null never compacts. */
