@@ -83,6 +83,8 @@ function uploadRoute(context: ServerContext, metrics: Metrics): RouteOptions {
     config: { scope: 'write' },
     // Before the body is read, and after the token was.
     onRequest: async (request, reply) => {
+      // Who left while the token was checked is told nothing more, and would never give the place back.
+      clientSignal(reply.raw).throwIfAborted();
       const place = context.uploadRoom.enter(request.access.subject);
       reply.raw.once('close', () => place.leave());
       request.uploadPlace = place;

@@ -1,5 +1,10 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
-import { afterEach, describe, expect, test } from 'vitest';
+import { exportJWK, SignJWT } from 'jose';
+import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
 import { TidelockError } from '../../../src/core/errors.ts';
 import type { Upload } from '../../../src/core/upload.ts';
 import type { Engine } from '../../../src/engine/api.ts';
@@ -211,6 +216,41 @@ describe('an upload', () => {
     expect((await post(BODY)).status).toBe(200);
     for (const client of slow) client.socket.destroy();
     await answered(200, mine);
+  });
+
+  test('of a client that left while its token was checked takes no place', async () => {
+    const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const keys = JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), kid: 'k' }] });
+    const asked = Promise.withResolvers<() => void>();
+    const issuer = createServer((_request, response) => {
+      asked.resolve(() => response.setHeader('content-type', 'application/json').end(keys));
+    });
+    issuer.listen(0, '127.0.0.1');
+    await once(issuer, 'listening');
+    onTestFinished(() => void issuer.close());
+    const jwksUrl = `http://127.0.0.1:${(issuer.address() as AddressInfo).port}`;
+    const { port } = await start({
+      limits: { uploadsPerUserMax: 1 },
+      tokens: { secrets: [SECRET], jwksUrl },
+    });
+    const signed = await new SignJWT({ scope: 'write', selectors: [] })
+      .setProtectedHeader({ alg: 'ES256', kid: 'k' })
+      .setSubject('ann')
+      .setExpirationTime(Math.floor(createTestClock().wallMs() / 1000) + 60)
+      .sign(privateKey);
+    const client = await RawClient.open(port);
+    client.socket.write(
+      `POST /v1/upload HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${signed}\r\nContent-Type: application/x-ndjson\r\nContent-Length: 100\r\n\r\n`,
+    );
+    const answer = await asked.promise;
+    client.socket.destroy();
+    await client.closed();
+    // Both are waiting for the keys; the first one's connection is gone.
+    const second = post(BODY, { authorization: `Bearer ${signed}` });
+    await post(BODY, { authorization: `Bearer ${await token({ subject: 'bob' })}` });
+    answer();
+    expect((await second).status).toBe(200);
+    expect((await post(BODY)).status).toBe(200);
   });
 
   test('finds no room when bodies that wait fill it, and finds it again', async () => {
