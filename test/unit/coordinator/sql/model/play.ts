@@ -14,6 +14,7 @@ import type { SqlEffect, SqlEvent, SqlOptions } from '../../../../../src/coordin
 import type { WorkerFeedback } from '../../../../../src/coordinator/sql/worker.ts';
 import { assert } from '../../../../../src/core/assert.ts';
 import { parseBatch } from '../../../../../src/sql/parse/batch.ts';
+import type { Statement } from '../../../../../src/sql/statement.ts';
 import { SmallWorker } from './small-worker.ts';
 
 export type Action =
@@ -26,6 +27,14 @@ export type Action =
   | { readonly kind: 'clock'; readonly by: number };
 
 export type Step = typeof step;
+
+const read = new Map<string, readonly Statement[]>();
+
+function readOnce(sql: string): readonly Statement[] {
+  const known = read.get(sql) ?? parseBatch(sql);
+  read.set(sql, known);
+  return known;
+}
 
 /** What a client waits for. */
 type Client = {
@@ -130,7 +139,7 @@ export class Play {
     one.sql = sql;
     one.floor = this.#told;
     const { connection } = one;
-    this.#event({ kind: 'run', connection, statements: parseBatch(sql) });
+    this.#event({ kind: 'run', connection, statements: readOnce(sql) });
   }
 
   #join(client: number): Client {
