@@ -86,7 +86,7 @@ const ACTION: fc.Arbitrary<Action> = fc.oneof(
     }),
   },
   {
-    weight: 1,
+    weight: 3,
     arbitrary: fc.record({ kind: fc.constant('cancel' as const), client, isRight: fc.boolean() }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('leave' as const), client }) },
