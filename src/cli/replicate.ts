@@ -16,6 +16,7 @@ import { stopOnSignal } from './stop-signal.ts';
 type ReplicateFlags = {
   readonly server: string;
   readonly selector?: readonly string[];
+  readonly view?: readonly string[];
   readonly db: string;
   readonly token?: string;
   readonly write?: boolean;
@@ -36,7 +37,12 @@ export function register(program: Command): void {
     .command('replicate')
     .description('keep a SQLite file equal to the rows of some selectors')
     .option('--server <url>', 'required; address of the server, for example http://127.0.0.1:7700')
-    .option('--selector <selector>', 'required without --write; a subset; repeatable', collect)
+    .option(
+      '--selector <selector>',
+      'required without --write and --view; a subset; repeatable',
+      collect,
+    )
+    .option('--view <name>', 'instead of --selector: a materialized view of its SQL', collect)
     .option('--db <file>', 'required; the SQLite file, made when it does not exist')
     .option('--token <token>', 'JWT, if the server wants one (or TIDELOCK_TOKEN)')
     .option('--write', 'send what any program writes into the file; subsets are those of the token')
@@ -46,9 +52,23 @@ export function register(program: Command): void {
     .option('--json', 'print every event as one JSON line')
     .addHelpText('after', HELP)
     .action(async (flags: ReplicateFlags, command: Command) => {
-      requireOptions(command, ['server', ...(flags.write === true ? [] : ['selector']), 'db']);
-      await run(flags);
+      const isNamed = flags.write === true || flags.view !== undefined;
+      requireOptions(command, ['server', ...(isNamed ? [] : ['selector']), 'db']);
+      await run(flags.view === undefined ? flags : ofViews(flags, flags.view));
     });
+}
+
+/** Views are offered as tables are, beside them. */
+function ofViews(flags: ReplicateFlags, names: readonly string[]): ReplicateFlags {
+  if (flags.selector !== undefined || flags.write === true) {
+    throw new TidelockError({
+      code: 'BAD_REQUEST',
+      message: '--view goes without --selector and --write',
+      hint: 'a view has a file of its own',
+    });
+  }
+  const server = `${flags.server.replace(/\/$/, '')}/views`;
+  return { ...flags, server, selector: names.map((name) => `view:${name}`) };
 }
 
 async function run(flags: ReplicateFlags): Promise<void> {

@@ -1,9 +1,11 @@
 /** SQL beside the HTTP server: the service over the engine's tables, and its port. */
 import { join, resolve } from 'node:path';
 import { TidelockError } from '../core/errors.ts';
+import type { Ts } from '../core/lsn.ts';
 import { systemClock as engineClock } from '../engine/clock.ts';
 import type { RunningEngine } from '../engine/engine.ts';
 import { SqlService } from '../engine/sql/service.ts';
+import { openViewEngine, type ViewEngine } from '../engine/views/view-engine.ts';
 import type { WireClient } from '../pgwire/connection.ts';
 import { WireServer } from '../pgwire/server.ts';
 import { bindAddress } from '../server/bind.ts';
@@ -20,6 +22,8 @@ const POSTGRES_VERSION = '18.0';
 
 export type SqlPort = {
   readonly service: SqlService;
+  /** Its views, for replicas. */
+  readonly views: ViewEngine['engine'];
   /** `postgres://127.0.0.1:7701/tidelock` */
   readonly url: string;
   close(): Promise<void>;
@@ -33,23 +37,41 @@ export async function startSql(
 ): Promise<SqlPort | null> {
   const { sqlPort, sqlFiles } = settings;
   if (sqlPort === undefined) return null;
+  const dir = join(dataDirOf(settings), 'sql');
+  const onNotice = (notice: string): void => log.warn(notice);
+  const tablesUpper = (): Ts => engine.upper;
+  const views = await openViewEngine({ dir, clock: engineClock, tablesUpper, onNotice });
   const service = await SqlService.open({
-    dir: join(dataDirOf(settings), 'sql'),
+    ...{ dir, views: views.source, onNotice },
     rows: engine.rows,
     clock: engineClock,
     files: sqlFiles === undefined ? 'none' : { folder: resolve(sqlFiles) },
     random: Math.random,
-    onNotice: (notice) => log.warn(notice),
   });
-  try {
-    return await listen(settings, service, log);
-  } catch (error) {
+  const close = async (): Promise<void> => {
     await service.close();
+    await views.engine.close();
+  };
+  try {
+    const { url, server } = await listen(settings, service, log);
+    return {
+      ...{ service, views: views.engine, url },
+      close: async () => {
+        await server.close();
+        await close();
+      },
+    };
+  } catch (error) {
+    await close();
     throw error;
   }
 }
 
-async function listen(settings: Settings, service: SqlService, log: Log): Promise<SqlPort> {
+async function listen(
+  settings: Settings,
+  service: SqlService,
+  log: Log,
+): Promise<{ readonly url: string; readonly server: WireServer }> {
   const { host, tokens } = serverConfigOf(settings);
   const verifier = createTokenVerifier(tokens, systemClock);
   const address = await bindAddress(host, needsTokens(tokens));
@@ -62,14 +84,7 @@ async function listen(settings: Settings, service: SqlService, log: Log): Promis
   });
   const { port } = await server.listen();
   const name = address.includes(':') ? `[${address}]` : address;
-  return {
-    service,
-    url: `postgres://${name}:${port}/tidelock`,
-    close: async () => {
-      await server.close();
-      await service.close();
-    },
-  };
+  return { url: `postgres://${name}:${port}/tidelock`, server };
 }
 
 /** The password is a token. SQL reads every row of every subset and makes things on the server: that is an admin's. */

@@ -108,7 +108,8 @@ async function start(settings: Settings, config: ServerConfig, log: Log): Promis
     if (unfit !== null) throw unfit;
     sql = await startSql(settings, engine, log);
     if (sql !== null) closers.push(sql.close);
-    const server = createServer({ engine, lockstep, config, clock: systemClock, log });
+    const views = sql?.views;
+    const server = createServer({ engine, lockstep, views, config, clock: systemClock, log });
     closers.push(() => server.close());
     const { url } = await server.listen();
     return { server, url, sql, settings, sourceUrl: source.shownUrl, close };

@@ -163,7 +163,7 @@ export interface Engine {
   /** Writes of replicas. */
   readonly uploads: Pick<UploadDoor, 'apply'>;
   /** For clients of Transicator; absent where nobody serves them. */
-  readonly transicator?: TransicatorSource;
+  readonly transicator?: TransicatorSource | undefined;
 }
 
 export type ChangesRequest = {

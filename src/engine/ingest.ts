@@ -346,7 +346,8 @@ function copyRest(
   to.appendSegments({ body, segments, subxids, selectors: from.selectors });
 }
 
-function toGroup(buffer: LineBuffer, transactions: readonly number[]): NewGroup {
+/** The group of what a buffer holds; `transactions` are triples of ts, txid and commit time. */
+export function toGroup(buffer: LineBuffer, transactions: readonly number[]): NewGroup {
   const { body, segments } = buffer.copy(0, 0);
   let maxTxid = 0;
   let minTxid = Number.MAX_SAFE_INTEGER;

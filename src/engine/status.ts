@@ -6,9 +6,15 @@ import type { Snapshots } from './snapshots.ts';
 import type { SourceDriver } from './source-driver.ts';
 import type { Tombstones } from './tombstones.ts';
 
+/** What fills the log, as far as it tells of itself. */
+export type StatusSource = Pick<
+  SourceDriver,
+  'tableStates' | 'counters' | 'retainedWalBytes' | 'lagBytes'
+>;
+
 export function statusOf(parts: {
   readonly core: EngineCore;
-  readonly driver: SourceDriver;
+  readonly driver: StatusSource;
   readonly snapshots: Snapshots;
   readonly tombstones: Tombstones;
   readonly slot: string;

@@ -30,6 +30,7 @@ import { addUpload } from './routes/upload.ts';
 import { waitRoute } from './routes/wait.ts';
 import { transicatorRoutes } from './transicator/routes.ts';
 import { UploadRoom } from './upload-room.ts';
+import { viewRoutes } from './view-routes.ts';
 
 const VISIT_MS = 1000;
 
@@ -37,6 +38,8 @@ export type ServerOptions = {
   readonly engine: Engine;
   /** Streams of tables and views by transaction id; undefined = none. Closed with the server. */
   readonly lockstep?: RowStreams | undefined;
+  /** Views, offered like tables under /views; undefined = none. */
+  readonly views?: Engine | undefined;
   readonly config: ServerConfig;
   readonly clock: Clock;
   readonly log: Log;
@@ -53,11 +56,11 @@ export type TidelockServer = {
 
 /** The parts behind one server. Nothing listens before `listen`. Throws `BAD_CONFIG` for unusable keys. */
 export function createServer(options: ServerOptions): TidelockServer {
-  const { app, context, metrics, startDraining } = assemble(options);
+  const { app, context, pumps, metrics, startDraining } = assemble(options);
   const { config } = options;
   const close = async (): Promise<void> => {
     startDraining();
-    context.pump.close();
+    for (const pump of pumps) pump.close();
     await context.lockstep?.close();
     metrics.close();
     app.server.closeAllConnections();
@@ -72,7 +75,7 @@ export function createServer(options: ServerOptions): TidelockServer {
       startDraining();
       const drainMs = config.limits.drainS * 1000;
       await Promise.all([
-        context.pump.drain(drainMs),
+        ...pumps.map((pump) => pump.drain(drainMs)),
         context.snapshots.whenEmpty(drainMs),
         context.uploads.whenEmpty(drainMs),
         context.lockstep?.close(),
@@ -86,26 +89,30 @@ export function createServer(options: ServerOptions): TidelockServer {
 type Parts = {
   readonly app: FastifyInstance;
   readonly context: ServerContext;
+  readonly pumps: readonly Pump[];
   readonly metrics: Metrics;
   readonly startDraining: () => void;
 };
 
-function assemble({ engine, lockstep, config, clock, log }: ServerOptions): Parts {
+function assemble({ engine, lockstep, views, config, clock, log }: ServerOptions): Parts {
   const { limits } = config;
   const draining = new AbortController();
   const upper = () => engine.upper;
-  const pump = new Pump({
-    clock,
-    stallMs: limits.stallS * 1000,
-    stalledBytesMax: limits.stalledBytesMax,
-    visitMs: VISIT_MS,
-    upper,
-    isFlooded: () => engine.isFlooded,
-    onEnd: (reason, error) => {
-      metrics.streamEnded(reason);
-      if (reason === 'failed') tellEnd(log, error);
-    },
-  });
+  const pumpOf = (source: Engine): Pump =>
+    new Pump({
+      clock,
+      stallMs: limits.stallS * 1000,
+      stalledBytesMax: limits.stalledBytesMax,
+      visitMs: VISIT_MS,
+      upper: () => source.upper,
+      isFlooded: () => source.isFlooded,
+      onEnd: (reason, error) => {
+        metrics.streamEnded(reason);
+        if (reason === 'failed') tellEnd(log, error);
+      },
+    });
+  const pump = pumpOf(engine);
+  const ofViews = views === undefined ? null : { engine: views, pump: pumpOf(views) };
   const line = { queueMax: limits.queueMax, queueMs: limits.queueS * 1000 };
   const lockstepReaders = new LockstepReaders();
   const context: ServerContext = {
@@ -124,17 +131,23 @@ function assemble({ engine, lockstep, config, clock, log }: ServerOptions): Part
     lockstepReaders,
     draining: draining.signal,
   };
-  engine.limitChecks((signal) => context.digests.enter(signal));
+  for (const source of [engine, ...(views === undefined ? [] : [views])]) {
+    source.limitChecks((signal) => context.digests.enter(signal));
+  }
   const metrics = new Metrics(context);
   const carries = (socket: Socket): boolean =>
-    pump.carries(socket) || lockstepReaders.carries(socket);
+    pump.carries(socket) ||
+    lockstepReaders.carries(socket) ||
+    ofViews?.pump.carries(socket) === true;
   const ownSelectors = holderSelectors(() => engine.tables);
   const app = createApp({ config, clock, log, carries, ownSelectors });
-  addRoutes(app, routesOf(context, { metrics, log }), (scope) =>
+  const more = ofViews === null ? [] : viewRoutes(context, ofViews);
+  addRoutes(app, [...routesOf(context, { metrics, log }), ...more], (scope) =>
     addUpload(scope, context, metrics),
   );
   const startDraining = (): void => draining.abort(shuttingDown());
-  return { app, context, metrics, startDraining };
+  const pumps = ofViews === null ? [pump] : [pump, ofViews.pump];
+  return { app, context, pumps, metrics, startDraining };
 }
 
 function shuttingDown(): TidelockError {

@@ -34,6 +34,16 @@ export type SessionHost = {
   closed(session: LiveSession): void;
 };
 
+/** Who is told what the coordinator answers to a connection. At once, in order. */
+export type SessionListener = {
+  columns(columns: readonly Column[]): void;
+  /** Of a stream. False when its reader is too far behind. */
+  rows(rows: readonly SqlRow[]): boolean;
+  respond(response: Response): void;
+  fail(error: unknown): void;
+  ready(status: TransactionStatus): void;
+};
+
 type Told =
   | { readonly kind: 'columns'; readonly columns: readonly Column[] }
   | { readonly kind: 'rows'; readonly rows: readonly SqlRow[] }
@@ -44,7 +54,7 @@ type Told =
 
 type Prepared = PreparedStatement & { readonly statement: Statement };
 
-export class LiveSession implements SqlSession {
+export class LiveSession implements SqlSession, SessionListener {
   readonly connection: number;
   readonly secret: number;
   readonly #host: SessionHost;
@@ -117,7 +127,6 @@ export class LiveSession implements SqlSession {
     this.#push({ kind: 'columns', columns });
   }
 
-  /** Of a stream. False when its reader is too far behind. */
   rows(rows: readonly SqlRow[]): boolean {
     this.#push({ kind: 'rows', rows });
     this.#waitingRows += rows.length;

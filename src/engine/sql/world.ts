@@ -13,7 +13,7 @@ import {
   POSTGRES_TIMELINE,
   type SqlCoordinator,
 } from '../../coordinator/sql/state.ts';
-import type { ConnectionId, SqlEffect, SqlEvent } from '../../coordinator/sql/types.ts';
+import type { ConnectionId, Response, SqlEffect, SqlEvent } from '../../coordinator/sql/types.ts';
 import type { WorkerCommand } from '../../coordinator/sql/worker.ts';
 import { unreachable } from '../../core/assert.ts';
 import { messageOf } from '../../core/errors.ts';
@@ -30,9 +30,10 @@ import { CatalogJournal, type DdlPlace } from './catalog-journal.ts';
 import { readHeader } from './file-header.ts';
 import { checkFiles, type FilesUnder } from './file-rule.ts';
 import { HeldAnswers } from './held-answers.ts';
-import { LiveSession, type SessionHost } from './live-session.ts';
+import { LiveSession, type SessionHost, type SessionListener } from './live-session.ts';
 import { PostgresFeed } from './postgres-feed.ts';
 import { columnsOfTable, layoutOf, tableOfNote } from './postgres-types.ts';
+import { ViewPublisher, type ViewSink } from './view-publisher.ts';
 import { SqlWorker } from './worker.ts';
 
 export type SqlServiceOptions = {
@@ -46,6 +47,8 @@ export type SqlServiceOptions = {
   /** In [0, 1); for the secrets that cancel. */
   readonly random: () => number;
   readonly onNotice: (notice: string) => void;
+  /** Takes the rows of materialized views over replicated tables; null: nobody does. */
+  readonly views?: ViewSink | null | undefined;
 };
 
 export type SqlWorldOptions = SqlServiceOptions & {
@@ -53,6 +56,11 @@ export type SqlWorldOptions = SqlServiceOptions & {
   readonly onSessionClosed: (session: LiveSession) => void;
   readonly onOtherHistory: () => void;
 };
+
+const CATALOG_CHANGES: ReadonlySet<Response['kind']> = new Set<Response['kind']>([
+  'created',
+  'dropped',
+]);
 
 /** The connection that brings the catalog back. */
 const OWN_CONNECTION = 0;
@@ -73,7 +81,9 @@ export class SqlWorld implements SessionHost {
   readonly #feed: PostgresFeed | null;
   readonly #journal: CatalogJournal;
   readonly #held: HeldAnswers;
-  readonly #sessions = new Map<ConnectionId, LiveSession>();
+  readonly #sessions = new Map<ConnectionId, SessionListener>();
+  readonly #views: ViewPublisher | null;
+  #isCatalogChanged = false;
   /** What runs, by connection, when it is one statement: DDL stands alone. */
   readonly #alone = new Map<ConnectionId, DdlPlace>();
   readonly #events: SqlEvent[] = [];
@@ -91,6 +101,16 @@ export class SqlWorld implements SessionHost {
     });
     this.#journal = new CatalogJournal(new DdlJournal(store.sql), this.#state);
     this.#held = new HeldAnswers((effect) => this.#tell(effect));
+    const { views = null } = options;
+    this.#views =
+      views === null
+        ? null
+        : new ViewPublisher({
+            ...{ state: this.#state, sink: views, onNotice },
+            dispatch: (event) => this.dispatch(event),
+            listen: (connection, listener) => this.#sessions.set(connection, listener),
+            unlisten: (connection) => this.#sessions.delete(connection),
+          });
     const onSettled = (id: string): void => this.#held.release(id);
     this.#feed =
       rows === null
@@ -114,6 +134,8 @@ export class SqlWorld implements SessionHost {
     await session.close();
     this.#dropOrphans();
     this.#isOpen = true;
+    this.#views?.sync();
+    this.#options.views?.ready();
   }
 
   connect(
@@ -137,7 +159,7 @@ export class SqlWorld implements SessionHost {
 
   cancel(connection: ConnectionId, secret: number): void {
     const session = this.#sessions.get(connection);
-    if (session?.secret !== secret) return;
+    if (!(session instanceof LiveSession) || session.secret !== secret) return;
     if (this.#held.letGo(connection)) {
       session.notice('the source is still being filled; it can be read when it is');
       return;
@@ -147,6 +169,7 @@ export class SqlWorld implements SessionHost {
 
   wake(): void {
     this.#feed?.wake();
+    this.#options.views?.wake();
   }
 
   tick(): void {
@@ -158,6 +181,7 @@ export class SqlWorld implements SessionHost {
 
   async close(): Promise<void> {
     this.#isOpen = false;
+    this.#options.views?.forget();
     await this.#feed?.close();
   }
 
@@ -182,6 +206,9 @@ export class SqlWorld implements SessionHost {
     } finally {
       this.#isStepping = false;
     }
+    if (!this.#isCatalogChanged || !this.#isOpen) return;
+    this.#isCatalogChanged = false;
+    this.#views?.sync();
   }
 
   parse(sql: string): readonly Statement[] {
@@ -235,6 +262,7 @@ export class SqlWorld implements SessionHost {
       case 'respond': {
         const place = this.#alone.get(effect.connection);
         if (place !== undefined) this.#journal.note(effect.response, place);
+        if (CATALOG_CHANGES.has(effect.response.kind)) this.#isCatalogChanged = true;
         this.#held.tell(effect);
         return;
       }
@@ -269,7 +297,7 @@ export class SqlWorld implements SessionHost {
         session.columns(effect.columns);
         return;
       case 'streamRows':
-        if (!session.rows(effect.rows)) this.#endStream(session);
+        if (!session.rows(effect.rows)) this.#endStream(session, effect.connection);
         return;
       case 'fail':
         session.fail(effect.error);
@@ -284,9 +312,9 @@ export class SqlWorld implements SessionHost {
     }
   }
 
-  #endStream(session: LiveSession): void {
+  #endStream(session: SessionListener, connection: ConnectionId): void {
     session.fail(sqlError('54000', 'the subscription has more rows than its reader takes'));
-    const { connection, secret } = session;
+    const secret = this.#state.sessions.get(connection)?.secret ?? 0;
     this.#events.push({ kind: 'cancel', connection, secret });
   }
 
