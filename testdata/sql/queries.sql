@@ -180,6 +180,7 @@ select a, s from t union select 1
 (select a from t order by a limit 2) union all (select b from t order by b desc nulls last limit 1) order by 1
 values (1, 'a'), (2, 'b') order by 2 desc
 values (1, 'a'), (2)
+select 0 between 1.5 and id, count(*) from t group by 1 order by 1
 select * from (values (1, 'x'), (2, null)) v(k, l) order by k
 select v.k + 1 from (values (1), (2.5)) as v(k) order by 1
 select id from t order by id limit 3 offset 2

@@ -252,7 +252,7 @@ const representative = ({ type, sql }: Key): string => (isNative(type) ? sql : `
 
 function groupBy(keys: readonly Key[]): string {
   if (keys.length === 0) return '';
-  return ` GROUP BY ${keys.map(({ type, sql }) => noOrdinal(equalKey(type, sql))).join(', ')}`;
+  return ` GROUP BY ${keys.map(({ type, sql }) => noOrdinal(type, equalKey(type, sql))).join(', ')}`;
 }
 
 /** The number of LIMIT or OFFSET; null for none. */
