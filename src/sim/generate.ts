@@ -29,7 +29,7 @@ const FIRST_BALANCE = 1000;
 const LARGE_IDS = 10_000;
 const LARGE_ROWS = { least: 6, most: 24 };
 /** Long enough that a few rows are more than a group may hold. */
-const LONG_VALUE = 'long '.repeat(16);
+const LONG_VALUE = 'long '.repeat(16).trim();
 const SHARE_OF_KINDS = 0.4;
 
 /** How often each kind of a fault is drawn, where it may happen at all. */
