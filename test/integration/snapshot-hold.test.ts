@@ -1,9 +1,9 @@
 /** What the log is kept for, and from where a feed may begin. */
 import { expect, test } from 'vitest';
+import { LeapingClock } from '../../src/bench/leaping-clock.ts';
 import { parseLsn } from '../../src/core/lsn.ts';
 import { DEFAULT_POLICY } from '../../src/engine/engine.ts';
 import { DEFAULT_LIMITS } from '../../src/server/config.ts';
-import { LeapingClock } from '../../src/bench/leaping-clock.ts';
 import { smallStack } from '../support/small-world.ts';
 import { type Stack, until } from '../support/stack.ts';
 
@@ -125,7 +125,7 @@ test('P27: snapshots and digests that are asked for while the stream does not ru
 
 test('P27: a snapshot does not wait for ever for a stream that stays away, nor for a client that is gone', async () => {
   const policy = { ...DEFAULT_POLICY, reconnectMsMin: 60_000, reconnectMsMax: 60_000 };
-  stack = await smallStack({ engine: { policy, snapshotWaitMsMax: 300 } });
+  stack = await smallStack({ engine: { policy, snapshotWaitMsMax: 1500 } });
   await stack.sql.query(
     `SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = '${stack.name}'`,
   );
@@ -133,5 +133,7 @@ test('P27: a snapshot does not wait for ever for a stream that stays away, nor f
   const late = await fetch(`${stack.server}/v1/snapshot?selector=FR`);
   expect(await late.json()).toMatchObject({ error: { code: 'SOURCE_DOWN' } });
   const request = { selectors: ['FR'], replica: undefined, signal: AbortSignal.timeout(100) };
-  await expect(stack.engine.snapshotFile(request)).rejects.toMatchObject({ name: 'TimeoutError' });
+  const given = await stack.engine.snapshotFile(request).catch((error: unknown) => error);
+  expect(given, 'given up, not waited for to the end').toBeInstanceOf(Error);
+  expect(given).not.toMatchObject({ code: 'SOURCE_DOWN' });
 });
