@@ -5,7 +5,7 @@ import { loadPgParser } from '../../../../src/sql/pg-parser.ts';
 import { Play } from './model/play.ts';
 import { OPENING, story } from './model/stories.ts';
 
-const RUNS = 60;
+const RUNS = 150;
 
 beforeAll(() => loadPgParser());
 

@@ -19,6 +19,8 @@ import { SmallWorker } from './small-worker.ts';
 
 export type Action =
   | { readonly kind: 'run'; readonly client: number; readonly sql: string }
+  /** Each by another client, nothing between them. */
+  | { readonly kind: 'runAll'; readonly client: number; readonly sqls: readonly string[] }
   | { readonly kind: 'cancel'; readonly client: number; readonly isRight: boolean }
   | { readonly kind: 'leave'; readonly client: number }
   | { readonly kind: 'uppers'; readonly count: number }
@@ -76,6 +78,11 @@ export class Play {
     switch (action.kind) {
       case 'run':
         this.#run(action);
+        break;
+      case 'runAll':
+        for (const [index, sql] of action.sqls.entries()) {
+          this.#run({ kind: 'run', client: (action.client + index) % 4, sql });
+        }
         break;
       case 'cancel':
         this.#cancel(action);

@@ -55,6 +55,15 @@ const SAID: readonly string[] = [
   `SET transaction_isolation = 'strict serializable'`,
 ];
 
+/** A sink on a view of which nothing has been heard yet. */
+const UNHEARD: readonly string[] = [
+  'CREATE MATERIALIZED VIEW x AS SELECT i FROM v',
+  `CREATE SINK y FROM x INTO FILE 'y.json' FORMAT JSON`,
+];
+
+/** What is read must still be so when it is written. */
+const RACE: readonly string[] = ['INSERT INTO b SELECT i FROM a', 'INSERT INTO a VALUES (-1)'];
+
 const client = fc.nat({ max: 3 });
 
 const ACTION: fc.Arbitrary<Action> = fc.oneof(
@@ -64,6 +73,14 @@ const ACTION: fc.Arbitrary<Action> = fc.oneof(
       kind: fc.constant('run' as const),
       client,
       sql: fc.constantFrom(...SAID),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('runAll' as const),
+      client,
+      sqls: fc.constantFrom(UNHEARD, RACE),
     }),
   },
   {
