@@ -1,9 +1,31 @@
 /** Does what a plan's faults say, tells what was seen of them, and mends them. */
 import { unreachable } from '../core/assert.ts';
+import type { Chance } from './chance.ts';
 import type { Observer } from './evidence.ts';
+import type { LogDisk } from './log-disk.ts';
 import type { FaultAction } from './plan.ts';
+import type { SimPostgres } from './postgres.ts';
 import type { SimReplica } from './replica.ts';
-import type { World } from './world.ts';
+import type { Scheduler } from './scheduler.ts';
+
+/** The parts of a world that can break. */
+export interface Breakable {
+  readonly scheduler: Scheduler;
+  readonly postgres: SimPostgres;
+  readonly logDisk: LogDisk;
+  readonly replicas: readonly SimReplica[];
+  readonly chance: Chance;
+  readonly isServerUp: boolean;
+  /** Milliseconds by which the server's wall clock is off. */
+  wallSkewMs: number;
+  replica(name: string | null): SimReplica | null;
+  startServer(): void;
+  killServer(): void;
+  /** The server dies when it next comes to this place. */
+  crashServerAt(point: string, onCrash: () => void): void;
+  loseSource(reason: string): void;
+  note(what: string, count?: number): void;
+}
 
 /** What a fault did; null: there was nothing to be done to. */
 type Effect = string | null;
@@ -20,13 +42,13 @@ const JUDGED_AS: Readonly<Partial<Record<FaultAction['fault'], string>>> = {
 };
 
 export class Faults {
-  readonly #world: World;
+  readonly #world: Breakable;
   readonly #observer: Observer;
   /** Faults that are not over: what mends them. */
   readonly #open = new Map<string, () => void>();
   #count = 0;
 
-  constructor(world: World, observer: Observer) {
+  constructor(world: Breakable, observer: Observer) {
     this.#world = world;
     this.#observer = observer;
   }

@@ -8,7 +8,7 @@ import { formatLsn } from '../core/lsn.ts';
 import { timelineOf } from '../engine/log-at-open.ts';
 import { Chance } from './chance.ts';
 import type { Observer } from './evidence.ts';
-import { Faults } from './faults.ts';
+import { type Breakable, Faults } from './faults.ts';
 import { LogDisk } from './log-disk.ts';
 import type { FaultAction, NetworkOptions, Plan, TransactionAction } from './plan.ts';
 import { type Committed, SimPostgres } from './postgres.ts';
@@ -53,7 +53,7 @@ const STEPS_MAX = 120_000;
 const READ_MS = { least: 150, most: 2500 };
 const CALM = { breaks: 0, repeats: 0 };
 
-export class World {
+export class World implements Breakable {
   readonly scheduler: Scheduler;
   readonly postgres: SimPostgres;
   readonly logDisk: LogDisk;
