@@ -66,20 +66,30 @@ export function tear({ args }: Call, parts: RealParts): string {
   return '';
 }
 
-/** `file name=x` writes its input; with `flip=N` it flips the bits of the byte at N from the end. */
+/**
+ * `file name=x` writes its input; with `flip=N` it flips the bits of the byte at N from the end; with `contains=TEXT` it
+ * tells whether these bytes are anywhere in the file or its journal, free pages included.
+ */
 export function file(call: Call, parts: RealParts): string {
   const { args, input } = call;
   const flip = args.optionalInteger('flip');
-  if (flip === undefined) {
-    writeFileSync(join(parts.dir, inside(args.text('name'))), input);
-    return '';
-  }
-  const path = pathOf(args, parts);
+  const text = args.optional('contains');
+  if (text !== undefined) return contains(pathOf(args, parts), text);
+  if (flip !== undefined) flipByte(pathOf(args, parts), flip);
+  else writeFileSync(join(parts.dir, inside(args.text('name'))), input);
+  return '';
+}
+
+function contains(path: string, text: string): string {
+  const files = [path, `${path}-wal`].filter((one) => existsSync(one));
+  return files.some((one) => readFileSync(one).includes(text)) ? 'found\n' : 'absent\n';
+}
+
+function flipByte(path: string, fromEnd: number): void {
   const bytes = readFileSync(path);
-  const at = bytes.length - flip;
+  const at = bytes.length - fromEnd;
   bytes[at] = (bytes[at] ?? 0) ^ 0xff;
   writeFileSync(path, bytes);
-  return '';
 }
 
 function pathOf(args: Call['args'], { dir }: RealParts): string {

@@ -167,7 +167,12 @@ export class RealServer {
     if (!Number.isFinite(ms)) {
       throw args.error('add', `${text} is not a time`, 'write add=500ms, 5s, 3min, 2h, 1d');
     }
-    await this.#perform({ kind: 'leap', ms }, args);
+    const child = this.#living(args);
+    const from = child.news.length;
+    child.tell({ kind: 'leap', ms } satisfies ServerCommand);
+    const isDone = (): boolean => child.news.slice(from).some(({ kind }) => kind === 'done');
+    // What happens now may be where it was to crash.
+    await until('the clock has gone on', () => isDone() || !child.isAlive, this.#wait);
     return '';
   }
 
