@@ -2,6 +2,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
+import { systemClock } from '../../src/server/clock.ts';
+import { NO_TOKENS } from '../../src/server/config.ts';
+import { issueToken } from '../../src/server/tokens.ts';
 import { Command } from '../support/command.ts';
 import { until } from '../support/stack.ts';
 import { TwowayBed, writeFile } from '../support/twoway-bed.ts';
@@ -104,6 +107,17 @@ exit 0`,
   ).toBe('{"id":"c"}\nerror BAD_REQUEST: line 3: no such column: missing\nexit 2');
 });
 
+test('a script that ends inside a transaction fails, and leaves nothing of it', async () => {
+  const bed = await TwowayBed.open();
+  const ended = await shell(bed, `BEGIN;\nINSERT INTO note (id) VALUES ('lost');\n`);
+  expect(ended).toMatch(
+    /line 2: the input ended inside a transaction: it was rolled back[\s\S]*exit 2$/,
+  );
+  expect(await shell(bed, 'SELECT count(*) AS n FROM note;', { more: ['--json'] })).toBe(
+    '{"n":0}\nexit 0',
+  );
+});
+
 test('replicate --write sends what another program writes, and tells it', async () => {
   const bed = await TwowayBed.open();
   const file = bed.stack.file('cli');
@@ -137,4 +151,38 @@ test('replicate --write sends what another program writes, and tells it', async 
   ]);
   expect(await once.exit(), once.stderr).toBe(0);
   expect((await bed.notesInPostgres()).map(({ title }) => title)).toEqual(['later']);
+});
+
+test('P15: a replica that comes while its table is held gets its user’s rows as soon as the policies give a rule', async () => {
+  const secret = 'a secret of more than thirty-two bytes';
+  const bed = await TwowayBed.open({
+    schema: `CREATE TABLE note (id text PRIMARY KEY, title text, body text, n bigint);
+      ALTER TABLE note ENABLE ROW LEVEL SECURITY; CREATE POLICY own ON note USING (body = tidelock.auth_userid());
+      INSERT INTO note VALUES ('of ann', 'a', 'ann', 1), ('of bob', 'b', 'bob', 1)`,
+    enabled: { 'public.note': undefined },
+    server: { tokens: { ...NO_TOKENS, secrets: [secret] } },
+  });
+  const scopes = ['read', 'write'] as const;
+  const how = { secret, subject: 'ann', selectors: [], scopes, lifetimeS: 600 };
+  const token = await issueToken(how, systemClock);
+  const ids = (): readonly string[] => bed.notes('a').map(({ id }) => id);
+  const before = await bed.replica('a', {}, { token });
+  await before.transaction((db) => db.exec(`INSERT INTO note VALUES ('unsent', 'u', 'ann', 2)`));
+  await bed.closeReplica('a');
+  await bed.stack.sql.query(
+    'ALTER POLICY own ON note USING (body = lower(tidelock.auth_userid()))',
+  );
+  const isHeld = (): boolean =>
+    bed.stack.engine.status().tables.some(({ state }) => state === 'held');
+  await until('the table is held', isHeld);
+  const a = await bed.replica('a', { retryMsMax: 100 }, { token });
+  await until('ann reads nothing for now', () => !ids().includes('of ann'));
+  await a.transaction((db) => db.exec(`INSERT INTO note VALUES ('later', 'l', 'ann', 3)`));
+  await bed.stack.sql.query('ALTER POLICY own ON note USING (body = tidelock.auth_userid())');
+  await a.waitForWrites({ timeoutMs: 20_000 });
+  await until('ann reads her rows', () => ids().join() === 'later,of ann,unsent');
+  expect((await bed.notesInPostgres()).map(({ id }) => id)).toEqual([
+    ...['later', 'of ann', 'of bob', 'unsent'],
+  ]);
+  expect(a.rejected()).toEqual([]);
 });
