@@ -60,6 +60,11 @@ export class RowLog {
     return new RowLogReader(this.#options.core, after, tables);
   }
 
+  /** Resolves when the log is at `ts`; an idle source is asked where it is. Throws `TIMEOUT`, `SOURCE_DOWN`. */
+  async reach(ts: Ts, timeoutMs: number, signal: AbortSignal): Promise<void> {
+    await this.#options.core.waitFor(ts, timeoutMs, signal);
+  }
+
   /** Keeps the log from `ts` on for a reader with this name, also while it is away. */
   lease(name: string, ts: Ts): void {
     const { core } = this.#options;

@@ -57,6 +57,7 @@ type Source = {
 const LEASE = 'tidelock-sql';
 const LEASE_EVERY_MS = 1000;
 const RETRY_MS = 500;
+const REACH_MS_MAX = 5000;
 /** How often the log's end is looked at when nobody wakes us: keepalives move it too. */
 const LOOK_MS = 100;
 /** Changes of one write of the worker. */
@@ -71,6 +72,8 @@ export class PostgresFeed {
   #wake: (() => void) | null = null;
   #leasedAtMs = Number.NEGATIVE_INFINITY;
   #lastNotice = '';
+  /** The latest time that the log was asked to reach. */
+  #wantedTime: Time = 0;
   readonly #running: Promise<void>;
 
   constructor(options: PostgresFeedOptions) {
@@ -102,6 +105,21 @@ export class PostgresFeed {
   wake(): void {
     this.#wake?.();
     this.#wake = null;
+  }
+
+  /** Somebody waits for a time: an idle Postgres is asked to say where it is. */
+  reach(time: Time): void {
+    const { rows } = this.#options;
+    if (time <= Math.max(this.#wantedTime, rows.upper)) return;
+    this.#wantedTime = time;
+    const { signal } = this.#closing;
+    // Who gives up here goes on with what the stream brings by itself.
+    rows.reach(time as Ts, REACH_MS_MAX, signal).then(
+      () => this.wake(),
+      () => {
+        this.#wantedTime = 0;
+      },
+    );
   }
 
   async close(): Promise<void> {

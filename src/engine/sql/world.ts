@@ -273,6 +273,7 @@ export class SqlWorld implements SessionHost {
 
   #command(command: WorkerCommand, connection: ConnectionId | null): void {
     if (command.kind !== 'createPostgresSource') {
+      if (command.kind === 'peek') this.#reach(command);
       if (command.kind === 'drop') for (const id of command.ids) this.#feed?.drop(id);
       this.#worker.handle(command);
       return;
@@ -284,6 +285,13 @@ export class SqlWorld implements SessionHost {
     this.#worker.handle(key === undefined ? command : { ...command, key });
     if (connection !== null && connection !== OWN_CONNECTION) this.#held.hold(connection, id);
     this.#feed?.add({ id, table: name, columns });
+  }
+
+  /** A read of replicated tables at a time that is still to come. */
+  #reach({ peek, time }: WorkerCommand & { readonly kind: 'peek' }): void {
+    const ids = this.#state.peeks.get(peek)?.ids ?? [];
+    const isPosition = ids.some((id) => this.#state.fronts.get(id)?.timeline === POSTGRES_TIMELINE);
+    if (isPosition) this.#feed?.reach(time);
   }
 
   #tell(effect: SessionEffect): void {
