@@ -104,6 +104,33 @@ export class ReplicaSession {
     return this.#call(command, this.#timeoutMs);
   }
 
+  /**
+   * The same without blocking: rejects with the reason of `signal` when that aborts first; what was asked goes on in the
+   * background.
+   */
+  async wait(command: SessionCommand, signal: AbortSignal): Promise<unknown> {
+    const id = this.#post(command, this.#timeoutMs);
+    const deadlineMs = performance.now() + this.#timeoutMs + GRACE_MS;
+    const aborted = new Promise<never>((_resolve, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    });
+    aborted.catch(() => {}); // whoever waits gets it from the race
+    for (;;) {
+      signal.throwIfAborted();
+      const seen = Atomics.load(this.#answered, 0);
+      const answer = this.#answerOf(id);
+      if (answer !== null) return resultOf(answer);
+      const leftMs = deadlineMs - performance.now();
+      if (leftMs <= 0) throw noAnswer(command, this.#timeoutMs);
+      await Promise.race([aborted, Atomics.waitAsync(this.#answered, 0, seen, leftMs).value]);
+    }
+  }
+
+  /** BEGIN was run, and no COMMIT yet. */
+  get isInTransaction(): boolean {
+    return this.database.isTransaction;
+  }
+
   /** Closes connection and replica. What is not sent stays in the file. */
   async close(): Promise<void> {
     this.#connection.close();
@@ -116,11 +143,9 @@ export class ReplicaSession {
   }
 
   #call(command: WorkerCall['command'], timeoutMs: number): unknown {
-    this.#lastId += 1;
-    const id = this.#lastId;
     const deadlineMs = performance.now() + timeoutMs + GRACE_MS;
     let seen = Atomics.load(this.#answered, 0);
-    this.#calls.postMessage({ id, command, timeoutMs } satisfies WorkerCall);
+    const id = this.#post(command, timeoutMs);
     for (;;) {
       const leftMs = deadlineMs - performance.now();
       if (leftMs <= 0 || Atomics.wait(this.#answered, 0, seen, leftMs) === 'timed-out') {
@@ -128,9 +153,15 @@ export class ReplicaSession {
       }
       seen = Atomics.load(this.#answered, 0);
       const answer = this.#answerOf(id);
-      if (answer?.error !== undefined) throw new TidelockError(answer.error);
-      if (answer !== null) return answer.value;
+      if (answer !== null) return resultOf(answer);
     }
+  }
+
+  #post(command: WorkerCall['command'], timeoutMs: number): number {
+    this.#lastId += 1;
+    const id = this.#lastId;
+    this.#calls.postMessage({ id, command, timeoutMs } satisfies WorkerCall);
+    return id;
   }
 
   /** Answers of calls that were given up are passed over. */
@@ -141,6 +172,11 @@ export class ReplicaSession {
       if (received.message.id === id) return received.message;
     }
   }
+}
+
+function resultOf({ value, error }: WorkerAnswer): unknown {
+  if (error !== undefined) throw new TidelockError(error);
+  return value;
 }
 
 /** Sources run as they are, and compiled. */

@@ -38,6 +38,11 @@ export class ShellReader {
     return this.#text.trim() !== '';
   }
 
+  /** Lines read so far. */
+  get line(): number {
+    return this.#line;
+  }
+
   /** One more line; what it completes. */
   push(line: string): readonly ShellInput[] {
     this.#line += 1;

@@ -7,7 +7,10 @@ import {
 } from '../replica-session.ts';
 import { LocalConnection, type StatementResult } from '../sqlite/local-connection.ts';
 
-export type ShellSession = Pick<ReplicaSession, 'run' | 'call' | 'close'>;
+export type ShellSession = Pick<
+  ReplicaSession,
+  'run' | 'call' | 'wait' | 'close' | 'isInTransaction'
+>;
 
 /** Rejects like `openReplicaSession`, but a file in use is opened for local work. */
 export async function openShellSession(options: ReplicaSessionOptions): Promise<ShellSession> {
@@ -28,6 +31,14 @@ class FileSession implements ShellSession {
 
   run(sql: string): StatementResult {
     return this.#connection.run(sql);
+  }
+
+  get isInTransaction(): boolean {
+    return this.#connection.database.isTransaction;
+  }
+
+  async wait(): Promise<never> {
+    return this.call();
   }
 
   call(): never {

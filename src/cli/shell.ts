@@ -83,6 +83,8 @@ class Shell {
   readonly #flags: ShellMode;
   readonly #reader = new ShellReader();
   #isEnded = false;
+  /** Ends the wait for the network that is under way. */
+  #waiting: AbortController | null = null;
 
   constructor(session: ShellSession, flags: ShellMode) {
     this.#session = session;
@@ -91,23 +93,36 @@ class Shell {
 
   /** Reads to the end. From a terminal errors are told; otherwise the first one ends it. */
   async run(input: Interface): Promise<void> {
-    input.on('SIGINT', () => {
-      this.#reader.clear();
-      process.stdout.write('\n');
-      this.#prompt(input);
-    });
+    input.on('SIGINT', () => this.#onInterrupt(input));
     this.#prompt(input);
     for await (const line of input) {
-      this.#take(this.#reader.push(line));
-      if (this.#isEnded) return;
+      await this.#take(this.#reader.push(line));
+      if (this.#isEnded) break;
       this.#prompt(input);
     }
-    this.#take(this.#reader.end());
+    // Ctrl-D leaves the cursor behind the prompt.
+    if (!this.#isEnded && this.#flags.isTerminal) process.stdout.write('\n');
+    if (!this.#isEnded) await this.#take(this.#reader.end());
+    if (this.#session.isInTransaction) this.#fail(rolledBack(), this.#reader.line);
+  }
+
+  /** Ctrl-C ends a wait; without one, what is being typed. */
+  #onInterrupt(input: Interface): void {
+    process.stdout.write('\n');
+    if (this.#waiting !== null) {
+      this.#waiting.abort(interrupted());
+      return;
+    }
+    this.#reader.clear();
+    this.#prompt(input);
   }
 
   /** Something happened in the background. What is being typed stays. */
   interrupt(input: Interface, text: string): void {
+    // The replica cannot write meanwhile, and says so; it is no trouble.
+    if (this.#session.isInTransaction && text.startsWith('REPLICA_WRITE_FAILED')) return;
     process.stderr.write(`\r\u001b[K${text}\n`);
+    if (this.#waiting !== null) return; // the prompt comes after the answer
     input.prompt(true);
   }
 
@@ -118,24 +133,24 @@ class Shell {
     input.prompt();
   }
 
-  #take(inputs: readonly ShellInput[]): void {
+  async #take(inputs: readonly ShellInput[]): Promise<void> {
     for (const input of inputs) {
       if (this.#isEnded) return;
       try {
         if (input.kind === 'statement') this.#print(this.#session.run(input.text));
-        else this.#command(input.words);
+        else await this.#command(input.words);
       } catch (error) {
         this.#fail(error, input.line);
       }
     }
   }
 
-  #command([name = '', argument]: readonly string[]): void {
+  async #command([name = '', argument]: readonly string[]): Promise<void> {
     switch (name) {
       case 'send':
       case 'check':
       case 'sync':
-        this.#say(JSON.stringify(this.#session.call(name)));
+        this.#say(JSON.stringify(await this.#wait(name)));
         return;
       case 'pending':
         this.#say(String(this.#session.call('pending')));
@@ -162,6 +177,17 @@ class Shell {
           message: `there is no command .${name}`,
           hint: '.help names them',
         });
+    }
+  }
+
+  /** From a terminal Ctrl-C ends the wait. */
+  async #wait(name: 'send' | 'check' | 'sync'): Promise<unknown> {
+    const waiting = new AbortController();
+    this.#waiting = waiting;
+    try {
+      return await this.#session.wait(name, waiting.signal);
+    } finally {
+      this.#waiting = null;
     }
   }
 
@@ -205,6 +231,22 @@ class Shell {
       process.stderr.write(`  what to do: ${error.hint}\n`);
     }
   }
+}
+
+function interrupted(): TidelockError {
+  return new TidelockError({
+    code: 'TIMEOUT',
+    message: 'interrupted',
+    hint: 'it goes on in the background; what was written here stays in the file until it is sent',
+  });
+}
+
+function rolledBack(): TidelockError {
+  return new TidelockError({
+    code: 'BAD_REQUEST',
+    message: 'the input ended inside a transaction: it was rolled back',
+    hint: 'end it with COMMIT',
+  });
 }
 
 /** Tables of the user's own: not SQLite's, not ours. */
