@@ -37,7 +37,7 @@ export class Compaction {
         lowest.set(collection, Math.min(time, lowest.get(collection) ?? time));
       }
     };
-    for (const { id } of this.#items.all) keep({ id, time: this.#since.get(id) ?? 0 });
+    for (const { id } of this.#items.shown) keep({ id, time: this.#since.get(id) ?? 0 });
     for (const need of needs) keep(need);
     for (const [id, since] of lowest) {
       if (since <= this.#store.versioned(id).state.since) continue;

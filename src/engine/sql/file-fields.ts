@@ -3,6 +3,7 @@ import { messageOf } from '../../core/errors.ts';
 import { sqlError } from '../../sql/errors.ts';
 import type { FileFormat } from '../../sql/statement.ts';
 import type { Column } from '../../sql/types.ts';
+import { formatJson, parseJson } from '../../sql/values/json.ts';
 
 /** The columns that a file's records fill: all but a last one for the number of the line. */
 export function fieldCount(format: FileFormat, columns: readonly Column[]): number {
@@ -48,8 +49,7 @@ function csvFields(text: string, count: number): string[] {
 
 function jsonText(text: string): string {
   try {
-    JSON.parse(text);
-    return text;
+    return formatJson(parseJson(text));
   } catch (error) {
     throw sqlError('22P02', `not JSON: ${messageOf(error)}`, { cause: error });
   }

@@ -23,6 +23,8 @@ export type Item =
       /** The view itself: another name of the same rows. */
       readonly view: ItemId;
       readonly query: Query;
+      /** A subscription's own: nobody is told of it. */
+      readonly isHidden?: boolean;
     };
 
 export class Items {
@@ -39,6 +41,11 @@ export class Items {
   /** In the order in which they were added. */
   get all(): readonly Item[] {
     return [...this.#byId.values()];
+  }
+
+  /** Those that the coordinator knows. */
+  get shown(): readonly Item[] {
+    return this.all.filter((item) => item.kind !== 'view' || item.isHidden !== true);
   }
 
   add(item: Item): void {
@@ -59,8 +66,8 @@ export class Items {
   }
 
   /** Keeps a view by delta from now on, if it is of that kind. Its answers are the same either way. */
-  keep(id: ItemId, plan: Plan): void {
-    this.#kept.keep(id, plan, (item) => this.#storedAs(item));
+  keep(id: ItemId, plan: Plan): boolean {
+    return this.#kept.keep(id, plan, (item) => this.#storedAs(item));
   }
 
   /** The collection that an item is: a table's or source's own, or a view's that is kept as it is read. */
@@ -128,6 +135,13 @@ export class Items {
       ...inputsOf(item).flatMap((input) => this.storedFor(input)),
       ...(item.kind === 'collection' ? [id] : []),
     ];
+  }
+
+  /** True when an item is one of these, or computed from one. */
+  isMadeOf(id: ItemId, ids: readonly ItemId[]): boolean {
+    const item = this.find(id);
+    if (item === undefined || ids.includes(item.id) || ids.includes(id)) return true;
+    return inputsOf(item).some((input) => this.isMadeOf(input, ids));
   }
 
   /** A SELECT of the rows of an item at a time, columns `c0`, `c1`, ... */

@@ -1,9 +1,11 @@
 /** Subscriptions: each is told what its query has, and what changes, as uppers move. */
 import type { Time, WorkerCommand, WorkerFeedback } from '../../coordinator/sql/worker.ts';
+import type { Query } from '../../sql/plan.ts';
 import type { ItemId } from '../../sql/types.ts';
 import type { CollectionStore } from '../../sqlite/collections/collection-store.ts';
 import { Follower } from './follower.ts';
 import type { Items } from './items.ts';
+import { isChain } from './relations.ts';
 
 type Subscribe = Extract<WorkerCommand, { kind: 'subscribe' }>;
 
@@ -12,6 +14,8 @@ export class Subscriptions {
   readonly #items: Items;
   readonly #tell: (feedback: WorkerFeedback) => void;
   readonly #open = new Map<number, Follower>();
+  /** Those whose query is kept as a view of their own. */
+  readonly #kept = new Set<number>();
 
   constructor(store: CollectionStore, items: Items, tell: (feedback: WorkerFeedback) => void) {
     this.#store = store;
@@ -19,19 +23,32 @@ export class Subscriptions {
     this.#tell = tell;
   }
 
+  /** A query of which more than the changes of one item has to be looked at is kept by delta, if it can be. */
   add({ subscription, query, asOf, hasSnapshot }: Subscribe): void {
-    const follower = new Follower(this.#store, this.#items, { query, asOf, hasSnapshot });
-    this.#open.set(subscription, follower);
+    const id = ownView(subscription);
+    const isKept = !isChain(query.plan) && this.#keep(id, query);
+    const followed = isKept ? readingOf(id, query) : query;
+    const options = { query: followed, asOf, hasSnapshot };
+    this.#open.set(subscription, new Follower(this.#store, this.#items, options));
+    if (isKept) this.#kept.add(subscription);
   }
 
   remove(subscription: number): void {
     this.#open.delete(subscription);
+    if (this.#kept.delete(subscription)) this.#items.remove(ownView(subscription));
+  }
+
+  #keep(id: ItemId, query: Query): boolean {
+    this.#items.add({ kind: 'view', id, view: id, query, isHidden: true });
+    if (this.#items.keep(id, query.plan)) return true;
+    this.#items.remove(id);
+    return false;
   }
 
   /** Those that read something that is dropped end without a word: the coordinator knows. */
   dropped(ids: readonly ItemId[]): void {
     for (const [subscription, { query }] of this.#open) {
-      if (query.items.some((id) => ids.includes(id))) this.#open.delete(subscription);
+      if (query.items.some((id) => this.#items.isMadeOf(id, ids))) this.remove(subscription);
     }
   }
 
@@ -48,7 +65,21 @@ export class Subscriptions {
       for (const { deltas, upper } of follower.batches()) {
         this.#tell({ kind: 'subscribed', subscription, deltas, upper });
       }
-      if (follower.isDone) this.#open.delete(subscription);
+      if (follower.isDone) this.remove(subscription);
     }
   }
+}
+
+const OWN = 'subscription:';
+const ownView = (subscription: number): ItemId => `${OWN}${subscription}`;
+
+/** Views of subscriptions of an earlier life. */
+export function dropLeftOvers(store: CollectionStore): void {
+  for (const id of store.ids) if (id.startsWith(OWN)) store.drop(id);
+}
+
+/** All rows of a view. */
+function readingOf(id: ItemId, query: Query): Query {
+  const plan = { kind: 'get', item: id, columns: query.columns } as const;
+  return { ...query, plan, order: [], items: [id] };
 }

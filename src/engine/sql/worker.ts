@@ -21,7 +21,7 @@ import { applyChanges, type SourceOperation } from './keyed-changes.ts';
 import { Peeks } from './peeks.ts';
 import { PostgresSources, type SourcePiece } from './postgres-sources.ts';
 import { Sinks } from './sinks.ts';
-import { Subscriptions } from './subscriptions.ts';
+import { dropLeftOvers, Subscriptions } from './subscriptions.ts';
 
 export type WorkerOptions = {
   readonly store: CollectionStore;
@@ -56,6 +56,7 @@ export class SqlWorker {
     this.#tell = listener;
     const tell = (feedback: WorkerFeedback): void => void this.#toTell.push(feedback);
     this.#items = new Items(store);
+    dropLeftOvers(store);
     this.#peeks = new Peeks(store, this.#items, tell);
     this.#files = new FileSources(store, this.#items, tell);
     this.#postgres = new PostgresSources(store, this.#items);
@@ -198,6 +199,9 @@ export class SqlWorker {
     const upper = Math.max(since, this.#tablesUpper);
     const { state } = this.#store.create(id, { columns, key: key ?? [], since, upper });
     if (state.since > since) this.#unknownSince.add(id);
+    // What an earlier life has written is complete, also where it ended before it could say so.
+    const written = state.changedAt === 0 ? 0 : state.changedAt + 1;
+    this.#store.advanceLazily(id, Math.max(state.upper ?? 0, upper, written));
     this.#items.add({ kind: 'collection', id, isTable: true });
   }
 
@@ -249,7 +253,7 @@ export class SqlWorker {
   /** Rows that came from an earlier life, or from a snapshot, are not readable from the start. */
   #tellSinces(): void {
     const sinces = [...this.#unknownSince].flatMap((collection) =>
-      this.#items.all.flatMap(({ id }) =>
+      this.#items.shown.flatMap(({ id }) =>
         this.#items.collectionsOf(id).includes(collection)
           ? [{ id, since: this.#items.since(id) }]
           : [],
@@ -265,7 +269,7 @@ export class SqlWorker {
   }
 
   #tellUppers(): void {
-    const items = this.#items.all.map(({ id }) => ({ id, upper: this.#items.upper(id) }));
+    const items = this.#items.shown.map(({ id }) => ({ id, upper: this.#items.upper(id) }));
     const uppers = [...items, ...this.#sinks.uppers()].filter(
       ({ id, upper }) => upper !== this.#toldUpper(id),
     );

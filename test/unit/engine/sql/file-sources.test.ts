@@ -125,6 +125,14 @@ test.each([
   });
 });
 
+test('a document is held as PostgreSQL prints it', () => {
+  const bed = openBed();
+  const columns = [column('data', 'jsonb')];
+  create(bed, '{"b":1,  "a" : [1.0,null]}\n', { format: 'json', columns });
+  bed.worker.tick(1);
+  expect(rowsAt(bed, 1, columns)).toEqual([['{"a": [1.0, null], "b": 1}']]);
+});
+
 test('a missing file and one that shrinks are told', () => {
   const bed = openBed();
   bed.worker.handle(source({ path: join(folder, 'nowhere') }));
