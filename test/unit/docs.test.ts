@@ -4,19 +4,9 @@
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { Command } from 'commander';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { SETTING_LIST } from '../../src/cli/config.ts';
-import { register as registerDemo } from '../../src/cli/demo.ts';
-import { register as registerDoctor } from '../../src/cli/doctor.ts';
-import { register as registerReplicate } from '../../src/cli/replicate.ts';
-import { register as registerServe } from '../../src/cli/serve.ts';
-import { register as registerShell } from '../../src/cli/shell.ts';
-import { register as registerSql } from '../../src/cli/sql.ts';
-import { register as registerToken } from '../../src/cli/token.ts';
-import { register as registerUninstall } from '../../src/cli/uninstall.ts';
-import { register as registerVerify } from '../../src/cli/verify.ts';
 import type { FollowerState } from '../../src/client/machine.ts';
 import { bucketOf } from '../../src/core/bucket.ts';
 import { ERROR_CODES } from '../../src/core/errors.ts';
@@ -31,6 +21,7 @@ import type { EndReason } from '../../src/server/feed-stream.ts';
 import { feedRoute } from '../../src/server/routes/feed.ts';
 import { TRANSICATOR_ERRORS } from '../../src/server/transicator/errors.ts';
 import type { ReplicaState } from '../../src/sqlite/replica-schema.ts';
+import { commandsOf } from './docs/commands.ts';
 import { checkVector, digestOfPage, digestOfProgram, TABLE_OF_ROWS } from './docs/digest.ts';
 import {
   checkInvariants,
@@ -84,20 +75,7 @@ function checkSettings(page: string): readonly string[] {
 
 /** `serve` leaves the flags of settings to their own table. */
 function checkCommands(page: string): readonly string[] {
-  const program = new Command();
-  const all = [registerServe, registerReplicate, registerVerify, registerDoctor, registerToken];
-  for (const register of [...all, registerUninstall, registerDemo, registerShell, registerSql]) {
-    register(program);
-  }
-  const settings = new Set(SETTING_LIST.map(({ flagName }) => `--${flagName}`));
-  const code = program.commands.flatMap((command) => [
-    command.name(),
-    ...command.options
-      .filter(
-        ({ hidden, long }) => !hidden && !(command.name() === 'serve' && settings.has(long ?? '')),
-      )
-      .map(({ flags }) => `${command.name()} ${flags}`),
-  ]);
+  const code = commandsOf(new Set(SETTING_LIST.map(({ flagName }) => `--${flagName}`)));
   const stated = rows(section(page, '## Commands'))
     .filter(([name]) => name !== 'command')
     .map(([name, option]) => `${name} ${option}`.trim());
