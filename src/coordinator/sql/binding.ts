@@ -12,6 +12,9 @@ import { type Context, transactionOf } from './context.ts';
 import { withParameters } from './expand.ts';
 import type { Time } from './worker.ts';
 
+/** What names are looked up in. */
+export type Names = Pick<Context, 'state' | 'session'>;
+
 /** Throws `SqlError` for names that are unknown, types that do not match, and what is not supported. */
 export function bindQuery(context: Context, select: SelectStmt): Query {
   const parameters = context.session.batch?.parameters ?? null;
@@ -49,7 +52,7 @@ export function timeOf(context: Context, { expression }: AsOf): Time {
 }
 
 /** Names of tables, sources and views; of anything else nothing can be read. */
-export function lookupOf({ state, session }: Pick<Context, 'state' | 'session'>): Lookup {
+export function lookupOf({ state, session }: Names): Lookup {
   return (name) => {
     const item = lookUp(state.catalog, name, session);
     return item !== undefined && isRelation(item) ? { item: item.id, columns: item.columns } : null;

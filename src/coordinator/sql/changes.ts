@@ -1,12 +1,20 @@
 /** INSERT, UPDATE and DELETE as queries for the rows that come and go. */
 import { unreachable } from '../../core/assert.ts';
-import { bindDelete, bindInsert, bindUpdate, type Target } from '../../sql/bind/changes.ts';
+import {
+  bindDelete,
+  bindInsert,
+  bindUpdate,
+  type ChangeOptions,
+  type Target,
+} from '../../sql/bind/changes.ts';
+import type { BindOptions } from '../../sql/bind/query.ts';
 import { sqlError } from '../../sql/errors.ts';
 import { evaluate } from '../../sql/evaluate.ts';
+import { mapPlan } from '../../sql/map-plan.ts';
 import type { Query } from '../../sql/plan.ts';
 import type { Statement } from '../../sql/statement.ts';
 import type { ItemId, SqlRow } from '../../sql/types.ts';
-import { lookupOf } from './binding.ts';
+import { lookupOf, type Names } from './binding.ts';
 import { resolve } from './catalog.ts';
 import { type Context, transactionOf } from './context.ts';
 import { withParameters } from './expand.ts';
@@ -20,40 +28,20 @@ export type Change = {
 
 export type ChangeStatement = Statement & { readonly kind: 'insert' | 'update' | 'delete' };
 
-/** Throws `SqlError`, with the place in the batch where there is one. */
+/** With the values of the session's parameters. Throws `SqlError` with the place in the batch. */
 export function bindChange(context: Context, statement: ChangeStatement): Change {
-  const { state, session } = context;
-  const { kind, table: name } = statement;
-  const item = resolve(state.catalog, name, session);
-  if (item.kind !== 'table') {
-    const hint = item.kind === 'source' ? 'write to where it comes from' : undefined;
-    throw sqlError('42809', `${item.at.name} is no table`, { offset: name.offset, hint });
-  }
-  const { columns, defaults, id } = item;
-  const target: Target = { item: id, columns, defaults, name: item.at.name };
-  return { kind, table: id, query: queryOf(context, statement, target) };
-}
-
-/** The rows of a query over nothing, or null when they depend on more than the clock. */
-export function constantRows(context: Context, { plan }: Query): readonly SqlRow[] | null {
-  const { now } = transactionOf(context);
-  return plan.kind === 'values'
-    ? plan.rows.map((row) => row.map((value) => evaluate(value, { now })))
-    : null;
-}
-
-function queryOf(context: Context, statement: ChangeStatement, target: Target): Query {
-  const lookup = lookupOf(context);
   const parameters = context.session.batch?.parameters ?? null;
-  const options = parameters === null ? { lookup } : { lookup, parameters: parameters.types };
-  return withParameters(bind(statement, target, options), parameters?.values ?? []);
+  const options = parameters === null ? {} : { parameters: parameters.types };
+  const table = targetOf(context, statement);
+  const query = changeQuery(context, statement, options);
+  const { kind } = statement;
+  return { kind, table: table.item, query: withParameters(query, parameters?.values ?? []) };
 }
 
-function bind(
-  statement: ChangeStatement,
-  target: Target,
-  options: Parameters<typeof bindInsert>[2],
-): Query {
+/** The query as it is written, parameters and all. */
+export function changeQuery(names: Names, statement: ChangeStatement, bind: BindOptions): Query {
+  const target = targetOf(names, statement);
+  const options: ChangeOptions = { ...bind, lookup: lookupOf(names) };
   switch (statement.kind) {
     case 'insert':
       return bindInsert(statement, target, options);
@@ -64,4 +52,32 @@ function bind(
     default:
       return unreachable(statement);
   }
+}
+
+/** The rows of a query over nothing, or null when they depend on more than the clock. */
+export function constantRows(context: Context, query: Query): readonly SqlRow[] | null {
+  const { plan, items } = query;
+  if (plan.kind !== 'values' || items.length > 0 || hasSubquery(query)) return null;
+  const { now } = transactionOf(context);
+  return plan.rows.map((row) => row.map((value) => evaluate(value, { now })));
+}
+
+function hasSubquery({ plan }: Query): boolean {
+  let plans = 0;
+  const count = (node: typeof plan): typeof plan => {
+    plans += 1;
+    return node;
+  };
+  mapPlan(plan, { plan: count, expression: (expression) => expression });
+  return plans > 1;
+}
+
+function targetOf({ state, session }: Names, { table: name }: ChangeStatement): Target {
+  const item = resolve(state.catalog, name, session);
+  if (item.kind === 'table') {
+    const { id, columns, defaults, at } = item;
+    return { item: id, columns, defaults, name: at.name };
+  }
+  const hint = item.kind === 'source' ? 'write to where it comes from' : undefined;
+  throw sqlError('42809', `${item.at.name} is no table`, { offset: name.offset, hint });
 }

@@ -42,7 +42,7 @@ export function subscribe(
   const subscription = state.lastSubscription;
   takeHold(state, holdOf(subscription), { ids, time: asOf });
   const { hasProgress, hasSnapshot } = statement;
-  const columns = columnsOf(query, hasProgress);
+  const columns = subscriptionColumns(query, hasProgress);
   const { connection } = session;
   const record = { connection, columns, hasProgress, ids, upper: asOf, asOf, cursor };
   state.subscriptions.set(subscription, record);
@@ -115,7 +115,7 @@ export function endSubscriptionsOf(turn: Turn, ids: readonly ItemId[]): void {
   }
 }
 
-function columnsOf(query: Query, hasProgress: boolean): readonly Column[] {
+export function subscriptionColumns(query: Query, hasProgress: boolean): readonly Column[] {
   const progress: Column = { name: 'mz_progressed', type: 'bool', isNullable: false };
   return [
     { name: 'mz_timestamp', type: 'numeric', isNullable: false },
