@@ -86,7 +86,7 @@ export type SqlState = keyof typeof SQL_STATES;
 /** A failed statement: SQLSTATE, and where in its batch it went wrong. */
 export class SqlError extends TidelockError {
   readonly sqlState: SqlState;
-  /** In characters from the start of the batch, counted from 0; null when no place can be told. */
+  /** In UTF-16 units (as JavaScript counts) from the start of the batch; null when no place can be told. */
   readonly offset: number | null;
 
   constructor(sqlState: SqlState, message: string, place: ErrorPlace) {

@@ -19,7 +19,7 @@ export function tokensOf(sql: string): readonly Token[] {
     throw sqlError('54000', `a batch has at most ${BATCH_LENGTH_MAX} characters`);
   }
   const place = characterPlaces(sql);
-  return guard(0, () => scanPg(sql))
+  return guard({ text: sql, offset: 0 }, scanPg)
     .filter(({ tokenName }) => tokenName !== 'SQL_COMMENT' && tokenName !== 'C_COMMENT')
     .map((token) => readToken(token, sql.slice(place(token.start), place(token.end)), place));
 }
@@ -57,15 +57,19 @@ export function characterPlaces(text: string): (byte: number) => number {
   return (byte) => places[byte] ?? text.length;
 }
 
-/** Runs the parser over text that begins at `base` of the batch; its errors become ours. */
-export function guard<T>(base: number, run: () => T): T {
+/** What the parser is given: text that begins at `offset` of the batch. */
+export type Given = { readonly text: string; readonly offset: number };
+
+/** Runs the parser; its errors become ours, with their place in the batch. */
+export function guard<T>({ text, offset }: Given, run: (text: string) => T): T {
   try {
-    return run();
+    return run(text);
   } catch (error) {
     const details = pgErrorDetails(error);
     if (details === null) throw error;
-    const { message, cursorPosition } = details;
-    throw sqlError('42601', message, { offset: base + Math.max(0, cursorPosition), cause: error });
+    // It counts code points.
+    const before = [...text].slice(0, Math.max(0, details.cursorPosition)).join('');
+    throw sqlError('42601', details.message, { offset: offset + before.length, cause: error });
   }
 }
 
@@ -178,7 +182,7 @@ export class TokenReader {
 
 /** The value of a string as it is written: doubled quotes, `E'...'` and dollar quotes are PostgreSQL's business. */
 function textOf(written: string, offset: number): string {
-  const tree = guard(offset - 'SELECT '.length, () => parsePg(`SELECT ${written}`));
+  const tree = guard({ text: `SELECT ${written}`, offset: offset - 'SELECT '.length }, parsePg);
   const select = tree.stmts?.[0]?.stmt;
   const target = select && 'SelectStmt' in select ? select.SelectStmt.targetList?.[0] : undefined;
   const value = target && 'ResTarget' in target ? target.ResTarget.val : undefined;

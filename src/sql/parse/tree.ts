@@ -1,5 +1,5 @@
 /** Hands parts of a batch to PostgreSQL's parser, and makes the places in its trees those of the batch. */
-import { sqlError } from '../errors.ts';
+import { SqlError, sqlError } from '../errors.ts';
 import { type Node, parsePg, type SelectStmt } from '../pg-parser.ts';
 import { characterPlaces, guard } from './tokens.ts';
 
@@ -8,7 +8,7 @@ export const TREE_DEPTH_MAX = 600;
 
 /** One statement. `offset`: where `text` begins in the batch. */
 export function parseNode(text: string, offset: number): Node {
-  const [only, ...others] = guard(offset, () => parsePg(text)).stmts ?? [];
+  const [only, ...others] = guard({ text, offset }, parsePg).stmts ?? [];
   if (only?.stmt === undefined || others.length > 0) {
     throw sqlError('42601', 'one statement is expected', { offset });
   }
@@ -25,13 +25,25 @@ export function parseSelect(text: string, offset: number): SelectStmt {
 /** An expression alone. */
 export function parseExpression(text: string, offset: number): Node {
   const head = 'SELECT (';
-  const select = parseSelect(`${head}${text}\n)`, offset - head.length);
+  const select = within(offset + text.length, () =>
+    parseSelect(`${head}${text}\n)`, offset - head.length),
+  );
   const [target, ...others] = select.targetList ?? [];
   const value = target && 'ResTarget' in target ? target.ResTarget.val : undefined;
   if (value === undefined || others.length > 0 || Object.keys(select).some(isClause)) {
     throw sqlError('42601', 'an expression is expected', { offset });
   }
   return value;
+}
+
+/** An error behind the text is one at its end. */
+function within<T>(end: number, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    if (!(error instanceof SqlError) || error.offset === null || error.offset < end) throw error;
+    throw sqlError(error.sqlState, error.message, { offset: end, cause: error });
+  }
 }
 
 const isClause = (key: string): boolean => key.endsWith('Clause') || key === 'valuesLists';
