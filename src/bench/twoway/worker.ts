@@ -17,8 +17,9 @@ import { shownIn, WorkerWrites } from './worker-writes.ts';
 const BUSY_WAIT_MS = 5000;
 /** A call may take so long, and is then made again. */
 const CALL_MS = 20_000;
-/** Where all databases write all rows of all, in turn: what one row may take of a call. So large runs wait longer. */
-const ROW_MS = 0.1;
+/** Where all databases write all rows of all, they wait for one another: what a row may take above so many. */
+const ROW_MS = 0.5;
+const ROWS_SOON = 160_000;
 const AGAIN_MS = 100;
 /** Of the same step: then the database has failed. */
 const STEP_CALLS_MAX = 9;
@@ -257,7 +258,7 @@ export class Worker {
 
 function callMs({ rows, databases, workload }: WorkerSettings): number {
   const written = workload === 'cycle' ? rows * databases * databases : rows * databases;
-  return Math.max(CALL_MS, written * ROW_MS);
+  return CALL_MS + Math.max(0, written - ROWS_SOON) * ROW_MS;
 }
 
 function codeOf(error: unknown): string | undefined {

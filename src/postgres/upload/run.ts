@@ -283,7 +283,9 @@ async function requireCovered(
   for (const write of writes) {
     const { table } = write.change;
     if (table.hasPolicies || table.selectorSql === null || write.kind === 'delete') continue;
-    tables.set(table, [...(tables.get(table) ?? []), write]);
+    const others = tables.get(table);
+    if (others === undefined) tables.set(table, [write]);
+    else others.push(write);
   }
   for (const [table, written] of tables) {
     const selectors = [...writer.selectors, ...(table.mayBeEveryone ? ['*'] : [])];

@@ -165,7 +165,9 @@ export async function withCanonicalTies(
       const column = columnNamed(change.table, name);
       const isTie = stored.state.columns.get(name)?.version === sent.version;
       if (!isTie || column === undefined || column.isLiteral || sent.text === null) continue;
-      ties.set(column, [...(ties.get(column) ?? []), sent]);
+      const others = ties.get(column);
+      if (others === undefined) ties.set(column, [sent]);
+      else others.push(sent);
     }
   }
   if (ties.size === 0) return meetings;
