@@ -30,7 +30,7 @@ export type GroupsState = {
 };
 
 /** The name under which `top` reads the state. */
-export const STATE: ItemId = 'state';
+const STATE: ItemId = 'state';
 
 /** Null for a plan that is computed when it is read. */
 export function keptPlanOf(plan: Plan): KeptPlan | null {
@@ -42,11 +42,6 @@ export function keptPlanOf(plan: Plan): KeptPlan | null {
   // Only projections of one item: its rows and its changes are read as easily as a copy of them.
   if (state.kind === 'bag' && isRenamed(input)) return null;
   return { terms, state, top, isTotal: expressionsOf(input, state).every(isTotal) };
-}
-
-/** The items that a kept plan reads, each once. */
-export function itemsOf({ terms }: KeptPlan): readonly ItemId[] {
-  return [...new Set(terms.flatMap(({ leaves }) => leaves))];
 }
 
 type Split = { input: Plan; state: BagState | GroupsState; top: Plan };

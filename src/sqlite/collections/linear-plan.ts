@@ -11,7 +11,7 @@ import { shiftColumns, walkExpression } from './expressions.ts';
 /** Products of one plan. */
 const TERMS_MAX = 16;
 /** Factors of one product: 2^n - 1 statements for an item that is there n times. */
-export const LEAVES_MAX = 4;
+const LEAVES_MAX = 4;
 
 /** One product: a plan of `get`, `filter`, `project` and inner `join`, whose leaves are `leaf:0`, `leaf:1`, ... */
 export type Term = {

@@ -28,7 +28,7 @@ export type Versioned = {
 };
 
 /** Rows of the past that one call of `purge` forgets. */
-export const PURGE_ROWS_MAX = 10_000;
+const PURGE_ROWS_MAX = 10_000;
 
 /** Deletes from `past_N`, whose key is `until` and then `columns`, up to a time. */
 export class Purge {

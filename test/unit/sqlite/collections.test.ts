@@ -183,6 +183,22 @@ test('an upper that was moved lazily survives a failed write, and is durable wit
   first.close();
 });
 
+test('a long past is forgotten a bounded part at a time', () => {
+  const store = CollectionStore.open(':memory:');
+  store.create('t', { columns: COLUMNS, key: [], since: 0, upper: 0 });
+  const rows = (n: number) =>
+    Array.from({ length: 15_000 }, (_, index) => ({ row: [BigInt(index), 'x'], n }));
+  store.apply('t', 1, rows(1));
+  store.apply('t', 2, rows(-1));
+  store.allowCompaction('t', 2);
+  const past = (): unknown => store.sql.prepare('SELECT count(*) AS n FROM past_1').get();
+  expect(store.purge('t')).toBe(true);
+  expect(past()).toEqual({ n: 5000 });
+  expect(store.purge('t')).toBe(false);
+  expect(past()).toEqual({ n: 0 });
+  store.close();
+});
+
 test('rows that meet in one slot keep apart, whoever goes first', () => {
   const store = CollectionStore.open(':memory:');
   // Of a key that is one small integer only 17 bits tell rows apart: 3000 rows meet now and then.
