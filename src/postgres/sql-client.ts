@@ -109,11 +109,11 @@ function configOf({ url, password }: WireTarget): pg.ClientConfig {
   const address = URL.parse(url);
   // The name is not asked for by anybody, but the protocol has no start without one.
   if (address?.username === '') address.username = 'tidelock';
+  if (address !== null && password !== undefined) address.password = password;
   return {
     connectionString: address?.href ?? url,
     connectionTimeoutMillis: CONNECT_MS_MAX,
     application_name: 'tidelock sql',
-    ...(password === undefined ? {} : { password }),
   };
 }
 
