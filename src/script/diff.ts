@@ -22,7 +22,7 @@ export function unifiedDiff(expected: string, actual: string, { file, line }: Di
 }
 
 /** White space at the end of a line, made visible. */
-export function shownLine(text: string): string {
+function shownLine(text: string): string {
   const end = /\s*$/.exec(text)?.[0] ?? '';
   const shown = end.replaceAll('\t', '→').replace(/[^→]/g, '·');
   return text.slice(0, text.length - end.length) + shown;

@@ -26,7 +26,7 @@ const RULES: Readonly<Record<string, Rule>> = {
 };
 
 /** `temp` is a kind too: the folders of the run, which only the run knows. */
-export const KINDS: readonly string[] = [...Object.keys(RULES), 'temp'];
+const KINDS: readonly string[] = [...Object.keys(RULES), 'temp'];
 
 /** Names given to folders of a run. */
 export type Folders = () => readonly string[];

@@ -52,7 +52,7 @@ function inputLines({ input, args }: CaseContent): string[] {
   return lines;
 }
 
-export function directiveText({ command, args }: Pick<CaseContent, 'command' | 'args'>): string {
+function directiveText({ command, args }: Pick<CaseContent, 'command' | 'args'>): string {
   return [command, ...args.map(argumentText)].join(' ');
 }
 

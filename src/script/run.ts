@@ -9,7 +9,7 @@ import { BLANK } from './parse.ts';
 import type { Case, Dialect, Script } from './types.ts';
 
 /** The flag by which a strict case tells output with a final newline from output without. */
-export const NEWLINE = 'newline';
+const NEWLINE = 'newline';
 const NO_NEWLINE_MARK = '\\ no newline at the end\n';
 
 /** What a directive gets. Arguments that it does not ask for make the case fail. */
@@ -101,7 +101,7 @@ type CaseArguments = {
 
 function argumentsOf({ args, argPlaces, place, command }: Case, dialect: Dialect): CaseArguments {
   const open = new Arguments(args, argPlaces, place);
-  if (dialect !== 'strict') return { open, judge: (answer) => answer };
+  if (dialect !== 'strict') return { open, judge: (answer) => asThere(answer, dialect) };
   open.flag(BLANK);
   const showsEnd = open.flag(NEWLINE);
   const judge = (answer: Answer): Answer => {
@@ -114,6 +114,12 @@ function argumentsOf({ args, argPlaces, place, command }: Case, dialect: Dialect
     return { kind: 'output', text: ended(answer.text, showsEnd) };
   };
   return { open, judge };
+}
+
+/** As the library compares: that of Go adds a final newline. */
+function asThere(answer: Answer, dialect: Dialect): Answer {
+  if (answer.kind === 'broken' || dialect === 'rust') return answer;
+  return { kind: 'output', text: ended(answer.text, false) };
 }
 
 function ended(text: string, showsEnd: boolean): string {

@@ -46,6 +46,6 @@ function walk(folder: string): readonly string[] {
 }
 
 /** Leftovers of editors, and hidden files. */
-export function isIgnored(name: string): boolean {
+function isIgnored(name: string): boolean {
   return /^\.|~$|^#.*#$/.test(name);
 }

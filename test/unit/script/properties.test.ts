@@ -5,7 +5,14 @@ import { parseScript } from '../../../src/script/parse.ts';
 import { printScript } from '../../../src/script/print.ts';
 import { rewriteScript } from '../../../src/script/rewrite.ts';
 import { runAtOnce } from '../../../src/script/run.ts';
-import type { Argument, CaseContent, Content, Item, Script } from '../../../src/script/types.ts';
+import type {
+  Argument,
+  CaseContent,
+  Content,
+  Dialect,
+  Item,
+  Script,
+} from '../../../src/script/types.ts';
 
 const word = fc.stringMatching(/^[a-z0-9_.-]{1,6}$/).filter((text) => !text.startsWith('-'));
 const value = fc.string({ unit: 'binary', maxLength: 8 });
@@ -112,5 +119,28 @@ test('a rewritten file passes, and only expected output has changed', () => {
       expect(silent(after)).toEqual(silent(before));
     }),
     { numRuns: 500 },
+  );
+});
+
+test('a rewritten file of another dialect passes too, or the rewrite says that it cannot be said', () => {
+  const open = fc
+    .tuple(output, fc.boolean())
+    .map(([text, isCut]) => (isCut ? text.slice(0, -1) : text));
+  fc.assert(
+    fc.property(fc.constantFrom<Dialect>('go', 'rust'), open, open, (dialect, first, second) => {
+      const read = (text: string): Script => parseScript(text, { file: 'a', dialect });
+      const outputs = [first, second];
+      const before = read('# c\na\n----\nold\n\nb x=1\ninput\n----\n');
+      let text = '';
+      try {
+        text = rewriteScript(before, run(before, outputs));
+      } catch (error) {
+        expect(String(error)).toContain('cannot express');
+        expect(outputs.join('')).toContain('----');
+        return;
+      }
+      expect(run(read(text), outputs).map(({ kind }) => kind)).toEqual(['passed', 'passed']);
+    }),
+    { numRuns: 1000 },
   );
 });
