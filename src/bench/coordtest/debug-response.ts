@@ -44,7 +44,7 @@ export function debugResponse(response: Response): DebugValue {
   }
 }
 
-export function debugRows(columns: readonly Column[], rows: readonly SqlRow[]): DebugValue {
+function debugRows(columns: readonly Column[], rows: readonly SqlRow[]): DebugValue {
   const values = rows.map(
     (row): DebugValue => ({
       kind: 'row',

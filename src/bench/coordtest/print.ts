@@ -32,7 +32,7 @@ function printResponse(response: Response, profile: Profile): string {
 }
 
 /** What PostgreSQL says of a statement that is done. */
-export function tagOf(response: Response): string {
+function tagOf(response: Response): string {
   switch (response.kind) {
     case 'created':
       return `CREATE ${response.object.toUpperCase()}${response.existed ? ' (existed)' : ''}`;

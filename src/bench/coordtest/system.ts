@@ -9,6 +9,7 @@ import { step } from '../../coordinator/sql/machine.ts';
 import { newSqlCoordinator, type SqlCoordinator } from '../../coordinator/sql/state.ts';
 import type { SqlEffect, SqlEvent, SqlOptions } from '../../coordinator/sql/types.ts';
 import type { WorkerCommand, WorkerFeedback } from '../../coordinator/sql/worker.ts';
+import { readHeader } from '../../engine/sql/file-header.ts';
 import type { ItemId } from '../../sql/types.ts';
 
 /** Events of one script. */
@@ -39,8 +40,8 @@ export class CoordtestSystem {
   readonly #step: typeof step;
   /** Told by the worker, not yet heard by the coordinator; oldest first. */
   #queue: WorkerFeedback[] = [];
-  /** What is not held back. */
-  #urgent: WorkerFeedback[] = [];
+  /** What is not held back: answers to questions of the coordinator's own. */
+  readonly #urgent: SqlEvent[] = [];
   readonly #answers = new Map<number, Answers>();
   /** Items whose uppers the script tells itself. */
   readonly #injected = new Map<ItemId, number>();
@@ -137,7 +138,12 @@ export class CoordtestSystem {
       this.#worker.handle(effect.command);
       return;
     }
-    if (effect.kind === 'setTimer' || effect.kind === 'readHeader') return;
+    if (effect.kind === 'setTimer') return;
+    if (effect.kind === 'readHeader') {
+      const { connection, path } = effect;
+      this.#urgent.push({ kind: 'headerRead', connection, result: readHeader(path) });
+      return;
+    }
     this.#answers.get(effect.connection)?.effects.push(effect);
     if (effect.kind === 'ready') this.#setReady(effect.connection, true);
   }
@@ -147,16 +153,16 @@ export class CoordtestSystem {
     if (answers !== undefined) answers.isReady = isReady;
   }
 
-  /** Sinks answer the coordinator's own question; everything else passes through the queue. */
+  /** That a sink is open is no news of the data; everything else passes through the queue. */
   #told(feedback: WorkerFeedback): void {
     const isUrgent = feedback.kind === 'sinkReady' || feedback.kind === 'failed';
-    if (isUrgent) this.#urgent.push(feedback);
+    if (isUrgent) this.#urgent.push({ kind: 'feedback', feedback });
     else this.#queue.push(...this.#withoutInjected(feedback));
   }
 
   #deliverUrgent(): void {
     for (let next = this.#urgent.shift(); next !== undefined; next = this.#urgent.shift()) {
-      this.#perform({ kind: 'feedback', feedback: next });
+      this.#perform(next);
     }
   }
 

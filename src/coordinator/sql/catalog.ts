@@ -5,13 +5,11 @@ import { assert } from '../../core/assert.ts';
 import { sqlError } from '../../sql/errors.ts';
 import type { Node } from '../../sql/pg-parser.ts';
 import type { Query } from '../../sql/plan.ts';
-import type { Name, ObjectKind } from '../../sql/statement.ts';
+import type { Name } from '../../sql/statement.ts';
 import type { Column, ItemId } from '../../sql/types.ts';
 
 /** Items of all databases together. */
 export const ITEMS_MAX = 100_000;
-
-export type ItemKind = Exclude<ObjectKind, 'schema' | 'database'>;
 
 export type ItemName = {
   readonly database: string;
@@ -166,7 +164,7 @@ export function resolve(catalog: Catalog, name: Name, scope: NameScope): Item {
 }
 
 /** `name`, or `name1`, `name2`, ...: the first that is free. */
-export function availableName(catalog: Catalog, at: ItemName): ItemName {
+function availableName(catalog: Catalog, at: ItemName): ItemName {
   if (findItem(catalog, at) === undefined) return at;
   for (let number = 1; number <= ITEMS_MAX; number++) {
     const candidate = { ...at, name: `${at.name}${number}` };

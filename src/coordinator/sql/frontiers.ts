@@ -87,8 +87,11 @@ export function uppersTold(
       `Q1: the upper of ${id} does not go back from ${before} to ${upper}`,
     );
     front.upper = upper;
-    // A complete item needs no window, and says nothing about the time of others.
-    if (upper === null) continue;
+    // What is complete needs no window, and has its last rows at the clock's time at the latest.
+    if (upper === null) {
+      if (front.timeline === LOCAL_TIMELINE) observe(state, LOCAL_TIMELINE, state.now + 1);
+      continue;
+    }
     observe(state, front.timeline, upper);
     applyWindow(state, id);
     const item = itemOf(state.catalog, id);

@@ -35,5 +35,3 @@ export const SQL_PROFILES = {
   'a-explicit': { ...HISTORIC, rules: GENERATION_A, doesIndexTables: false },
   'b-explicit': { ...HISTORIC, rules: GENERATION_B, doesIndexTables: false },
 } as const satisfies Record<string, SqlOptions>;
-
-export type SqlProfile = keyof typeof SQL_PROFILES;

@@ -48,7 +48,7 @@ export function select(
 }
 
 /** Chooses the time of a read within the session's transaction. */
-export function planRead(
+function planRead(
   context: Context,
   query: Query,
   want: { readonly asOf: AsOf | null; readonly offset: number },
@@ -103,7 +103,7 @@ export function peek(
   command(context, { kind: 'peek', peek: number, query, time, now });
 }
 
-export function peekHold(peek: number): HoldId {
+function peekHold(peek: number): HoldId {
   return `peek:${peek}`;
 }
 

@@ -14,7 +14,7 @@ import type { CaseResult } from '../../../../src/script/run.ts';
 const FOLDER = 'testdata/coordtest';
 
 export const SCRIPTS: readonly string[] = readdirSync(FOLDER)
-  .filter((name) => name.endsWith('.ct'))
+  .filter((name) => /\.(ct|test)$/.test(name))
   .sort();
 
 /** The rules that a script says it guards. */
@@ -27,7 +27,8 @@ export type ScriptRun = { readonly failure: string | null; readonly log: readonl
 
 export async function runScript(name: string, planted: Planted = {}): Promise<ScriptRun> {
   const file = join(FOLDER, name);
-  const script = parseScript(readFileSync(file, 'utf8'), { file, dialect: 'rust' });
+  const dialect = file.endsWith('.ct') ? 'rust' : 'strict';
+  const script = parseScript(readFileSync(file, 'utf8'), { file, dialect });
   const worlds: CoordtestWorld[] = [];
   const open = async (context: { readonly file: string; readonly profile: string | undefined }) => {
     const world = await openWith(context, planted);

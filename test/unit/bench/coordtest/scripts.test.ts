@@ -37,6 +37,9 @@ const PLANTED: Readonly<Record<string, Planted>> = {
   },
 };
 
+/** Those of ours beside them need several rules at once. */
+const GUARDS = SCRIPTS.filter((script) => script.endsWith('.ct'));
+
 test.each(SCRIPTS)('%s passes', async (script) => {
   expect((await runScript(script)).failure).toBeNull();
 });
@@ -49,9 +52,9 @@ test('two runs of a script are the same, message by message', async () => {
   }
 });
 
-test('every script guards a rule, and every rule is guarded', () => {
+test('every script in the historic format guards a rule, and every rule is guarded', () => {
   const guarded = SCRIPTS.flatMap((script) => {
-    expect(guardsOf(script), script).not.toEqual([]);
+    expect(guardsOf(script).length > 0, script).toBe(script.endsWith('.ct'));
     return guardsOf(script);
   });
   expect([...new Set(guarded)].sort()).toEqual(Object.keys(PLANTED).sort());
@@ -61,10 +64,10 @@ test.each(Object.keys(PLANTED))(
   'without %s exactly the scripts that guard it fail',
   async (rule) => {
     const failed: string[] = [];
-    for (const script of SCRIPTS) {
+    for (const script of GUARDS) {
       const { failure } = await runScript(script, PLANTED[rule]);
       if (failure !== null) failed.push(script);
     }
-    expect(failed).toEqual(SCRIPTS.filter((script) => guardsOf(script).includes(rule)));
+    expect(failed).toEqual(GUARDS.filter((script) => guardsOf(script).includes(rule)));
   },
 );

@@ -61,6 +61,15 @@ test('what is complete does not carry the oracle along', () => {
   expect(bed.run('SELECT count(*) FROM t')).toBe('count\n0');
 });
 
+test('what becomes complete is seen by the next read, up to its last row', () => {
+  bed.system.addTime(500);
+  const { state } = bed.system;
+  const [id = ''] = state.fronts.keys();
+  const uppers = [{ id, upper: null }];
+  step(state, { kind: 'feedback', feedback: { kind: 'uppers', uppers } });
+  expect(oracle()).toBe(500);
+});
+
 test('an index of compacted inputs begins at their since, ahead of its upper', () => {
   bed.run("ALTER INDEX t_primary_idx SET (logical_compaction_window = '1ms')");
   bed.run('INSERT INTO t VALUES (1)');
