@@ -107,15 +107,16 @@ export class CollectionStore {
     const changed = new Set<Versioned>([...this.#unsaved.keys()].map((id) => this.versioned(id)));
     this.#changed = changed;
     try {
-      return inTransaction(this.sql, () => {
-        const result = work();
+      const result = inTransaction(this.sql, () => {
+        const done = work();
         for (const one of changed) {
           one.assertCounts();
           this.#registry.save(one);
         }
-        this.#unsaved.clear();
-        return result;
+        return done;
       });
+      this.#unsaved.clear();
+      return result;
     } catch (error) {
       this.#load(); // the file is as it was before, memory is to follow
       throw error;

@@ -5,8 +5,10 @@
  * changes of one input come at a time before the state's last change (inputs of different pace), they are put in at that
  * last change, and `since` moves there. Whoever reads before `since` computes the view.
  */
+import { SqlError } from '../../sql/errors.ts';
 import type { Plan } from '../../sql/plan.ts';
 import type { ItemId } from '../../sql/types.ts';
+import { sqlFailureOf } from '../sql.ts';
 import type { Collection } from './collection.ts';
 import type { CollectionStore } from './collection-store.ts';
 import { liveTable } from './collection-table.ts';
@@ -48,7 +50,8 @@ export class KeptViews {
     if (!this.#isKnown(view, plan)) {
       try {
         this.#store.write(() => this.#create(view, plan));
-      } catch {
+      } catch (error) {
+        if (!isOfRow(error)) throw error;
         return false; // whoever reads it is told why
       }
     }
@@ -128,11 +131,17 @@ export class KeptViews {
     try {
       work();
       sql.exec('RELEASE tidelock_view');
-    } catch {
+    } catch (error) {
+      if (!isOfRow(error)) throw error;
       sql.exec('ROLLBACK TO tidelock_view; RELEASE tidelock_view');
       this.drop(view.id);
     }
   }
+}
+
+/** True when a value could not be computed, false when SQLite could not write. */
+function isOfRow(error: unknown): boolean {
+  return error instanceof SqlError || sqlFailureOf(error) === 'other';
 }
 
 /** The indexes by which a view's joins find rows: name and statement. */
