@@ -74,13 +74,14 @@ async function tryOne(name: string, { runs, threads }: Flags, signal: AbortSigna
   await runSeeds({
     ...{ first: 1, runs, threads, mutant: name, signal },
     onDone: (done) => {
-      if (done.findings.length > 0) found = done;
+      if (done.findings.length + done.twoway.length > 0) found = done;
       return found === null;
     },
   });
   // Assigned in the callback.
   const first = found as SeedDone | null;
-  const properties = [...new Set(first?.findings.map(({ property }) => property))];
+  const findings = [...(first?.findings ?? []), ...(first?.twoway ?? [])];
+  const properties = [...new Set(findings.map(({ property }) => property))];
   return { name, seed: first?.seed ?? null, properties };
 }
 

@@ -4,8 +4,9 @@ import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { mutantNamed } from '../bench/sim/mutants.ts';
-import { printPlan } from '../bench/sim/print-plan.ts';
-import { type Finding, runPlan } from '../bench/sim/run-plan.ts';
+import { printPlan, printTwoway } from '../bench/sim/print-plan.ts';
+import type { Finding } from '../bench/sim/run-plan.ts';
+import { runSeed } from '../bench/sim/run-seed.ts';
 import { runSeeds } from '../bench/sim/seeds.ts';
 import { shrink } from '../bench/sim/shrink.ts';
 import { type Failure, type Summary, Totals } from '../bench/sim/summary.ts';
@@ -118,22 +119,33 @@ async function writeScripts(
 ): Promise<readonly string[]> {
   const bug = mutant === undefined ? undefined : mutantNamed(mutant);
   const files: string[] = [];
-  for (const { seed, findings } of failures.slice(0, SCRIPTS_MAX)) {
+  for (const { seed, findings, twoway } of failures.slice(0, SCRIPTS_MAX)) {
     progress.show(`cutting down seed ${seed}`);
     const isStopped = (): boolean => signal.aborted || !flags.shrink;
-    const small = await shrink(planOf(seed), findings, { mutant: bug, isStopped });
     const folder = resolve(out);
     mkdirSync(folder, { recursive: true });
-    const file = join(folder, `seed-${seed}.test`);
-    const first = small.findings[0];
-    const comments = [
-      `Found by: tidelock sim --seed ${seed} --runs 1${bug === undefined ? '' : ` --mutant "${bug.name}"`}`,
-      ...(first === undefined ? [] : [`${first.property}: ${first.witness[0]?.split('\n')[0]}`]),
-    ];
-    writeFileSync(file, printPlan({ plan: small.plan, bug: bug?.name ?? null, comments }));
-    files.push(file);
+    const name = bug?.name ?? null;
+    const write = (file: string, text: string): void => {
+      writeFileSync(join(folder, file), text);
+      files.push(join(folder, file));
+    };
+    if (findings.length > 0) {
+      const small = await shrink(planOf(seed), findings, { mutant: bug, isStopped });
+      const comments = commentsOf(seed, name, small.findings);
+      write(`seed-${seed}.test`, printPlan({ plan: small.plan, bug: name, comments }));
+    }
+    if (twoway.length > 0) {
+      write(`two-way-${seed}.test`, printTwoway(seed, name, commentsOf(seed, name, twoway)));
+    }
   }
   return files;
+}
+
+function commentsOf(seed: number, bug: string | null, [first]: readonly Finding[]): string[] {
+  const mutant = bug === null ? '' : ` --mutant "${bug}"`;
+  const found = `Found by: tidelock sim --seed ${seed} --runs 1${mutant}`;
+  if (first === undefined) return [found];
+  return [found, `${first.property}: ${first.witness[0]?.split('\n')[0]}`];
 }
 
 /** One run, line by line. */
@@ -142,13 +154,11 @@ async function trace({ seed, mutant, json }: Flags): Promise<void> {
   const onLine = (line: string): void => {
     if (json !== true) console.log(line);
   };
-  const { findings, result } = await runPlan(planOf(seed), { mutant: bug, onLine });
-  const { hash, steps, durationMs } = result;
-  if (json === true) console.log(JSON.stringify({ seed, hash, steps, durationMs, findings }));
+  const { hash, steps, twoway, ...done } = await runSeed(seed, { mutant: bug, onLine });
+  const findings = [...done.findings, ...twoway];
+  if (json === true) console.log(JSON.stringify({ seed, hash, steps, findings }));
   else {
-    console.log(
-      `${steps} steps, ${Math.round(durationMs / 1000)} s of simulated time, hash ${hash}`,
-    );
+    console.log(`${steps} steps, hash ${hash}`);
     for (const line of findings.flatMap(findingLines)) console.log(line);
   }
   if (findings.length > 0) process.exitCode = EXIT_FAILED;
@@ -169,9 +179,9 @@ function tell(
     console.log(JSON.stringify({ ...summary, scripts, perMinute, threads, isCut }));
     return;
   }
-  for (const { seed, findings } of summary.failures) {
+  for (const { seed, findings, twoway } of summary.failures) {
     console.log(`seed ${seed} failed`);
-    for (const line of findings.flatMap(findingLines)) console.log(line);
+    for (const line of [...findings, ...twoway].flatMap(findingLines)) console.log(line);
   }
   for (const file of scripts) console.log(`see it: tidelock script ${file}`);
   for (const line of reachedLines(summary)) console.log(line);

@@ -247,7 +247,7 @@ export class SimTransport implements Transport {
   request(request: HttpRequest): Promise<HttpAnswer> {
     const { chance, network, scheduler, link } = this.#context;
     const fate = chance.next();
-    const isReport = request.method === 'PUT';
+    const isReport = request.method === 'PUT' || request.path === '/v1/upload';
     if (isReport && chance.hits(network.repeats)) this.#repeat(request);
     return new Promise((resolve, reject) => {
       const fail = (reason: unknown): void => {

@@ -5,6 +5,7 @@
 import type { ReplicaStore, ReplicaTransaction } from '../../client/store.ts';
 import type { RowChange } from '../../core/row-change.ts';
 import type { Scheduler } from '../../sim/scheduler.ts';
+import type { TwowayBug } from '../../sim/twoway/world.ts';
 import type { Plants } from '../../sim/world.ts';
 import { type After, plantInFeed } from '../stress/bugs/feed-bugs.ts';
 import { plantInLog } from '../stress/bugs/log-bugs.ts';
@@ -17,6 +18,8 @@ export type SimMutant = {
   /** What is broken, in a sentence. */
   readonly what: string;
   readonly plants: (scheduler: () => Scheduler) => Plants;
+  /** Planted in the run of sites that write. */
+  readonly twoway?: TwowayBug;
 };
 
 type FeedBug = Parameters<typeof plantInFeed>[0];
@@ -149,11 +152,21 @@ const COORDINATOR_MUTANTS: readonly SimMutant[] = COORDINATOR_BUGS.filter(
   plants: () => ({ step }),
 }));
 
+const TWOWAY_MUTANTS: readonly SimMutant[] = (
+  [
+    ['last-writer-wins', 'whatever arrives last replaces what is there'],
+    ['tombstones-forgotten', 'a deleted row leaves nothing behind'],
+    ['first-batch-only', 'of an upload with several transactions only the first is merged'],
+    ['settled-too-early', 'a local write goes when it is answered, not when the base has it'],
+  ] as const
+).map(([twoway, what]) => ({ name: `two-way: ${twoway}`, what, plants: () => ({}), twoway }));
+
 export const MUTANTS: readonly SimMutant[] = [
   ...FEED_MUTANTS,
   ...HANDLER_MUTANTS,
   ...PART_MUTANTS,
   ...COORDINATOR_MUTANTS,
+  ...TWOWAY_MUTANTS,
 ];
 
 type Begin = ReplicaStore['begin'];

@@ -45,6 +45,17 @@ export function printPlan({ plan, bug, comments }: PlanScript): string {
   return printScript(contents);
 }
 
+/** A run of sites that write: it is its seed. */
+export function printTwoway(seed: number, bug: string | null, comments: readonly string[]): string {
+  const args = [...values({ seed }), ...(bug === null ? [] : values({ bug }))];
+  return printScript([
+    ...comments.map((text): Content => ({ kind: 'comment', text: `# ${text}` })),
+    { kind: 'comment', text: '#: world=sim' },
+    { kind: 'comment', text: '' },
+    { ...caseOf('two-way', args), expected: CLEAN },
+  ]);
+}
+
 function replicaCase({
   name,
   selectors,

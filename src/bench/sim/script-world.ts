@@ -8,6 +8,7 @@
  *                          `open ACCOUNT BALANCE SELECTOR`, `truncate`
  *   fault                  `at=MS`, `name=`, `target=`, `ms=`, `point=`
  *   run                    runs what was listed, and prints what is wrong with it
+ *   two-way                `seed=`, `bug=NAME`: runs sites that write, all drawn from the seed
  */
 import { ScriptError } from '../../script/errors.ts';
 import type { Call } from '../../script/run.ts';
@@ -19,13 +20,14 @@ import {
   type Plan,
   type ReplicaOptions,
 } from '../../sim/plan.ts';
+import { runTwoway } from '../../sim/twoway/world.ts';
 import type { OpenWorld, World } from '../script/world.ts';
 import { mutantNamed, type SimMutant } from './mutants.ts';
 import { CLEAN, NOBODY } from './print-plan.ts';
-import { runPlan } from './run-plan.ts';
+import { type Finding, runPlan } from './run-plan.ts';
 
 const WITNESS_LINES = 3;
-const DIRECTIVES = 'world, replica, transaction, fault, run';
+const DIRECTIVES = 'world, replica, transaction, fault, run, two-way';
 
 export const openSimWorld: OpenWorld = () => new SimWorld();
 
@@ -51,6 +53,8 @@ class SimWorld implements World {
         return '';
       case 'run':
         return this.#run();
+      case 'two-way':
+        return twoway(call);
       default: {
         const what = `there is no directive ${call.command}`;
         throw new ScriptError(call.place, what, `one of: ${DIRECTIVES}`);
@@ -67,11 +71,7 @@ class SimWorld implements World {
     const seed = args.integer('seed');
     const drawn = planOf(seed);
     const safetyMs = args.optionalInteger('safety') ?? drawn.safetyMs;
-    const bug = args.optional('bug');
-    this.#mutant = bug === undefined ? undefined : mutantNamed(bug);
-    if (bug !== undefined && this.#mutant === undefined) {
-      throw args.error('bug', `there is no bug ${bug}`, 'tidelock sim mutants --list');
-    }
+    this.#mutant = mutantOf(call);
     const { network, stream, server } = drawn;
     const sections = { network: { ...network }, stream: { ...stream }, server: { ...server } };
     for (const line of linesOf(call)) readSection(line, sections, call);
@@ -82,13 +82,29 @@ class SimWorld implements World {
     const actions = [...this.#actions].sort((a, b) => a.at - b.at);
     const plan: Plan = { ...this.#options, replicas: this.#replicas, actions };
     const { findings } = await runPlan(plan, { mutant: this.#mutant });
-    if (findings.length === 0) return CLEAN;
-    return findings
-      .flatMap(({ property, witness }) =>
-        witness.slice(0, WITNESS_LINES).map((line) => `${property}: ${line.split('\n')[0]}\n`),
-      )
-      .join('');
+    return outputOf(findings);
   }
+}
+
+async function twoway(call: Call): Promise<string> {
+  const { findings } = await runTwoway(call.args.integer('seed'), mutantOf(call)?.twoway);
+  return outputOf(findings);
+}
+
+function mutantOf({ args }: Call): SimMutant | undefined {
+  const bug = args.optional('bug');
+  const mutant = bug === undefined ? undefined : mutantNamed(bug);
+  if (bug === undefined || mutant !== undefined) return mutant;
+  throw args.error('bug', `there is no bug ${bug}`, 'tidelock sim mutants --list');
+}
+
+function outputOf(findings: readonly Finding[]): string {
+  if (findings.length === 0) return CLEAN;
+  return findings
+    .flatMap(({ property, witness }) =>
+      witness.slice(0, WITNESS_LINES).map((line) => `${property}: ${line.split('\n')[0]}\n`),
+    )
+    .join('');
 }
 
 type Sections = Readonly<Record<'network' | 'stream' | 'server', Record<string, number>>>;

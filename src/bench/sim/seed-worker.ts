@@ -1,8 +1,7 @@
 /** A thread that runs seeds, one after the other, as it is told. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { planOf } from '../../sim/generate.ts';
 import { mutantNamed } from './mutants.ts';
-import { runPlan } from './run-plan.ts';
+import { runSeed } from './run-seed.ts';
 import type { SeedNews, SeedSettings } from './seeds.ts';
 
 const { mutant: name } = workerData as SeedSettings;
@@ -14,11 +13,6 @@ process.on('unhandledRejection', (error) => {
 });
 
 parentPort?.on('message', async (seed: number) => {
-  const { findings, result, verdicts } = await runPlan(planOf(seed), { mutant });
-  const news: SeedNews = {
-    ...{ kind: 'done', seed, findings, hash: result.hash, steps: result.steps },
-    seen: [...result.seen],
-    checked: verdicts.map(({ property, checked }) => [property, checked]),
-  };
-  parentPort?.postMessage(news);
+  const done = await runSeed(seed, { mutant });
+  parentPort?.postMessage({ ...done, kind: 'done' } satisfies SeedNews);
 });

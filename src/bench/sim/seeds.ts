@@ -7,6 +7,8 @@ export type SeedSettings = { readonly mutant: string | null };
 export type SeedDone = {
   readonly seed: number;
   readonly findings: readonly Finding[];
+  /** What is wrong with the run of sites that write. */
+  readonly twoway: readonly Finding[];
   readonly hash: string;
   readonly steps: number;
   /** How often each rare thing happened. */

@@ -1,5 +1,4 @@
 /** What many runs together have shown: what failed, and which rare states were reached. */
-import type { Finding } from './run-plan.ts';
 import type { SeedDone } from './seeds.ts';
 
 /** States that a campaign must have been in: without them it has shown little. */
@@ -26,9 +25,12 @@ const SOMETIMES: readonly (readonly [state: string, what: string])[] = [
   ['purged', 'groups of the log were purged'],
   ['verified', 'a digest of Postgres agreed with a replica'],
   ['a crash of Postgres took a transaction', 'a crash of Postgres took an open transaction'],
+  ['uploads arrived twice', 'a local transaction was uploaded twice'],
+  ['two-way kill', 'a site that writes was killed'],
+  ['crashed at upload: answered', 'a site died between the answer and its storing'],
 ];
 
-export type Failure = { readonly seed: number; readonly findings: readonly Finding[] };
+export type Failure = Pick<SeedDone, 'seed' | 'findings' | 'twoway'>;
 
 export type Summary = {
   readonly runs: number;
@@ -54,13 +56,14 @@ export class Totals {
     return this.#failures.length;
   }
 
-  add({ seed, findings, steps, seen, checked }: SeedDone): void {
+  add({ seed, findings, twoway, steps, seen, checked }: SeedDone): void {
     this.runs += 1;
     this.steps += steps;
     for (const [what, times] of seen) count(this.#seen, what, times);
     for (const [property, times] of checked) count(this.#checked, property, times);
-    if (findings.length > 0 && this.#failures.length < FAILURES_KEPT_MAX) {
-      this.#failures.push({ seed, findings });
+    const isBad = findings.length + twoway.length > 0;
+    if (isBad && this.#failures.length < FAILURES_KEPT_MAX) {
+      this.#failures.push({ seed, findings, twoway });
     }
   }
 

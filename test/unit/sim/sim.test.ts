@@ -6,6 +6,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { MUTANTS, mutantNamed, type SimMutant } from '../../../src/bench/sim/mutants.ts';
 import { printPlan } from '../../../src/bench/sim/print-plan.ts';
 import { runPlan } from '../../../src/bench/sim/run-plan.ts';
+import { runSeed } from '../../../src/bench/sim/run-seed.ts';
 import { shrink } from '../../../src/bench/sim/shrink.ts';
 import { Totals } from '../../../src/bench/sim/summary.ts';
 import { planOf } from '../../../src/sim/generate.ts';
@@ -17,7 +18,7 @@ const run = promisify(execFile);
 vi.setConfig({ testTimeout: TIMEOUT_MS });
 
 async function hashOf(seed: number): Promise<string> {
-  return (await runPlan(planOf(seed))).result.hash;
+  return (await runSeed(seed)).hash;
 }
 
 function mutant(name: string): SimMutant {
@@ -51,30 +52,46 @@ describe('a seed', () => {
 });
 
 describe('the product', () => {
-  test('P1, P2, P4, P5, P7, P18, P19, P20, P24, P27, P29: is sound in a hundred runs, which reach rare states', async () => {
+  test('P1, P2, P4, P5, P7, P9, P12, P13, P18, P19, P20, P24, P27, P29: is sound in a hundred runs, which reach rare states', async () => {
     const totals = new Totals();
     for (let seed = 1; seed <= 100; seed += 1) {
-      const { findings, result, verdicts } = await runPlan(planOf(seed));
-      expect({ seed, findings }).toEqual({ seed, findings: [] });
-      totals.add({
-        ...{ seed, findings, hash: result.hash, steps: result.steps, seen: [...result.seen] },
-        checked: verdicts.map(({ property, checked }) => [property, checked]),
-      });
+      const done = await runSeed(seed);
+      const { findings, twoway } = done;
+      expect({ seed, findings, twoway }).toEqual({ seed, findings: [], twoway: [] });
+      totals.add(done);
     }
     const { sometimes, checked } = totals.summary();
     expect(sometimes.filter(({ times }) => times === 0)).toEqual([]);
-    const required = ['P1', 'P2', 'P4', 'P5', 'P7', 'P18', 'P19', 'P20', 'P24', 'P27', 'P29'];
+    const required = [
+      'P1',
+      'P2',
+      'P4',
+      'P5',
+      'P7',
+      'P9',
+      'P12',
+      'P18',
+      'P19',
+      'P20',
+      'P24',
+      'P27',
+      'P29',
+    ];
     expect(required.filter((property) => (checked[property] ?? 0) === 0)).toEqual([]);
   });
 });
 
 describe('a planted bug', () => {
-  const QUICK = ['early-heartbeat', 'leaked-savepoint', 'position-before-rows', 'ack-before-fsync'];
+  const QUICK = [
+    ...['early-heartbeat', 'leaked-savepoint', 'position-before-rows', 'ack-before-fsync'],
+    ...['two-way: last-writer-wins', 'two-way: tombstones-forgotten', 'two-way: settled-too-early'],
+    'two-way: first-batch-only',
+  ];
 
   test.each(QUICK)('P31: %s is found within 30 seeds', async (name) => {
     for (let seed = 1; seed <= 30; seed += 1) {
-      const { findings } = await runPlan(planOf(seed), { mutant: mutant(name) });
-      if (findings.length > 0) return;
+      const { findings, twoway } = await runSeed(seed, { mutant: mutant(name) });
+      if (findings.length + twoway.length > 0) return;
     }
     throw new Error(`${name} survived`);
   });
