@@ -12,7 +12,7 @@ import {
   removeItem,
   resolve,
 } from './catalog.ts';
-import { type Context, command } from './context.ts';
+import { type Context, command, type Turn } from './context.ts';
 import { stampChange, wrongKind } from './define.ts';
 import { releaseHold, removeFront, sinkHold } from './frontiers.ts';
 import { endSubscriptionsOf } from './subscriptions.ts';
@@ -63,15 +63,15 @@ function closure(
 }
 
 /** What is made of something goes before it. */
-export function removeItems(context: Context, ids: readonly ItemId[]): void {
-  const { state } = context;
-  command(context, { kind: 'drop', ids });
+export function removeItems(turn: Turn, ids: readonly ItemId[]): void {
+  const { state } = turn;
+  command(turn, { kind: 'drop', ids });
   for (const id of ids) {
     removeItem(state.catalog, itemOf(state.catalog, id));
     releaseHold(state, sinkHold(id));
     removeFront(state, id);
   }
-  endSubscriptionsOf(context, ids);
+  endSubscriptionsOf(turn, ids);
 }
 
 function dropNamespace(context: Context, statement: DropStatement, name: Name): void {

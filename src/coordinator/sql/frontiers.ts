@@ -131,25 +131,26 @@ function applyWindow(state: SqlCoordinator, id: ItemId): void {
 
 /** Tells the worker what it may forget. Inputs come after what is made of them, whose holds they carry. */
 export function maintain(state: SqlCoordinator, out: SqlEffect[]): void {
-  const since: { id: ItemId; since: Time }[] = [];
-  for (let id = lastMoved(state); id !== undefined; id = lastMoved(state)) {
-    state.moved.delete(id);
-    const front = state.fronts.get(id);
-    if (front === undefined) continue;
-    const lowest = state.options.rules.sinceOf([front.policy, ...front.holds.values()]);
-    if (lowest <= front.since) continue;
-    front.since = lowest;
-    since.push({ id, since: lowest });
-    moveHold(state, inputHold(id), lowest);
+  const sinces = new Map<ItemId, Time>();
+  // Ends: a hold of an item moves only older ones, and holds only go up.
+  while (state.moved.size > 0) {
+    const ids = [...state.moved].sort((a, b) => rankOf(b) - rankOf(a));
+    state.moved.clear();
+    for (const id of ids) raiseSince(state, id, sinces);
   }
-  if (since.length > 0) out.push({ kind: 'worker', command: { kind: 'allowCompaction', since } });
+  if (sinces.size === 0) return;
+  const since = [...sinces].map(([id, time]) => ({ id, since: time }));
+  out.push({ kind: 'worker', command: { kind: 'allowCompaction', since } });
 }
 
-/** The youngest of the moved: ends, since a hold of an item moves only older ones. */
-function lastMoved(state: SqlCoordinator): ItemId | undefined {
-  let last: ItemId | undefined;
-  for (const id of state.moved) if (last === undefined || rankOf(id) > rankOf(last)) last = id;
-  return last;
+function raiseSince(state: SqlCoordinator, id: ItemId, sinces: Map<ItemId, Time>): void {
+  const front = state.fronts.get(id);
+  if (front === undefined) return;
+  const lowest = state.options.rules.sinceOf([front.policy, ...front.holds.values()]);
+  if (lowest <= front.since) return;
+  front.since = lowest;
+  sinces.set(id, lowest);
+  moveHold(state, inputHold(id), lowest);
 }
 
 /** The frontiers of several items read together. */

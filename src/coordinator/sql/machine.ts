@@ -16,7 +16,7 @@ import { checkStep, frontiersOf } from './invariants.ts';
 import { forgetPeek } from './reads.ts';
 import { cancel, connect, disconnect, grantLock, resume, startBatch, sync } from './sessions.ts';
 import type { AfterPeek, SqlCoordinator } from './state.ts';
-import { subscribed } from './subscribed.ts';
+import { subscribed, subscriptionFailed } from './subscribed.ts';
 import { advanceTables } from './timelines.ts';
 import type { Response, SqlEffect, SqlEvent } from './types.ts';
 import type { WorkerFeedback } from './worker.ts';
@@ -148,6 +148,9 @@ function feedback(turn: Turn, told: WorkerFeedback): void {
     case 'subscribed':
       subscribed(turn, told);
       break;
+    case 'subscriptionFailed':
+      subscriptionFailed(turn, told);
+      break;
     case 'sinkReady':
       sinkReady(turn, told.id);
       break;
@@ -209,9 +212,9 @@ function sinkReady(turn: Turn, id: string): void {
 /** A sink that cannot begin was never there. What fails later is told to those who read it, by the worker. */
 function itemFailed(turn: Turn, told: WorkerFeedback & { readonly kind: 'failed' }): void {
   const item = turn.state.catalog.items.get(told.id);
+  if (item?.kind === 'sink' && item.isPending) removeItems(turn, [told.id]);
   const context = waitingForSink(turn, told.id);
   if (context === undefined) return;
-  if (item?.kind === 'sink' && item.isPending) removeItems(context, [told.id]);
   wake(context, { kind: 'failed', origin: 'statement', error: toError(told) });
 }
 

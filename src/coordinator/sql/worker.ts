@@ -120,6 +120,13 @@ export type WorkerFeedback =
       readonly deltas: readonly TimedDelta[];
       readonly upper: Frontier;
     }
+  /** It cannot go on: nothing more is told of it. */
+  | {
+      readonly kind: 'subscriptionFailed';
+      readonly subscription: number;
+      readonly code: string;
+      readonly message: string;
+    }
   | { readonly kind: 'sinkReady'; readonly id: ItemId }
   | {
       readonly kind: 'failed';
