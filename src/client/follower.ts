@@ -10,7 +10,7 @@ import { assert } from '../core/assert.ts';
 import { messageOf, TidelockError } from '../core/errors.ts';
 import { formatLsn, LSN_ZERO, type Ts } from '../core/lsn.ts';
 import { type ActivityTools, copy, follow, HEARTBEAT_S, resyncBy } from './activities.ts';
-import type { FeedApplier, FeedNews } from './applier.ts';
+import { type FeedApplier, type FeedNews, stalledTables } from './applier.ts';
 import type { CrashHook } from './crash-points.ts';
 import { describeDifferences } from './digest-history.ts';
 import { closedError, internalError } from './errors.ts';
@@ -154,7 +154,7 @@ export class Follower {
     this.#dispatch({ kind: 'timer' });
   }
 
-  /** Resolves when the position is at `ts` or past it. Rejects with `TIMEOUT`, or when closed or failed. */
+  /** Resolves when the position is at `ts` or past it, and no table waits for its rows. Rejects with `TIMEOUT`, or when closed or failed. */
   waitFor(ts: Ts, timeoutMs: number): Promise<void> {
     const { state } = this;
     if (state.kind === 'failed') return Promise.reject(new TidelockError(state.trouble));
@@ -259,7 +259,7 @@ export class Follower {
     const counts = await resyncBy(this.#tools(), store, controller);
     const { position, timeline } = store.identity;
     this.#emit({ kind: 'resync', reason, ts: formatLsn(position), timeline, ...counts });
-    this.#waiters.moved(this.position);
+    this.#tellWaiters();
     this.#options.onMoved?.();
     this.#dispatch({ kind: 'resynced' });
   }
@@ -324,17 +324,22 @@ export class Follower {
   }
 
   #moved(): void {
-    this.#waiters.moved(this.position);
+    this.#tellWaiters();
     this.#options.onMoved?.();
     this.#lease.moved();
     this.#dispatch({ kind: 'advanced' });
     if (isCaughtUp(this.state)) this.#nudge.start();
   }
 
+  /** Who waits wants to see everything up to a position: not yet while a table stands still. */
+  #tellWaiters(): void {
+    if (stalledTables(this.#held()).length === 0) this.#waiters.moved(this.position);
+  }
+
   #adopt(store: ReplicaStore | null): void {
     this.#store = store;
     if (store === null) return;
-    this.#waiters.moved(store.identity.position);
+    this.#tellWaiters();
     this.#ready.resolve();
   }
 
