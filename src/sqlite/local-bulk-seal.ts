@@ -15,6 +15,9 @@ const COLUMNS_MAX = 100;
 export const CHANGES_PER_ENTRY = 2;
 const SAFE_MAX = Number.MAX_SAFE_INTEGER;
 
+/** The causal length after an entry, where `cl` is the one before it. */
+const NEW_CL = `l.cl + (l.op <> ${OP_UPDATED})`;
+
 /** The transactions of the log, and the entries that the statements leave out. */
 const TEMPORARY_SQL = `
   CREATE TEMP TABLE IF NOT EXISTS tidelock_numbers (tx INTEGER PRIMARY KEY, number INTEGER NOT NULL);
@@ -45,6 +48,8 @@ export function sealInBulk(sql: Sql, table: LocalTable): void {
   }
   sql.exec(statements.slowSql);
   sql.exec(statements.linesSql);
+  // Before the images: what is clean still would count as dirty after them.
+  if (table.isDirty) sql.exec(statements.dirtySql);
   const { changes } = sql.prepare(statements.imagesSql).run();
   if (changes > 0) table.becameDirty();
 }
@@ -119,7 +124,17 @@ class BulkStatements {
       JOIN tidelock_numbers n ON n.tx = l.tx ORDER BY id`;
   }
 
-  /** Images of clean keys, and what dirty ones have become. */
+  /** What dirty keys have become. */
+  get dirtySql(): string {
+    const { baseName, twoway } = this.#table;
+    const on = twoway.table.keyColumns
+      .map((name, index) => `${baseName}.${name} = ${this.#key[index]?.cell}`)
+      .join(' AND ');
+    return `UPDATE ${baseName} SET ${CAUSAL_LENGTH} = ${NEW_CL}, ${VERSIONS} = ${this.#newVersionsSql}
+      FROM (${this.#statesSql}) l WHERE l.is_dirty AND ${on}`;
+  }
+
+  /** Images of clean keys. */
   get imagesSql(): string {
     const { table } = this.#table.twoway;
     const keyColumns = table.keyPositions;
@@ -129,13 +144,10 @@ class BulkStatements {
         : `CASE op WHEN ${OP_DELETED} THEN c${position} WHEN ${OP_UPDATED} THEN c${position + this.width} END`,
     );
     const present = `op <> ${OP_INSERTED}`;
-    const cl = `cl + (op <> ${OP_UPDATED})`;
     const names = [...table.columns, PRESENT, CAUSAL_LENGTH, VERSIONS].join(', ');
-    const versions = `CASE op WHEN ${OP_UPDATED} THEN ${this.#newVersionsSql} END`;
-    const key = table.keyColumns.join(', ');
     return `INSERT INTO ${this.#table.baseName} (${names})
-      SELECT ${[...cells, present, cl, versions].join(', ')} FROM (${this.#statesSql}) l WHERE true
-      ON CONFLICT (${key}) DO UPDATE SET ${CAUSAL_LENGTH} = excluded.${CAUSAL_LENGTH}, ${VERSIONS} = excluded.${VERSIONS}`;
+      SELECT ${[...cells, present, NEW_CL, this.#newVersionsSql].join(', ')} FROM (${this.#statesSql}) l
+      WHERE NOT l.is_dirty`;
   }
 
   get #isOurs(): string {
@@ -174,7 +186,7 @@ class BulkStatements {
     ].join(' OR ');
   }
 
-  /** The entries to seal, with the causal length and the versions (JSON by place) that each found. */
+  /** The entries to seal, with the causal length and the versions (JSON by place) that each found; whether it was dirty. */
   get #statesSql(): string {
     const key = `'[' || ${joined(this.#key.map(({ cell, kind }) => jsonSql(cell, kind)))} || ']'`;
     const [cl, versions] =
@@ -188,8 +200,9 @@ class BulkStatements {
         : [`(l.op <> ${OP_INSERTED})`, 'NULL'];
     const state = this.#table.isDirty
       ? `coalesce(b.${CAUSAL_LENGTH}, ${cl}) AS cl,
-         CASE WHEN b.${PRESENT} IS NULL THEN ${versions} ELSE b.${VERSIONS} END AS versions`
-      : `${cl} AS cl, ${versions} AS versions`;
+         CASE WHEN b.${PRESENT} IS NULL THEN ${versions} ELSE b.${VERSIONS} END AS versions,
+         b.${PRESENT} IS NOT NULL AS is_dirty`
+      : `${cl} AS cl, ${versions} AS versions, false AS is_dirty`;
     const differs = this.#cells.flatMap((cell) =>
       cell === null ? [] : [`${cell.now} IS NOT ${cell.old}`],
     );
@@ -200,7 +213,7 @@ class BulkStatements {
 
   #versionSql(place: number): string {
     if (this.#cells[place] === null) return '1'; // dropped: nobody counts it
-    return `coalesce(json_extract(versions, '$[${place}]'), 1)`;
+    return `coalesce(json_extract(l.versions, '$[${place}]'), 1)`;
   }
 
   #writeSql(place: number): string {
@@ -216,7 +229,7 @@ class BulkStatements {
         ? this.#versionSql(place)
         : `(${this.#versionSql(place)} + (${cell.now} IS NOT ${cell.old}))`,
     );
-    return `'[' || ${joined(versions)} || ']'`;
+    return `CASE l.op WHEN ${OP_UPDATED} THEN '[' || ${joined(versions)} || ']' END`;
   }
 }
 

@@ -12,15 +12,15 @@ import { temporaryFolder, ts } from './replicas.ts';
 const COLUMNS = ['k', 'note', 'n|int', 'big|bigint', 'ok|bool', 'f|float', 'raw|bytes', 'op'];
 const WIDE = twowayOf('public.wide', COLUMNS, ['k']);
 const NAMES = ['note', 'n', 'big', 'ok', 'f', 'raw', 'op'];
-/** Keys of several columns, two of which a dropped one lies between. */
-const PAIR = twowayOf('public.pair', ['b|int', 'id', 'v', 'w|int'], ['id', 'b']);
-const DROPPED = { ...PAIR, twoway: { ...PAIR.twoway, columns: ['v', 'gone', 'w'] } };
+/** A key of several columns, a dropped column, and names that the statements use themselves. */
+const PAIR = twowayOf('public.pair', ['b|int', 'id', 'versions', 'cl|int'], ['id', 'b']);
+const DROPPED = { ...PAIR, twoway: { ...PAIR.twoway, columns: ['versions', 'gone', 'cl'] } };
 
 const TEXTS = [null, '', 'text', 'quote \' and " and \\', 'ключ\n\u0001\u2028', '{"a":1}'];
 /** Values that columns may hold in SQLite; what changes on its way to the server and back is not among them. */
 const CELLS: Readonly<Record<string, readonly Cell[]>> = {
-  ...{ note: TEXTS, op: TEXTS, v: TEXTS },
-  ...{ n: [null, 0, -5, 2 ** 31, 'odd'], w: [null, 0, 7, 'odd'] },
+  ...{ note: TEXTS, op: TEXTS, versions: TEXTS },
+  ...{ n: [null, 0, -5, 2 ** 31, 'odd'], cl: [null, 0, 7, 'odd'] },
   ...{ big: [null, 0, 2 ** 53, 2n ** 62n, -(2n ** 60n), 'odd'], ok: [null, 0, 1, 'odd'] },
   ...{ f: [null, 0.5, -0, 0, 1e300, 3, 'odd'], raw: [null, new Uint8Array([1, 0, 255])] },
 };
@@ -52,7 +52,7 @@ function statementOf({
   value,
 }: Write): readonly [string, readonly Cell[]] {
   const keys: readonly Cell[] = table === 'wide' ? [`k${key}'"`] : [key, `p${key % 2}`];
-  const names = table === 'wide' ? NAMES : ['v', 'w'];
+  const names = table === 'wide' ? NAMES : ['versions', 'cl'];
   const name = names[column % names.length] ?? '';
   const where = table === 'wide' ? 'k = ?' : 'b = ? AND id = ?';
   const cellOf = (each: string, salt: number): Cell => {
