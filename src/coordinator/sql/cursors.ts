@@ -40,7 +40,7 @@ export function declareCursor(
     rows: [],
     hasRun: false,
     isDone: false,
-    isOverrun: false,
+    failure: null,
   });
   return { kind: 'declared' };
 }
@@ -119,10 +119,7 @@ function isServed(
 }
 
 function served(cursor: Cursor, count: number | null): Response {
-  if (cursor.isOverrun) {
-    const hint = 'FETCH more often, or subscribe without a cursor';
-    throw sqlError('54000', 'too many changes were not fetched', { hint });
-  }
+  if (cursor.failure !== null) throw cursor.failure;
   const rows = cursor.rows.splice(0, count ?? cursor.rows.length);
   return { kind: 'rows', what: 'fetch', columns: cursor.columns, rows, time: null };
 }

@@ -2,6 +2,7 @@
  * What the coordinator of SQL remembers. Plain data, changed only by `step`. Maps keep the order of insertion, so
  * that walking through them is the same in every run.
  */
+import type { SqlError } from '../../sql/errors.ts';
 import type { TransactionStatus } from '../../sql/session.ts';
 import type { Statement } from '../../sql/statement.ts';
 import type { Column, ItemId, RowDelta, SqlRow } from '../../sql/types.ts';
@@ -73,8 +74,8 @@ export type Cursor = {
   rows: SqlRow[];
   /** No more rows will come. */
   isDone: boolean;
-  /** More rows came than are kept. */
-  isOverrun: boolean;
+  /** Why it cannot go on; told by the next FETCH. */
+  failure: SqlError | null;
 };
 
 export type TableWrite = { readonly id: ItemId; readonly deltas: readonly RowDelta[] };

@@ -1,7 +1,8 @@
 /** What the worker tells of subscriptions, on its way to streams and cursors. */
 import { assert } from '../../core/assert.ts';
+import { isSqlState, sqlError } from '../../sql/errors.ts';
 import type { SqlRow, SqlValue } from '../../sql/types.ts';
-import { type Context, contextOf, type Turn, wakeWith } from './context.ts';
+import { type Context, contextOf, type Turn, wake, wakeWith } from './context.ts';
 import { serveFetch } from './cursors.ts';
 import { moveHold } from './frontiers.ts';
 import { type Subscription, UNFETCHED_MAX } from './state.ts';
@@ -28,6 +29,28 @@ export function subscribed(
   assert(context !== undefined, 'a subscription ends with its session');
   if (subscription.cursor === null) tellStream(context, number, { rows, upper });
   else tellCursor(context, { number, cursor: subscription.cursor, rows, upper });
+}
+
+/** Who streams hears why; who fetches hears it with the next FETCH. */
+export function subscriptionFailed(
+  turn: Turn,
+  told: WorkerFeedback & { readonly kind: 'subscriptionFailed' },
+): void {
+  const subscription = turn.state.subscriptions.get(told.subscription);
+  if (subscription === undefined) return;
+  const context = contextOf(turn, subscription.connection);
+  assert(context !== undefined, 'a subscription ends with its session');
+  dropSubscription(context, told.subscription);
+  const error = sqlError(isSqlState(told.code) ? told.code : 'XX000', told.message);
+  if (subscription.cursor === null) {
+    wake(context, { kind: 'failed', origin: 'statement', error });
+    return;
+  }
+  const cursor = context.session.cursors.get(subscription.cursor);
+  assert(cursor !== undefined, 'a subscription ends with its cursor');
+  cursor.isDone = true;
+  cursor.failure = error;
+  serveFetch(context);
 }
 
 /** Each change is told once, after everything before it. */
@@ -76,7 +99,8 @@ function tellCursor(
   if (cursor.rows.length > UNFETCHED_MAX) {
     cursor.rows = [];
     cursor.isDone = true;
-    cursor.isOverrun = true;
+    const hint = 'FETCH more often, or subscribe without a cursor';
+    cursor.failure = sqlError('54000', 'too many changes were not fetched', { hint });
     dropSubscription(context, told.number);
   }
   serveFetch(context);

@@ -3,6 +3,7 @@
  * common. Pulls: whoever owns it asks when uppers have moved.
  */
 import type { Frontier, Time, TimedDelta } from '../../coordinator/sql/worker.ts';
+import { isSqlState, sqlError } from '../../sql/errors.ts';
 import type { Query } from '../../sql/plan.ts';
 import type { Stored } from '../../sql/storage.ts';
 import type { CollectionStore } from '../../sqlite/collections/collection-store.ts';
@@ -66,6 +67,7 @@ export class Follower {
     const { asOf } = this.#options;
     if (!this.#hasStarted) {
       if (upper !== null && upper <= asOf) return;
+      this.#assertReadable(asOf);
       this.#hasStarted = true;
       this.#upper = asOf + 1;
       const rows = this.#options.hasSnapshot ? this.#snapshot(asOf) : [];
@@ -73,9 +75,24 @@ export class Follower {
     }
     const from = this.#upper;
     if (from === null || (upper !== null && upper <= from)) return;
+    this.#assertReadable(from - 1);
     const until = upper ?? this.#lastChange() + 1;
     this.#upper = upper;
     yield* inBatches(this.#changes(from, Math.max(from, until)), from, upper);
+  }
+
+  /** What was forgotten meanwhile cannot be told; and sources that failed have nothing to tell. */
+  #assertReadable(time: Time): void {
+    for (const id of this.query.items) {
+      const failure = this.#items.failureOf(id);
+      const since = this.#items.since(id);
+      if (failure !== undefined) {
+        throw sqlError(isSqlState(failure.code) ? failure.code : 'XX000', failure.message);
+      }
+      if (time < since) {
+        throw sqlError('55000', `${id} can be read from ${since} on, not at ${time}`);
+      }
+    }
   }
 
   #lastChange(): Time {

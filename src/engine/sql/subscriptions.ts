@@ -1,11 +1,20 @@
 /** Subscriptions: each is told what its query has, and what changes, as uppers move. */
-import type { Time, WorkerCommand, WorkerFeedback } from '../../coordinator/sql/worker.ts';
+import type {
+  Time,
+  TimedDelta,
+  WorkerCommand,
+  WorkerFeedback,
+} from '../../coordinator/sql/worker.ts';
+import { sqlError, toSqlError } from '../../sql/errors.ts';
 import type { Query } from '../../sql/plan.ts';
 import type { ItemId } from '../../sql/types.ts';
 import type { CollectionStore } from '../../sqlite/collections/collection-store.ts';
 import { Follower } from './follower.ts';
 import type { Items } from './items.ts';
 import { isChain } from './relations.ts';
+
+/** Changes that are told at once. */
+const CHANGES_MAX = 1_000_000;
 
 type Subscribe = Extract<WorkerCommand, { kind: 'subscribe' }>;
 
@@ -59,13 +68,32 @@ export class Subscriptions {
     }
   }
 
-  /** Tells each what has become complete. The empty frontier ends it. */
+  /** Tells each what has become complete. The empty frontier ends it, and so does a row that cannot be computed. */
   settle(): void {
     for (const [subscription, follower] of [...this.#open]) {
-      for (const { deltas, upper } of follower.batches()) {
-        this.#tell({ kind: 'subscribed', subscription, deltas, upper });
+      try {
+        this.#tellBatch(subscription, follower);
+      } catch (error) {
+        const { sqlState, message } = toSqlError(error);
+        this.#tell({ kind: 'subscriptionFailed', subscription, code: sqlState, message });
+        this.remove(subscription);
+        continue;
       }
       if (follower.isDone) this.remove(subscription);
+    }
+  }
+
+  /** Whole times only: what comes at one time is told at once. */
+  #tellBatch(subscription: number, follower: Follower): void {
+    let told: TimedDelta[] = [];
+    for (const { deltas, upper, isLast } of follower.batches()) {
+      for (const delta of deltas) told.push(delta);
+      if (told.length > CHANGES_MAX) {
+        throw sqlError('54000', `more than ${CHANGES_MAX} changes at once`);
+      }
+      if (!isLast) continue;
+      this.#tell({ kind: 'subscribed', subscription, deltas: told, upper });
+      told = [];
     }
   }
 }

@@ -86,6 +86,16 @@ test('a computed view is followed by what its rows at two times differ in', () =
   ]);
 });
 
+test('many rows at one time are told at once', () => {
+  const bed = openTable();
+  const rows = Array.from({ length: 25_000 }, (_, index) => [index, 'x', 1] as const);
+  change(bed, 1, ...rows);
+  bed.worker.handle({ kind: 'advanceTables', to: 2 });
+  subscribe(bed, true, 1);
+  const told = batches(bed) as [unknown[], number][];
+  expect(told.map(([deltas, upper]) => [deltas.length, upper])).toEqual([[25_000, 2]]);
+});
+
 test('what a subscription has still to read is not forgotten', () => {
   const bed = openTable();
   change(bed, 1, [1, 'x', 1]);

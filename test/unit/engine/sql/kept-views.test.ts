@@ -204,6 +204,15 @@ test('a row that cannot be computed fails who reads the view then, not who write
   expect(read(bed, view, 1)).toEqual({ kind: 'rows', rows: [['a', 2n]] });
   expect(read(bed, view, 2)).toMatchObject({ kind: 'error', code: '22012' });
   expect(read(bed, view, 3)).toEqual({ kind: 'rows', rows: [['a', 2n]] });
+  bed.take();
+  bed.worker.handle({
+    kind: 'subscribe',
+    subscription: 1,
+    query,
+    asOf: 1,
+    hasSnapshot: true,
+  });
+  expect(bed.take().at(-1)).toMatchObject({ kind: 'subscriptionFailed', code: '22012' });
 });
 
 test('a view of a file is gone on with when its inputs did not change without it', () => {
