@@ -14,7 +14,7 @@ import {
   storeOf,
 } from './follower-setup.ts';
 import { until } from './manual-clock.ts';
-import { CITIES, digestsOf, MemoryStore } from './memory-store.ts';
+import { CITIES, digestsOf, lsn, MemoryStore } from './memory-store.ts';
 import { ModelServer } from './model-server.ts';
 
 describe('re-synchronisation by difference', () => {
@@ -94,6 +94,25 @@ describe('re-synchronisation by difference', () => {
     made.server.snapshotTs = null;
     made.clock.advance(BACKOFF_MAX_MS);
     await caughtUp(made);
+    expectEqual(made);
+  });
+
+  test('P9: a wait for a position ends when no table waits for its rows any more', async () => {
+    const before = await away();
+    const made = await live({ server: before.server, ...storeOf(before) });
+    made.server.snapshotTs = 200;
+    const held = made.server.commit({ type: 'resync', table: CITIES.name, reason: 'test' });
+    await until('it waits', () => made.follower.state.kind === 'waiting');
+    expect(made.follower.position).toBe(held);
+    let isReached = false;
+    const reached = made.follower.waitFor(lsn(held), 10 * BACKOFF_MAX_MS).then(() => {
+      isReached = true;
+    });
+    await new Promise(setImmediate);
+    expect(isReached).toBe(false);
+    made.server.snapshotTs = null;
+    made.clock.advance(BACKOFF_MAX_MS);
+    await reached;
     expectEqual(made);
   });
 
