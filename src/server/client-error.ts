@@ -11,7 +11,7 @@ const REASONS: Readonly<Record<string, TidelockError>> = {
   ERR_HTTP_REQUEST_TIMEOUT: new TidelockError({
     code: 'BAD_REQUEST',
     message: 'the request did not arrive in time',
-    hint: 'send it without pauses',
+    hint: 'send it without pauses, or over a slow line raise requestS at the server',
   }),
 };
 
