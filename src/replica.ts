@@ -65,7 +65,7 @@ export interface Replica {
   readonly position: string;
   readonly status: ReplicaStatus;
   /**
-   * Resolves with the replica's position once it is at `position` or past it. To read your own write, take
+   * Resolves with the replica's position once it is at `position` or past it, and no table waits for its rows. To read your own write, take
    * `pg_current_wal_insert_lsn()` after its commit. Rejects with `TIMEOUT` or `BAD_POSITION`.
    */
   waitFor(position: string, options?: WaitForOptions): Promise<string>;
