@@ -1,11 +1,10 @@
 /** SQL beside the HTTP server: the service over the engine's tables, and its port. */
 import { join, resolve } from 'node:path';
 import { TidelockError } from '../core/errors.ts';
-import type { Ts } from '../core/lsn.ts';
 import { systemClock as engineClock } from '../engine/clock.ts';
 import type { RunningEngine } from '../engine/engine.ts';
 import { SqlService } from '../engine/sql/service.ts';
-import { openViewEngine, type ViewEngine } from '../engine/views/view-engine.ts';
+import { openViewEngine, type ViewEngine, viewedTables } from '../engine/views/view-engine.ts';
 import type { WireClient } from '../pgwire/connection.ts';
 import { WireServer } from '../pgwire/server.ts';
 import { bindAddress } from '../server/bind.ts';
@@ -39,8 +38,8 @@ export async function startSql(
   if (sqlPort === undefined) return null;
   const dir = join(dataDirOf(settings), 'sql');
   const onNotice = (notice: string): void => log.warn(notice);
-  const tablesUpper = (): Ts => engine.upper;
-  const views = await openViewEngine({ dir, clock: engineClock, tablesUpper, onNotice });
+  const tables = viewedTables(engine);
+  const views = await openViewEngine({ dir, clock: engineClock, tables, onNotice });
   const service = await SqlService.open({
     ...{ dir, views: views.source, onNotice },
     rows: engine.rows,

@@ -149,6 +149,26 @@ test('a replica holds a view, row by row, at the positions of its tables', async
   }
 });
 
+test('a view that is made while nothing happens reaches its replicas, and one that is dropped leaves them', async () => {
+  const file = stack.file('fresh');
+  const server = `${bed.url}/views`;
+  const replica = await openReplica({ server, selectors: ['view:fresh'], file });
+  const tables = (): readonly unknown[] => {
+    const db = new DatabaseSync(file, { readOnly: true });
+    const found = db.prepare(`SELECT name FROM sqlite_schema WHERE name = 'fresh'`).all();
+    db.close();
+    return found;
+  };
+  try {
+    await bed.rows('CREATE MATERIALIZED VIEW fresh AS SELECT code FROM country');
+    await until('the view is there', () => tables().length === 1);
+    await bed.rows('DROP VIEW fresh');
+    await until('the view is gone', () => tables().length === 0);
+  } finally {
+    await replica.close();
+  }
+});
+
 test('after a restart everything goes on where it stood, and a replica of a view fetches what differs', async () => {
   await bed.close();
   await stack.sql.query(

@@ -4,7 +4,11 @@ import pg from 'pg';
 import { parseLsn } from '../../src/core/lsn.ts';
 import { systemClock as engineClock } from '../../src/engine/clock.ts';
 import { SqlService } from '../../src/engine/sql/service.ts';
-import { openViewEngine, type ViewEngine } from '../../src/engine/views/view-engine.ts';
+import {
+  openViewEngine,
+  type ViewEngine,
+  viewedTables,
+} from '../../src/engine/views/view-engine.ts';
 import { WireServer } from '../../src/pgwire/server.ts';
 import { systemClock } from '../../src/server/clock.ts';
 import { DEFAULT_LIMITS, NO_TOKENS } from '../../src/server/config.ts';
@@ -41,8 +45,8 @@ export class SqlBed {
     const { engine } = this.#stack;
     const dir = join(this.#stack.dir, 'server', 'sql');
     const onNotice = (notice: string): void => void this.notices.push(notice);
-    const tablesUpper = () => engine.upper;
-    const views = await openViewEngine({ dir, clock: engineClock, tablesUpper, onNotice });
+    const tables = viewedTables(engine);
+    const views = await openViewEngine({ dir, clock: engineClock, tables, onNotice });
     const service = await SqlService.open({
       ...{ dir, clock: engineClock, rows: engine.rows, views: views.source, onNotice },
       ...{ files: 'none', random: Math.random },

@@ -95,7 +95,9 @@ export class ViewPublisher {
       },
       respond: () => undefined,
       fail: (error) => {
-        if (this.#views.get(name)?.id !== id) return;
+        const { catalog } = this.#options.state;
+        // One that was dropped goes with the next look at the catalog.
+        if (this.#views.get(name)?.id !== id || !catalog.items.has(id)) return;
         this.#options.onNotice(`the view ${name} is offered no more: ${messageOf(error)}`);
         this.#options.sink.remove(name);
       },

@@ -27,6 +27,14 @@ const SYSTEM_ID = 'views';
 const SERVER_START = 'views';
 const CHUNK_ROWS = 2000;
 
+/** The tables that the views are made of. */
+export type ViewedTables = {
+  /** How far their log is: where views are while there is none. */
+  readonly upper: Ts;
+  /** Makes an idle Postgres say where it is, so that the log passes `ts`. */
+  reach(ts: Ts): void;
+};
+
 export class ViewSource implements SourcePort, EngineDriver {
   readonly firstContact: Promise<TidelockError | null> = Promise.resolve(null);
   readonly retainedWalBytes = null;
@@ -34,8 +42,7 @@ export class ViewSource implements SourcePort, EngineDriver {
   readonly #core: EngineCore;
   readonly #rows: ViewRows;
   readonly #writer: ViewWriter;
-  /** Where the tables are, for times at which there is no view. */
-  readonly #tablesUpper: () => Ts;
+  readonly #tables: ViewedTables;
   readonly #views = new Map<string, Published>();
   /** Told of with the next transaction. */
   readonly #added = new Set<string>();
@@ -48,12 +55,14 @@ export class ViewSource implements SourcePort, EngineDriver {
   #isDue = false;
   #changes = 0;
   #position: Ts = LSN_ZERO;
+  /** Asked for already. */
+  #wanted: Ts = LSN_ZERO;
 
-  constructor(core: EngineCore, rows: ViewRows, tablesUpper: () => Ts) {
+  constructor(core: EngineCore, rows: ViewRows, tables: ViewedTables) {
     this.#core = core;
     this.#rows = rows;
     this.#writer = new ViewWriter(rows, () => core.clock.wallMicros());
-    this.#tablesUpper = tablesUpper;
+    this.#tables = tables;
   }
 
   get tables(): readonly TableDef[] {
@@ -205,10 +214,20 @@ export class ViewSource implements SourcePort, EngineDriver {
   #turn(): void {
     if (!this.#isReady) return;
     const uppers = [...this.#views.values()].map(({ changes }) => changes.upper);
-    const until = (uppers.length === 0 ? this.#tablesUpper() : Math.min(...uppers) - 1) as Ts;
+    const until = (uppers.length === 0 ? this.#tables.upper : Math.min(...uppers) - 1) as Ts;
     if (until <= 0) return;
     if (this.#generation !== null) this.#begin(this.#generation, until);
-    else if (this.#isStreaming && !this.#isPaused && until > this.#position) this.#flush(until);
+    else if (!this.#isStreaming || this.#isPaused) return;
+    else if (until > this.#position) this.#flush(until);
+    else if (this.#added.size > 0 || this.#removed.size > 0) this.#askOn();
+  }
+
+  /** What is new is told at the next position, and on an idle Postgres there is none. */
+  #askOn(): void {
+    const next = (this.#position + 1) as Ts;
+    if (this.#wanted >= next) return;
+    this.#wanted = next;
+    this.#tables.reach(next);
   }
 
   /** The rows at `until` are what the history begins with. */
