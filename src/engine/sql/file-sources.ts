@@ -5,7 +5,7 @@
  * Rows, the place in the file and the frontier become durable in one transaction.
  */
 import type { Time, WorkerCommand, WorkerFeedback } from '../../coordinator/sql/worker.ts';
-import { type SqlError, sqlError, toSqlError } from '../../sql/errors.ts';
+import { SqlError, sqlError, toSqlError } from '../../sql/errors.ts';
 import type { ItemId } from '../../sql/types.ts';
 import type { CellDelta } from '../../sqlite/collections/collection.ts';
 import type { CollectionStore } from '../../sqlite/collections/collection-store.ts';
@@ -52,11 +52,13 @@ export class FileSources {
   tick(now: Time): void {
     for (const open of [...this.#open.values()]) {
       if (now <= open.lookedAt) continue;
-      open.lookedAt = now;
       try {
         this.#read(open.source, now);
+        open.lookedAt = now;
       } catch (error) {
-        this.#fail(open.source.id, toSqlError(error));
+        // What SQLite cannot write is no fault of the file: it is looked at again.
+        if (!(error instanceof SqlError)) throw error;
+        this.#fail(open.source.id, error);
       }
     }
   }

@@ -31,6 +31,8 @@ export class Items {
   readonly #store: CollectionStore;
   readonly #kept: KeptViews;
   readonly #byId = new Map<ItemId, Item>();
+  /** Of a view, the index that has its rows. */
+  readonly #indexOf = new Map<ItemId, ItemId>();
   readonly #failures = new Map<ItemId, Failure>();
 
   constructor(store: CollectionStore) {
@@ -50,6 +52,9 @@ export class Items {
 
   add(item: Item): void {
     this.#byId.set(item.id, item);
+    if (item.kind === 'view' && !this.#indexOf.has(item.view)) {
+      this.#indexOf.set(item.view, item.id);
+    }
   }
 
   /** By its id, or by the name of the view that it is the index of. Asserts that there is one. */
@@ -60,9 +65,7 @@ export class Items {
   }
 
   find(id: ItemId): Item | undefined {
-    const item = this.#byId.get(id);
-    if (item !== undefined) return item;
-    return this.all.find((other) => other.kind === 'view' && other.view === id);
+    return this.#byId.get(id) ?? this.#byId.get(this.#indexOf.get(id) ?? id);
   }
 
   /** Keeps a view by delta from now on, if it is of that kind. Its answers are the same either way. */
@@ -81,8 +84,17 @@ export class Items {
 
   remove(id: ItemId): void {
     this.#kept.drop(id);
+    const item = this.#byId.get(id);
     this.#byId.delete(id);
+    if (item?.kind === 'view' && this.#indexOf.get(item.view) === id) this.#reindex(item.view);
     this.#failures.delete(id);
+  }
+
+  /** Another index of the view takes the place of one that is gone. */
+  #reindex(view: ItemId): void {
+    this.#indexOf.delete(view);
+    const other = this.all.find((item) => item.kind === 'view' && item.view === view);
+    if (other !== undefined) this.#indexOf.set(view, other.id);
   }
 
   fail(id: ItemId, failure: Failure): void {

@@ -239,9 +239,10 @@ export class SqlWorker {
       this.#sinks.drop(id);
       this.#compaction.dropped(id);
       this.#items.remove(id);
-      if (this.#store.has(id)) this.#store.drop(id);
       this.#toldUppers.delete(id);
     }
+    // Views go before what they are kept of.
+    for (const id of ids) if (this.#store.has(id)) this.#store.drop(id);
     this.#compact();
   }
 

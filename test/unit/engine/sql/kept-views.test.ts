@@ -215,6 +215,17 @@ test('a row that cannot be computed fails who reads the view then, not who write
   expect(bed.take().at(-1)).toMatchObject({ kind: 'subscriptionFailed', code: '22012' });
 });
 
+test('a view goes with its table, in whatever order, and its indexes with it', () => {
+  const bed = openTables();
+  createView(bed, 'SELECT t.id, u.region FROM t JOIN u ON t.id = u.id');
+  const indexes = (): unknown[] =>
+    bed.store.sql.prepare("SELECT name FROM sqlite_schema WHERE name LIKE '%_by_%'").all();
+  expect(indexes()).toHaveLength(2);
+  bed.worker.handle({ kind: 'drop', ids: ['u1', 'u8', 'u9'] });
+  expect(indexes()).toEqual([]);
+  expect(bed.store.ids).toEqual(['u2']);
+});
+
 test('a view of a file is gone on with when its inputs did not change without it', () => {
   const folder = mkdtempSync(join(tmpdir(), 'tidelock-views-'));
   const open = (): Bed => {
