@@ -23,6 +23,8 @@ type Contents =
       readonly columns: readonly Column[];
       /** By column; null for none. */
       readonly defaults: readonly (Node | null)[];
+      /** Positions of the primary key's columns; empty without one. */
+      readonly key: readonly number[];
       readonly timeline: string;
     }
   | {

@@ -1,5 +1,5 @@
 /** CREATE of databases, schemas, tables and indexes; ALTER INDEX. */
-import { notSupported, sqlError } from '../../sql/errors.ts';
+import { sqlError } from '../../sql/errors.ts';
 import type { Statement } from '../../sql/statement.ts';
 import {
   addDatabase,
@@ -14,6 +14,7 @@ import {
 import { type Context, command } from './context.ts';
 import { addIndex, created, newPlace, stampChange, wrongKind } from './define.ts';
 import { addFront, setWindow } from './frontiers.ts';
+import { keyPositions } from './keys.ts';
 import { LOCAL_TIMELINE } from './state.ts';
 import type { Response } from './types.ts';
 
@@ -65,18 +66,16 @@ export function createTable(
   const { state } = context;
   const at = newPlace(context, statement);
   if (at === null) return created('table', true);
-  if (statement.key.length > 0) {
-    throw notSupported('a key of a table that lives here', statement.offset);
-  }
-  stampChange(context);
   const { text } = statement;
   const columns = statement.columns.map(({ default: _, ...column }) => column);
   const defaults = statement.columns.map((column) => column.default);
+  const key = keyPositions(columns, statement.key, statement.offset);
+  stampChange(context);
   const id = nextItemId(state.catalog);
   const timeline = LOCAL_TIMELINE;
-  addItem(state.catalog, { kind: 'table', id, at, text, columns, defaults, timeline });
+  addItem(state.catalog, { kind: 'table', id, at, text, columns, defaults, key, timeline });
   addFront(state, id, { since: 0, timeline, inputs: [] });
-  command(context, { kind: 'createTable', id, columns, since: 0 });
+  command(context, { kind: 'createTable', id, columns, key, since: 0 });
   if (state.options.doesIndexTables) addIndex(context, { on: id, text });
   return created('table');
 }

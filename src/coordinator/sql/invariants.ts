@@ -16,6 +16,7 @@
  *   Q12 rows are answered at a time that is still readable
  *   Q13 sessions, items, buffered rows and cursors stay within their limits
  *   Q14 between steps a session waits for something or has no batch
+ *   Q15 no two rows of a table have the same primary key (`keys.ts` asks the worker; no state to look at)
  */
 import { assert } from '../../core/assert.ts';
 import type { ItemId } from '../../sql/types.ts';

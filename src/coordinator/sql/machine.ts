@@ -11,8 +11,10 @@ import { type Context, contextOf, type Turn, wake, wakeWith } from './context.ts
 import { fillCursor, serveFetch } from './cursors.ts';
 import { headerRead } from './ddl-sources.ts';
 import { removeItems } from './drop.ts';
+import { checkKeys } from './ending.ts';
 import { maintain, sincesTold, uppersTold } from './frontiers.ts';
 import { checkStep, frontiersOf } from './invariants.ts';
+import { refuseTaken } from './keys.ts';
 import { forgetPeek } from './reads.ts';
 import { cancel, connect, disconnect, grantLock, resume, startBatch, sync } from './sessions.ts';
 import type { AfterPeek, SqlCoordinator } from './state.ts';
@@ -192,11 +194,20 @@ function answer(
     readonly rows: readonly SqlRow[];
     readonly time: number;
   },
-): Response {
+): Response | null {
   const { goal, rows, time } = done;
-  if (goal.kind === 'cursor') return fillCursor(context, goal, rows);
-  if (goal.kind !== 'select') return changed(context, goal, rows);
-  return { kind: 'rows', what: 'select', columns: goal.columns, rows, time };
+  switch (goal.kind) {
+    case 'select':
+      return { kind: 'rows', what: 'select', columns: goal.columns, rows, time };
+    case 'cursor':
+      return fillCursor(context, goal, rows);
+    case 'keys':
+      refuseTaken(context.state, goal.table, rows);
+      checkKeys(context, goal.response, goal.next);
+      return null;
+    default:
+      return changed(context, goal, rows);
+  }
 }
 
 /** The target is open. A sink that was dropped meanwhile was made and dropped. */

@@ -126,7 +126,14 @@ export type AfterLock =
 export type AfterPeek =
   | { readonly kind: 'select'; readonly columns: readonly Column[] }
   | { readonly kind: 'cursor'; readonly cursor: string; readonly count: number | null }
-  | { readonly kind: 'insert' | 'update' | 'delete'; readonly table: ItemId };
+  | { readonly kind: 'insert' | 'update' | 'delete'; readonly table: ItemId }
+  /** At the commit: which of the table's new keys are taken. `next`: the table after it. */
+  | {
+      readonly kind: 'keys';
+      readonly table: ItemId;
+      readonly next: number;
+      readonly response: Response | null;
+    };
 
 export type Batch = {
   readonly kind: 'run' | 'execute';
