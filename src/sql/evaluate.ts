@@ -73,8 +73,7 @@ export function evaluateStored(expression: Expression, environment: Environment)
 }
 
 /** Milliseconds since 1970 as a stored timestamp. */
-export const storedNow = (nowMs: number): bigint =>
-  BigInt(Math.round(nowMs * 1000)) + UNIX_EPOCH_MICROS;
+const storedNow = (nowMs: number): bigint => BigInt(Math.round(nowMs * 1000)) + UNIX_EPOCH_MICROS;
 
 function columnOf(index: number, { row }: Environment): Stored {
   const value = row?.[index];

@@ -3,7 +3,7 @@
  * more than once. The one form between the binder (which makes it), the compiler (which makes SQLite's SQL of
  * it), the upkeep of views (which keeps some of it by delta) and EXPLAIN.
  */
-import type { Column, ItemId, SqlRow, SqlType, SqlValue } from './types.ts';
+import type { Column, ItemId, SqlType, SqlValue } from './types.ts';
 
 export type Plan =
   /** All rows of an item. */
@@ -65,7 +65,7 @@ export type Plan =
 export type Query = {
   readonly columns: readonly Column[];
   readonly plan: Plan;
-  /** The final order of the rows; rows that are equal under it come in the order of `compareRows`. */
+  /** The final order of the rows; rows that are equal under it come column by column, NULL last. */
   readonly order: readonly SortKey[];
   /** The items it reads, each once, in the order in which they were named; views are not looked into. */
   readonly items: readonly ItemId[];
@@ -74,9 +74,6 @@ export type Query = {
   readonly usesLogicalTimestamp: boolean;
   readonly usesNow: boolean;
 };
-
-/** Rows as an answer carries them. */
-export type RowSet = { readonly columns: readonly Column[]; readonly rows: readonly SqlRow[] };
 
 /** A scalar expression after binding: names are resolved, types are known, casts are explicit. */
 export type Expression =

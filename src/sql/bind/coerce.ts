@@ -106,7 +106,7 @@ function typeParameter(number: number, type: SqlType, { binding, offset }: Coerc
 }
 
 /** Gives an error that has no place the place of the expression. */
-export function at<T>(offset: number | undefined, run: () => T): T {
+function at<T>(offset: number | undefined, run: () => T): T {
   try {
     return run();
   } catch (error) {

@@ -52,8 +52,6 @@ const COMPARABLES: readonly Comparable[] = [
   { args: ['float8', 'float4'], castTo: 'float8' },
 ];
 
-export const isComparisonOperator = (operator: string): boolean => COMPARISON_NAMES.has(operator);
-
 /** Both sides of a comparison, as one type. */
 export function comparable(
   operator: string,

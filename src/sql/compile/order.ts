@@ -11,7 +11,7 @@ export function orderTerms(keys: readonly SortKey[], environment: Environment): 
   });
 }
 
-/** The order of `compareRows`. */
+/** Column by column, NULL last; equal values that print differently by their text: no two different rows are left in any order. */
 export function tieTerms(types: readonly SqlType[], columns: readonly string[]): readonly string[] {
   return types.flatMap((type, index) => {
     const column = columns[index] ?? 'NULL';

@@ -40,7 +40,7 @@ export type CompileOptions = Clocks & {
 const TABLES_MAX = 60;
 
 /**
- * A SELECT of `query.columns` as `c0`, `c1`, ..., in the query's order, equal rows in that of `compareRows`. Parameters
+ * A SELECT of `query.columns` as `c0`, `c1`, ..., in the query's order, equal rows column by column, NULL last. Parameters
  * have been put in before (`withParameters`).
  */
 export function compileQuery(query: Query, options: CompileOptions): string {

@@ -9,7 +9,7 @@ import { equalKeyOf, keyOf, sortKeyOf } from './keys.ts';
 
 export type ComparisonName = 'eq' | 'ne' | 'lt' | 'le' | 'gt' | 'ge';
 
-export const COMPARISONS: Readonly<Record<ComparisonName, (order: number) => boolean>> = {
+const COMPARISONS: Readonly<Record<ComparisonName, (order: number) => boolean>> = {
   eq: (order) => order === 0,
   ne: (order) => order !== 0,
   lt: (order) => order < 0,

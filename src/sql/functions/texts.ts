@@ -100,9 +100,9 @@ function character(code: bigint): string {
 }
 
 /** Simple mapping of each character by itself: no `SS` for `ß`. */
-export const upper = (text: string): string =>
+const upper = (text: string): string =>
   mapCharacters(text, (one) => withIota(one) ?? one.toUpperCase());
-export const lower = (text: string): string =>
+const lower = (text: string): string =>
   mapCharacters(text, (one) => (one === 'İ' ? 'i' : one.toLowerCase()));
 
 /** Greek letters with an iota below, whose full mapping is two letters and whose simple one is the title case. */

@@ -10,7 +10,7 @@ const EPOCH_DAYS = 10_957n;
 export const UNIX_EPOCH_MICROS = -EPOCH_DAYS * MICROS_PER_DAY;
 
 export const TIMESTAMP_INFINITY = 2n ** 63n - 1n;
-export const TIMESTAMP_MINUS_INFINITY = -(2n ** 63n);
+const TIMESTAMP_MINUS_INFINITY = -(2n ** 63n);
 export const DATE_INFINITY = 2n ** 31n - 1n;
 export const DATE_MINUS_INFINITY = -(2n ** 31n);
 
@@ -130,7 +130,7 @@ function readTime(match: RegExpExecArray, written: string): bigint {
 }
 
 /** Digits behind the point of a second, as microseconds. */
-export function roundMicros(digits: string): number {
+function roundMicros(digits: string): number {
   return Math.round(Number(`0.${digits === '' ? '0' : digits}`) * 1e6);
 }
 

@@ -1,6 +1,6 @@
 /** PostgreSQL's `jsonb`: read, written in its one form (short keys first), looked into. Numbers keep all digits. */
 import { sqlError } from '../errors.ts';
-import { finite, formatNumeric, numericKey, toNumeric } from './numeric.ts';
+import { formatNumeric, numericKey, toNumeric } from './numeric.ts';
 
 export type Json =
   | { readonly kind: 'null' }
@@ -189,8 +189,3 @@ export function jsonToText(value: Json | undefined): string | null {
   if (value === undefined || value.kind === 'null') return null;
   return value.kind === 'string' ? value.text : formatJson(value);
 }
-
-export const jsonOfInteger = (value: bigint): Json => ({
-  kind: 'number',
-  text: formatNumeric(finite(value, 0)),
-});

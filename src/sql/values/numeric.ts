@@ -93,7 +93,7 @@ const BOUND = 10n ** 1000n;
 
 const POWERS: bigint[] = [];
 
-export function powerOfTen(exponent: number): bigint {
+function powerOfTen(exponent: number): bigint {
   if (exponent > 200) return 10n ** BigInt(exponent);
   POWERS[exponent] ??= 10n ** BigInt(exponent);
   return POWERS[exponent];
@@ -112,21 +112,6 @@ function divideRounded(dividend: bigint, divisor: bigint): bigint {
   const rest = magnitudeOf(dividend % divisor) * 2n;
   if (rest < magnitudeOf(divisor)) return quotient;
   return dividend < 0n === divisor < 0n ? quotient + 1n : quotient - 1n;
-}
-
-export function compareNumeric(a: Numeric, b: Numeric): number {
-  const [left, right] = [rankOf(a), rankOf(b)];
-  if (left !== right || a.kind !== 'finite' || b.kind !== 'finite') return Math.sign(left - right);
-  const scale = Math.max(a.scale, b.scale);
-  const difference =
-    rescale(a.coefficient, a.scale, scale) - rescale(b.coefficient, b.scale, scale);
-  return difference < 0n ? -1 : difference > 0n ? 1 : 0;
-}
-
-/** NaN is above everything, infinity above every number. */
-function rankOf(value: Numeric): number {
-  if (value.kind === 'nan') return 2;
-  return value.kind === 'infinite' ? value.sign : 0;
 }
 
 const signOf = (value: Numeric): number => {
