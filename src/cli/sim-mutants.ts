@@ -26,7 +26,7 @@ type Tried = {
 const EXIT_FAILED = 1;
 const EXIT_INTERRUPTED = 130;
 /** Seeds within which each bug must be found. */
-const RUNS = 300;
+const RUNS = 100;
 
 const NAME_COLUMNS = Math.max(...MUTANTS.map(({ name }) => name.length));
 

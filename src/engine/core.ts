@@ -263,13 +263,13 @@ export class EngineCore {
 
   /** Writes what is waiting, then the position to note, and reports. Safe to call again after a failure. */
   #writeLog(): void {
-    const { appended, failure } = this.#writer.write();
+    const { appended, failure, isNews } = this.#writer.write();
     const now = this.clock.now();
     if (appended.length > 0) {
       this.#lastCommitLagS = (this.clock.wallMicros() - this.#writer.lastCommitMicros) / 1e6;
-      this.dispatch({ kind: 'appended', now, groups: appended });
-      this.#onAppended?.();
     }
+    if (isNews) this.dispatch({ kind: 'appended', now, groups: appended });
+    if (appended.length > 0) this.#onAppended?.();
     if (failure !== null) {
       this.dispatch({ kind: 'appendFailed', now, reason: failure });
       return;

@@ -12,6 +12,8 @@ export type WriteOutcome = {
   readonly appended: readonly AppendedGroup[];
   /** Why writing stopped; null when everything is durable. */
   readonly failure: string | null;
+  /** Something is to be told: groups, or that everything is written again although nothing was appended. */
+  readonly isNews: boolean;
 };
 
 /** An append of so much is more than small transactions. */
@@ -24,6 +26,8 @@ export class LogWriter {
   #transactions = 0;
   #lastCommitMicros = 0;
   #appendedBytes = 0;
+  /** The last try failed. */
+  #isFailing = false;
 
   constructor(tail: LogTail, crashPoint: EngineCrashHook = () => undefined) {
     this.#tail = tail;
@@ -57,6 +61,7 @@ export class LogWriter {
       return task.kind === 'seal' ? [task.transaction.xid] : [];
     });
     this.#tasks = [];
+    this.#isFailing = false;
     return staged;
   }
 
@@ -76,9 +81,12 @@ export class LogWriter {
       }
     } catch (error) {
       if (!hasCode(error, 'LOG_WRITE_FAILED')) throw error;
-      return { appended, failure: messageOf(error) };
+      this.#isFailing = true;
+      return { appended, failure: messageOf(error), isNews: appended.length > 0 };
     }
-    return { appended, failure: null };
+    const isNews = appended.length > 0 || this.#isFailing;
+    this.#isFailing = false;
+    return { appended, failure: null, isNews };
   }
 
   #nextRun(): readonly LogTask[] {

@@ -42,6 +42,8 @@ export class SimReplica {
   /** Raised when its disk went back: for the judge it is another replica from there on. */
   #epoch = 0;
   #isCopying = false;
+  /** The history that the evidence last spoke of. */
+  #toldTimeline: string | null = null;
   #follower: Follower | null = null;
   /** Where the process dies next, if anywhere. */
   #crashAt: string | null = null;
@@ -93,7 +95,7 @@ export class SimReplica {
     this.#lives += 1;
     this.#session = this.#lives * SESSIONS_PER_LIFE;
     this.#isCopying = this.disk.present === null;
-    if (!this.#isCopying) this.#tell('apply', 0);
+    if (!this.#isCopying) this.#tellFound();
     const draws = chance.stream(`${this.name} life ${this.#lives}`);
     const follower = new Follower({
       api: new ServerApi(this.#transport(life)),
@@ -242,10 +244,19 @@ export class SimReplica {
     }
   }
 
+  /** What a process says of the file that it finds: a copy may have been finished, and its process died before it said so. */
+  #tellFound(): void {
+    const timeline = this.disk.present?.identity.timeline ?? null;
+    const isTold = timeline === this.#toldTimeline;
+    const copy = this.#toldTimeline === null ? 'snapshot' : 'difference';
+    this.#tell(isTold ? 'apply' : copy, 0);
+  }
+
   #tell(kind: 'snapshot' | 'difference' | 'apply', changes: number): void {
     const { observer, scheduler } = this.#options;
     const { present } = this.disk;
     if (present === null) return;
+    this.#toldTimeline = present.identity.timeline;
     const ts = formatLsn(present.identity.position);
     const digests = completed(digestsOf(present), present, this.selectors);
     const { evidenceName: replica, selectors } = this;
