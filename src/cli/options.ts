@@ -1,4 +1,5 @@
 /** Options that several commands share. */
+import { randomInt } from 'node:crypto';
 import { basename, delimiter, dirname, relative } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 
@@ -78,4 +79,11 @@ export function requireOptions(command: Command, names: readonly string[]): void
 export function shortPath(path: string): string {
   const short = relative(process.cwd(), path);
   return short.startsWith('..') || short === '' ? path : short;
+}
+
+const RANDOM_MAX = 2 ** 47;
+
+/** In [0, 1), not to be guessed: for secrets. */
+export function strongRandom(): number {
+  return randomInt(RANDOM_MAX) / RANDOM_MAX;
 }

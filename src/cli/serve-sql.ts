@@ -14,6 +14,7 @@ import type { Log } from '../server/log.ts';
 import { createTokenVerifier, type TokenVerifier } from '../server/tokens.ts';
 import type { Settings } from './config.ts';
 import { dataDirOf, serverConfigOf } from './config-parts.ts';
+import { strongRandom } from './options.ts';
 import { packageVersion } from './package.ts';
 
 /** The PostgreSQL whose grammar and types are ours; clients look at the first number. */
@@ -45,7 +46,7 @@ export async function startSql(
     rows: engine.rows,
     clock: engineClock,
     files: sqlFiles === undefined ? 'none' : { folder: resolve(sqlFiles) },
-    random: Math.random,
+    random: strongRandom,
   });
   const close = async (): Promise<void> => {
     await service.close();

@@ -6,7 +6,7 @@ import { createInterface, type Interface } from 'node:readline';
 import type { Command } from 'commander';
 import { systemClock } from '../engine/clock.ts';
 import { SqlService } from '../engine/sql/service.ts';
-import { tokenOf } from './options.ts';
+import { strongRandom, tokenOf } from './options.ts';
 import { SQL_HELP } from './sql-commands.ts';
 import { SqlShell } from './sql-shell.ts';
 import { localTarget, remoteTarget, type SqlTarget } from './sql-target.ts';
@@ -57,7 +57,7 @@ async function openTarget({ server, token, data }: SqlFlags): Promise<SqlTarget>
     rows: null,
     clock: systemClock,
     files: 'any',
-    random: Math.random,
+    random: strongRandom,
     onNotice: (notice) => void process.stderr.write(`${notice}\n`),
   });
   return localTarget(service, () => service.close());

@@ -72,7 +72,7 @@ export function keyOf({ columns, key }: SourceLayout, cells: readonly Cell[]): S
 }
 
 /** The one way from a canonical cell to a value. */
-export function valueOfCell(type: SqlType, cell: Cell): SqlValue {
+function valueOfCell(type: SqlType, cell: Cell): SqlValue {
   if (cell === null) return null;
   switch (type) {
     case 'bool':

@@ -174,7 +174,6 @@ export class SqlWorld implements SessionHost {
 
   tick(): void {
     if (!this.#isOpen) return;
-    this.#tellTables();
     this.#advanceClock();
     this.#worker.tick(this.#state.now);
   }
@@ -217,6 +216,7 @@ export class SqlWorld implements SessionHost {
 
   check(statements: readonly Statement[]): void {
     if (!this.#isOpen) return;
+    if (statements.some(asksForTables)) this.#tellTables();
     for (const statement of statements) checkFiles(statement, this.#options.files);
   }
 
@@ -378,4 +378,10 @@ export class SqlWorld implements SessionHost {
       if (/^u\d+$/.test(id) && !this.#state.catalog.items.has(id)) store.drop(id);
     }
   }
+}
+
+/** Which tables are replicated is looked at when somebody asks. */
+function asksForTables(statement: Statement): boolean {
+  if (statement.kind === 'show') return statement.what === 'replicated tables';
+  return statement.kind === 'createPostgresSource';
 }
