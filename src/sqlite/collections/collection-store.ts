@@ -20,6 +20,7 @@ import { columnList, createTables, dropTables, liveTable } from './collection-ta
 import { GroupState } from './group-state.ts';
 import { createGroupTables, dropGroupTables, layoutOf } from './group-table.ts';
 import type { GroupsState } from './kept-plan.ts';
+import { addNumericTotals } from './numeric-totals.ts';
 import { type BagDefinition, type Entry, Registry, textOf } from './registry.ts';
 import {
   bagShape,
@@ -65,6 +66,7 @@ export class CollectionStore {
     sql.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY;
       PRAGMA cache_size = -${CACHE_KIB}; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
     registerSqlFunctions(sql);
+    addNumericTotals(sql);
     this.#registry = new Registry(sql);
     this.#load();
   }

@@ -91,12 +91,15 @@ export class GroupState implements Versioned {
     const names = groupKeys.map((_, index) => index + 1).join(', ');
     const groups = `INSERT INTO ${groupsTable(number)} SELECT ${[...groupKeys, ...sums].join(', ')}
       FROM (${rows}) WHERE true GROUP BY ${names} ${having}`;
-    const values = layout.extremes.map(({ aggregate }, index) => {
+    const values = layout.extremes.map(({ aggregate, pick }, index) => {
       const filter = this.#groups.aggregates[aggregate]?.filter ?? null;
       const counts = countsSql(aggregate, { hasValue: true, hasFilter: filter !== null });
-      return `INSERT INTO ${valuesTable(number, index)} SELECT ${groupKeys.join(', ')}, p${aggregate}, sum(w)
-        FROM (${rows}) WHERE ${counts} GROUP BY ${names}, p${aggregate} HAVING sum(w) <> 0
-        ON CONFLICT (${layout.keys.join(', ')}, v) DO UPDATE SET n = n + excluded.n`;
+      const isOne = pick === 'min' || pick === 'max';
+      const value = isOne ? `p${aggregate}` : `tidelock_scale(p${aggregate})`;
+      const total = isOne ? 'NULL' : `tidelock_total(w, p${aggregate})`;
+      return `INSERT INTO ${valuesTable(number, index)} SELECT ${groupKeys.join(', ')}, ${value}, sum(w), ${total}
+        FROM (${rows}) WHERE ${counts} GROUP BY ${names}, ${value} ${isOne ? 'HAVING sum(w) <> 0' : ''}
+        ON CONFLICT (${layout.keys.join(', ')}, v) DO UPDATE SET n = n + excluded.n${isOne ? '' : ', total = tidelock_plus(total, excluded.total)'}`;
     });
     return [groups, ...values].map((text) => this.#sql.prepare(text));
   }
@@ -134,10 +137,13 @@ export class GroupState implements Versioned {
 
   #extremesSql(live: string): string {
     return this.layout.extremes
-      .map(({ isMin }, index) => {
+      .map(({ pick }, index) => {
         const same = this.layout.keys.map((key) => `v.${key} = ${live}.${key}`).join(' AND ');
-        const order = isMin ? 'v.v' : 'v.v DESC';
-        return `m${index} = (SELECT v.v FROM ${valuesTable(this.number, index)} v WHERE ${same} ORDER BY ${order} LIMIT 1)`;
+        const from = `FROM ${valuesTable(this.number, index)} v WHERE ${same}`;
+        if (pick === 'sum') return `m${index} = (SELECT tidelock_total(1, v.total) ${from})`;
+        if (pick === 'avg') return `m${index} = (SELECT tidelock_average(v.total, v.n) ${from})`;
+        const order = pick === 'min' ? 'v.v' : 'v.v DESC';
+        return `m${index} = (SELECT v.v ${from} ORDER BY ${order} LIMIT 1)`;
       })
       .join(', ');
   }

@@ -3,7 +3,8 @@
  *
  *   live_N    (g0, ..., from, n, a0, ..., m0, ...)   n: rows of the group; a: sums; m: lowest and highest values
  *   past_N    (until, g0, ..., ...)                  what the group's row was from `from` to before `until`
- *   values_N_I (g0, ..., v, n)                       the values of which aggregate I gives the lowest or highest
+ *   values_N_I (g0, ..., v, n, total)                the values of which aggregate I gives the lowest or highest; of a sum of
+ *                                                    numerics: their scales, and the total of each
  *   groups_N  (g0, ..., n, a0, ...)                  in memory: what is being added
  *
  * A key that is NULL stands as an empty blob, which no key column can hold otherwise: equal keys are one group. Without
@@ -15,7 +16,10 @@ import { columnAffinity } from '../../sql/storage.ts';
 import type { SqlType } from '../../sql/types.ts';
 import type { Sql } from '../sql.ts';
 import { liveTable, pastTable } from './collection-table.ts';
-import type { GroupsState } from './kept-plan.ts';
+import { type GroupsState, isNumericSum } from './kept-plan.ts';
+
+/** What of the values of a group is shown: one of them, or what all of them make. */
+export type Choice = 'min' | 'max' | 'sum' | 'avg';
 
 export type GroupLayout = {
   readonly keys: readonly string[];
@@ -26,7 +30,7 @@ export type GroupLayout = {
   readonly extremes: readonly {
     readonly aggregate: number;
     readonly type: SqlType;
-    readonly isMin: boolean;
+    readonly pick: Choice;
   }[];
   /** The columns of the relation, over a row of `live_N`. */
   readonly shown: readonly string[];
@@ -40,8 +44,8 @@ export function layoutOf({ keys, aggregates, columns }: GroupsState): GroupLayou
   const results = aggregates.map((aggregate, index) => {
     const { name, arg } = aggregate;
     if (name === 'count' && arg === null && aggregate.filter === null) return 'n';
-    if (name === 'min' || name === 'max') {
-      extremes.push({ aggregate: index, type: aggregate.type, isMin: name === 'min' });
+    if (name === 'min' || name === 'max' || isNumericSum(aggregate)) {
+      extremes.push({ aggregate: index, type: aggregate.type, pick: name as Choice });
       return `m${extremes.length - 1}`;
     }
     return resultOf(aggregate, index, add);
@@ -117,10 +121,11 @@ export function createGroupTables(sql: Sql, number: number, layout: GroupLayout)
     `CREATE TABLE ${liveTable(number)} (${keys}, ${rest}, PRIMARY KEY (${key})) WITHOUT ROWID;
      CREATE TABLE ${pastTable(number)} (until INTEGER, ${keys}, ${rest}, PRIMARY KEY (until, ${key})) WITHOUT ROWID`,
   );
-  for (const [index, { type }] of layout.extremes.entries()) {
+  for (const [index, { type, pick }] of layout.extremes.entries()) {
     const values = valuesTable(number, index);
+    const value = pick === 'min' || pick === 'max' ? columnAffinity(type) : 'INTEGER';
     sql.exec(
-      `CREATE TABLE ${values} (${keys}, v ${columnAffinity(type)}, n INTEGER, PRIMARY KEY (${key}, v)) WITHOUT ROWID;
+      `CREATE TABLE ${values} (${keys}, v ${value}, n INTEGER, total TEXT, PRIMARY KEY (${key}, v)) WITHOUT ROWID;
        CREATE INDEX ${values}_gone ON ${values} (n) WHERE n = 0`,
     );
   }

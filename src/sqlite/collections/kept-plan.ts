@@ -41,7 +41,8 @@ export function keptPlanOf(plan: Plan): KeptPlan | null {
   if (terms === null || terms.some((term) => joinColumns(term) === null)) return null;
   // Only projections of one item: its rows and its changes are read as easily as a copy of them.
   if (state.kind === 'bag' && isRenamed(input)) return null;
-  return { terms, state, top, isTotal: expressionsOf(input, state).every(isTotal) };
+  const mayFail = state.kind === 'groups' && state.aggregates.some(isNumericSum);
+  return { terms, state, top, isTotal: !mayFail && expressionsOf(input, state).every(isTotal) };
 }
 
 type Split = { input: Plan; state: BagState | GroupsState; top: Plan };
@@ -90,9 +91,9 @@ function isKey(type: SqlType): boolean {
   return isNative(type) && !type.startsWith('float') && type !== 'bytea';
 }
 
-const SUMMED: ReadonlySet<SqlType> = new Set(['int2', 'int4', 'int8']);
+const SUMMED: ReadonlySet<SqlType> = new Set(['int2', 'int4', 'int8', 'numeric']);
 
-/** Sums of floats depend on the order of their parts; sums of numerics print the scales of what was in them. */
+/** Sums of floats depend on the order of their parts. */
 function isKept({ name, arg, filter, isDistinct }: Aggregate): boolean {
   if (isDistinct || (arg !== null && !isPlain(arg)) || (filter !== null && !isPlain(filter)))
     return false;
@@ -111,6 +112,11 @@ function isKept({ name, arg, filter, isDistinct }: Aggregate): boolean {
     default:
       return false;
   }
+}
+
+/** Sums of numerics show the largest scale of what is in them: they are kept by scale. */
+export function isNumericSum({ name, arg }: Aggregate): boolean {
+  return (name === 'sum' || name === 'avg') && arg?.type === 'numeric';
 }
 
 function isRenamed(plan: Plan): boolean {

@@ -16,6 +16,7 @@ const T: readonly Column[] = [
   column('g', 'text'),
   column('x', 'int4'),
   column('big', 'int8'),
+  column('price', 'numeric'),
 ];
 const U: readonly Column[] = [column('id', 'int4'), column('region', 'text')];
 const ITEMS = new Map([
@@ -71,6 +72,8 @@ const VIEWS = [
     'kept',
     'SELECT a.g, count(*) FROM t a JOIN t b ON a.g = b.g JOIN u ON u.id = b.id GROUP BY a.g',
   ],
+  ['kept', 'SELECT g, sum(price), avg(price), count(price) FROM t GROUP BY g'],
+  ['kept', 'SELECT sum(price * x) FROM t JOIN u ON t.id = u.id'],
   ['kept', 'SELECT DISTINCT g, x FROM t'],
   ['kept', 'SELECT g FROM t UNION SELECT region FROM u'],
   ['kept', 'SELECT id FROM t WHERE x = 1 UNION ALL SELECT id FROM u'],
@@ -101,6 +104,7 @@ const rowOfT = fc.tuple(
   name,
   fc.constantFrom(0, 1, 2, null),
   fc.constantFrom(2n ** 62n, -(2n ** 62n), 5n, null),
+  fc.constantFrom('1', '-0.50', '1000000000000000000000000', '0.125', null, '2.5'),
 );
 const rowOfU = fc.tuple(id, name);
 const change = <T extends SqlValue[]>(item: Step['item'], row: fc.Arbitrary<T>) =>
@@ -167,8 +171,8 @@ test('inputs of different pace: what comes late is there from its own time on', 
       time,
       updates: [{ id: item, deltas: [{ row, diff: 1 }] }],
     });
-  insert('u1', 5, [1, 'a', 1, 1n]);
-  insert('u1', 9, [2, 'a', 1, 1n]);
+  insert('u1', 5, [1, 'a', 1, 1n, null]);
+  insert('u1', 9, [2, 'a', 1, 1n, null]);
   insert('u2', 6, [1, 'x']);
   insert('u2', 7, [2, 'y']);
   bed.worker.handle({ kind: 'advanceTables', to: 10 });
@@ -191,7 +195,7 @@ test('a row that cannot be computed fails who reads the view then, not who write
   const bed = openTables();
   createView(bed, 'SELECT g, sum(10 / x) FROM t GROUP BY g');
   const change = (time: number, x: number, diff: number): void => {
-    const deltas = [{ row: [1, 'a', x, 1n], diff }];
+    const deltas = [{ row: [1, 'a', x, 1n, null], diff }];
     bed.worker.handle({ kind: 'insert', time, updates: [{ id: 'u1', deltas }] });
   };
   change(1, 5, 1);
@@ -215,6 +219,26 @@ test('a row that cannot be computed fails who reads the view then, not who write
   expect(bed.take().at(-1)).toMatchObject({ kind: 'subscriptionFailed', code: '22012' });
 });
 
+test('a sum with NaN in it is computed: NaN cannot be taken out again', () => {
+  const bed = openTables();
+  createView(bed, 'SELECT sum(price) FROM t');
+  const change = (time: number, price: string, diff: number): void => {
+    const deltas = [{ row: [1, 'a', 1, 1n, price], diff }];
+    bed.worker.handle({ kind: 'insert', time, updates: [{ id: 'u1', deltas }] });
+  };
+  change(1, '1.50', 1);
+  expect(bed.store.has('u9')).toBe(true);
+  change(2, 'NaN', 1);
+  expect(bed.store.has('u9')).toBe(false);
+  change(3, 'NaN', -1);
+  bed.worker.handle({ kind: 'advanceTables', to: 4 });
+  const query = bind('SELECT sum(price) FROM t');
+  const plan = { kind: 'get', item: 'u8', columns: query.columns } as const;
+  const view: Query = { ...query, plan, order: [], items: ['u8'] };
+  const answers = [1, 2, 3].map((time) => read(bed, view, time));
+  expect(answers).toEqual(['1.50', 'NaN', '1.50'].map((sum) => ({ kind: 'rows', rows: [[sum]] })));
+});
+
 test('a view goes with its table, in whatever order, and its indexes with it', () => {
   const bed = openTables();
   createView(bed, 'SELECT t.id, u.region FROM t JOIN u ON t.id = u.id');
@@ -234,7 +258,7 @@ test('a view of a file is gone on with when its inputs did not change without it
     return bed;
   };
   const insert = (bed: Bed, time: number): void => {
-    const deltas = [{ row: [time, 'a', 1, 1n], diff: 1 }];
+    const deltas = [{ row: [time, 'a', 1, 1n, null], diff: 1 }];
     bed.worker.handle({ kind: 'insert', time, updates: [{ id: 'u1', deltas }] });
   };
   const sql = 'SELECT g, count(*) FROM t GROUP BY g';
