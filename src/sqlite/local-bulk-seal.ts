@@ -175,7 +175,7 @@ class BulkStatements {
     // SQLite holds -0.0 equal to 0.0, the merge does not.
     const updated = known.map(
       ({ now, old, kind }) =>
-        `(${now} IS NOT ${old} AND ${isForeignSql(now, kind)}) OR (typeof(${now}) = 'real' AND ${now} = 0)`,
+        `(${isForeignSql(now, kind)} AND ${now} IS NOT ${old}) OR (typeof(${now}) = 'real' AND ${now} = 0)`,
     );
     const dirty = `b.${PRESENT} IS NOT NULL AND (b.${CAUSAL_LENGTH} IS NULL OR b.${CAUSAL_LENGTH} % 2 = (l.op = ${OP_INSERTED}))`;
     return [
