@@ -201,6 +201,7 @@ export class Connection {
         const message = readMessage(frame);
         if (message.kind === 'terminate') return;
         await conversation.take(message);
+        if (conversation.isOver) return;
       }
     } finally {
       await conversation.close();

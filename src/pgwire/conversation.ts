@@ -24,6 +24,9 @@ export type ConversationOptions = {
   readonly onBug: (error: unknown) => void;
 };
 
+/** PostgreSQL's code for a session that an administrator ends. */
+const SHUT_DOWN = '57P01';
+
 type Of<K extends ClientMessage['kind']> = Extract<ClientMessage, { readonly kind: K }>;
 
 type Prepared = {
@@ -39,9 +42,15 @@ export class Conversation {
   readonly #portals = new Map<string, { readonly portal: Portal; readonly sql: string }>();
   #heldBytes = 0;
   #isSkipping = false;
+  #isOver = false;
 
   constructor(options: ConversationOptions) {
     this.#options = options;
+  }
+
+  /** The session was ended by the server: the client is told, and connects again. */
+  get isOver(): boolean {
+    return this.#isOver;
   }
 
   /** Never rejects for what the client or its statement did wrong. */
@@ -54,6 +63,7 @@ export class Conversation {
     } catch (error) {
       this.#isSkipping = true;
       this.#fail(error, this.#textOf(message));
+      if (this.#isOver) this.#options.outbox.flush();
     }
   }
 
@@ -72,7 +82,7 @@ export class Conversation {
     } catch (error) {
       this.#fail(error, sql);
     }
-    await this.#ready();
+    if (!this.#isOver) await this.#ready();
     outbox.flush();
   }
 
@@ -197,7 +207,7 @@ export class Conversation {
     } catch (error) {
       this.#fail(error, null);
     }
-    await this.#ready();
+    if (!this.#isOver) await this.#ready();
     outbox.flush();
   }
 
@@ -212,7 +222,8 @@ export class Conversation {
     const { outbox, onBug } = this.#options;
     const fields = errorFields(error, sql);
     if (fields.sqlState === 'XX000') onBug(error);
-    outbox.write.error(fields, 'ERROR');
+    this.#isOver ||= fields.sqlState === SHUT_DOWN;
+    outbox.write.error(fields, this.#isOver ? 'FATAL' : 'ERROR');
     void outbox.push()?.catch(() => undefined);
   }
 

@@ -209,6 +209,23 @@ test('a source whose place the log has left is loaded anew by itself', async () 
   await expectSame();
 });
 
+test('P18: when positions went back everything is loaded anew, and nobody is told an old one', async () => {
+  const client = await bed.connect();
+  await bed.close();
+  // What a restore of Postgres looks like from here: rows of a history that went further than this one.
+  const db = new DatabaseSync(`${stack.dir}/server/sql/collections.db`);
+  db.exec(`UPDATE tidelock_collections SET upper = 1 << 50, since = 1 << 50, "changedAt" = 1 << 50;
+    UPDATE tidelock_notes SET text = replace(text, '"timeline":"', '"timeline":"9')`);
+  db.close();
+  await client.end().catch(() => undefined);
+  await bed.open();
+  await until('everything is loaded', async () => {
+    const rows = await bed.rows('SELECT count(*) FROM totals').catch(() => []);
+    return Number(rows[0]?.[0]) > 0;
+  });
+  await expectSame();
+});
+
 test('a source whose table lost a column fails whoever reads it, and others go on', async () => {
   await stack.sql.query('CREATE TABLE extra (id int PRIMARY KEY, a text, b text)');
   await stack.sql.query('ALTER TABLE country ADD COLUMN area int DEFAULT 5');

@@ -81,7 +81,12 @@ export class SqlBed {
 
   /** Rows of a batch's last statement, as arrays of texts. */
   async rows(text: string): Promise<readonly (readonly unknown[])[]> {
-    this.#client ??= await this.connect();
+    if (this.#client === null) {
+      this.#client = await this.connect();
+      this.#client.on('end', () => {
+        this.#client = null;
+      });
+    }
     const types = { getTypeParser: () => String };
     const answer = await this.#client.query({ text, rowMode: 'array', types });
     return answer.rows;
