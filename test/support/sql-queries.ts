@@ -132,7 +132,7 @@ const COLUMNS: Expressions = {
     '-2',
     '(SELECT max(c3.k) FROM c c3 WHERE c3.i = x.i)',
   ),
-  num: list('x.n', 'y.p', '1.50', '0', '(SELECT sum(c3.p) FROM c c3 WHERE c3.k = y.k)'),
+  num: list('x.n', 'y.p', '1.50', '0.0', '(SELECT sum(c3.p) FROM c c3 WHERE c3.k = y.k)'),
   text: list('x.s', 'y.s', "'a'", "''", "'Zb'"),
   bool: list('x.ok', 'true', 'NULL::bool'),
   time: list('x.ts', 'x.d::timestamp', "timestamp '2024-02-29 12:00'"),

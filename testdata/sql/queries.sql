@@ -277,3 +277,149 @@ select x.k from (select 1 as k) x, (select 2 as k) y
 select k from (select 1 as k) x, (select 2 as k) y
 select "T".id from t "T" where "T".id = 1
 select id from T where ID = 1
+select id, (select string_agg(tag, ',' order by o.id) from o where o.t_id = t.id) from t order by id
+select t_id, count(*), sum(price) filter (where qty > 0) from o group by t_id having sum(price) > 100 order by t_id
+select x.id, y.c from t x left join (select t_id, count(*) as c from o group by t_id) y on y.t_id = x.id order by 1
+select x.id, coalesce(y.c, 0) + 1 from t x left join (select t_id, count(*) + 0 as c, 5 as five from o group by t_id) y on y.t_id = x.id where coalesce(y.five, 0) = 5 order by 1
+select x.id, y.five from t x left join (select t_id, 5 as five from o) y on y.t_id = x.id and y.five = 5 order by 1, 2
+select x.id, y.five from t x left join (select 5 as five) y on x.id = 1 order by 1
+select y.five, z.id from (select 5 as five) y full join (select id from t where id < 3) z on z.id = y.five order by 1, 2
+select x.id from t x where x.id = (select max(y.id) from t y where y.a = x.a) order by 1
+OUTSIDE select x.id from t x where x.a > all (select 1)
+select (select count(*) from (select x.id union select y.id from t y where y.id < x.id) q) from t x order by x.id
+select id, (select sum(v) from (values (t.a), (t.c)) w(v)) from t where id < 3 order by id
+select id from t where (select count(*) from o where o.t_id = t.id group by o.t_id) > 4 order by id
+select a, count(*) as n from t group by a order by (select max(id) from o where o.t_id = t.a), a
+select count(*) from t x, t y, t z where x.id = y.id and y.id = z.id
+select case when exists (select 1 from o where t_id = t.id) then 'y' else 'n' end as has, count(*) from t group by 1 order by 1
+with a as (select id, a from t), b as (select a.id from a join o on o.t_id = a.id), c as (select distinct id from b) select count(*) from c
+with a as (select id from t order by id limit 3) select * from a where exists (select 1 from a a2 where a2.id = a.id + 1) order by 1
+select * from (select id, a from t union all select id, qty from o) q where a > 5 order by id, a
+select max(a), min(a) from (select a from t where false) q
+select sum(x) from (values (1), (null), (3)) v(x)
+select sum(x), avg(x) from (values (1.10), (2.2), (null)) v(x)
+select sum(x), avg(x) from (values (9223372036854775807), (9223372036854775807), (-1)) v(x)
+select sum(x) from (values (9223372036854775807::int8), (1)) v(x) where x > 0
+select min(x), max(x) from (values (true)) v(x)
+select count(distinct x), sum(distinct x) from (values (1.0), (1.00), (2)) v(x)
+select x, y from (values (1, 'a'), (1, 'b')) v(x, y) order by x, y desc
+select distinct x from (values (1.5::float8), ('NaN'), ('NaN'), (null), (null), (0.0), (-0.0)) v(x) order by x
+select x from (values ('b'), ('a'), (null)) v(x) order by x desc
+select x from (values (1), (2)) v(x) where x = any (select 2)
+select id from t where id = any (select t_id from o) order by id
+select id from t where not (a > 1) order by id
+select id from t where a > 1 is true order by id
+select id from t where a in (select null::int) order by id
+select id from t where a not in (select a from t where false) order by id
+select 'x' in ('x', 'y'), 1 in (1.0, 2), '1' in (1, 2), 1 in ('1', '2'), null in (1), 1 not in (2, null)
+select 1 in ('a')
+select exists (select 1 from t where false), not exists (select 1)
+select upper(coalesce(s, 'none')) || length(coalesce(s, '')) from t order by id
+select d - d, ts - d, tz - ts from t where id in (1, 2, 6) order by id
+select date '2024-02-29' + interval '1 year', date '2024-03-31' - interval '1 month', timestamp '2024-01-31' + interval '1 month 1 day', interval '1 month' * 1.5, interval '1 day' / 3, interval '1 year' / 7
+select extract(epoch from interval '1 year 1 month 1 day 00:00:01.5'), extract(quarter from interval '5 months'), extract(epoch from date '1970-01-02'), extract(epoch from timestamptz '2024-01-01 00:00:00.25+00')
+select '2024-01-01'::timestamptz = '2024-01-01'::date, '2024-01-01 00:00+01'::timestamptz < '2024-01-01'::timestamp
+select timestamp '2024-12-30' - interval '1 week', date_trunc('week', timestamp '2024-12-31'), extract(week from date '2024-12-30'), extract(isoyear from date '2024-12-30'), extract(week from date '2021-01-03')
+select to_timestamp('NaN'::float8)
+select '294277-01-01'::timestamp
+select timestamp '294276-12-31 23:59:59.999999' + interval '1 second'
+select date '5874897-12-31' + 1
+select 1e400::float8
+select '1e400'::float8
+select '-1e-400'::float8
+select 1.5e10::int4
+select 1e20::int8
+select 32768::int2
+select (-32768)::int2 / (-1)::int2
+select (-2147483648) / -1
+select -9223372036854775808 / -1
+select (-2147483648) % -1
+select abs(-2147483648)
+select 2147483647 * 2, 1
+select 9223372036854775807 + 1
+select 9223372036854775807 * 1.0, 9223372036854775808 - 1
+select 1::numeric / 0
+select 1 % 0
+select 0.1::float8 + 0.2::float8, 0.1::float4 + 0.2::float4, 1.0::float4 / 3, 1::float8 / 3, 100::float4 * 1.1::float4
+select 0.1::float4::float8, 0.1::float4::numeric, 0.1::float8::numeric, 1234567.891::float4::numeric, 123456789012345678::float8::numeric, 1e-20::float8::numeric
+select 12345678901234567890.123::float8, 1e22::float8, 1e21::float8::text, 123456789.0::float8, 1e14::float8, 1e15::float8, 0.00012::float8, 0.000012::float8
+select round(1e20, 2), round(-0.005, 2), round(0.5), round(1.5), round(-1.5), trunc(-1.5), round(123.456, -1), round(5.015, 2)
+select 3.14 = 3.140, 3.14::float8 = 3.14, 1 = 1.0::float8, 0.1::float4 = 0.1::float8
+select 10 ^ 2, 2 ^ -1, (-8) ^ 3, 0 ^ 0, 0 ^ -1
+OUTSIDE select power(2.0, 3)
+select substring('hello' from 2), substring('hello' for 2), substring('hello', 0, 3), substring('héllo', 2, 2), substr('abc', 5)
+select lpad('abc', -1), lpad('abc', 5, ''), rpad('abc', 5, 'xy'), repeat('ab', 0), repeat('ab', -1), left('abc', 0), right('abc', 0), left('abc', -5)
+select split_part('a,b,c', ',', 4), split_part('a,b,c', ',', -2), split_part('abc', '', 1), split_part('', ',', 1)
+select split_part('a,b', ',', 0)
+select replace('aaa', 'a', ''), replace('abc', '', 'x'), reverse('añ'), translate('12345', '143', 'ax'), initcap('o''neil mc-donald 3RD'), btrim('xxabcxx', 'x'), ltrim('zzzytest', 'xyz')
+select 'abc' like 'ABC', 'abc' ilike 'A_C', 'a\b' like 'a\\b', 'a%b' like 'a\%b', 'axb' like 'a\%b', null like 'a', '' like '', '' like '%', 'aaa' like '%a%a%a%', 'ab' like '%a%a%'
+select concat('a', null, 1, true, 2.50), concat_ws(',', 'a', null, 'b'), concat_ws(null, 'a'), concat()
+select true::text, 't'::text::bool, 1::text || 'x', 1.50::text, null::text is null, 'abc'::varchar(2)::text, '  x '::text
+select cast('2024-01-01' as date), date '2024-01-01', '2024-01-01'::date::timestamp::date, timestamp '2024-01-01 12:30'::date
+select '{"a": {"b": [10, {"c": "x"}]}}'::jsonb -> 'a' -> 'b' -> 1 ->> 'c', '{"a": null}'::jsonb -> 'a' is null, '{"a": null}'::jsonb ->> 'a' is null, '[1,2]'::jsonb -> 5
+select '{"a": 1.0}'::jsonb = '{"a": 1.00}'::jsonb, '[1,2]'::jsonb <> '[2,1]'::jsonb, '{"a":1,"b":2}'::jsonb = '{"b":2,"a":1}'::jsonb
+select (j ->> 'b')::numeric + 1 from t where id = 1
+select count(*), count(distinct j) from t
+select j, count(*) from t group by j having count(*) > 1
+select u = 'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11', u > '00000000-0000-0000-0000-000000000000' from t where id = 1
+select by = '\x0102ff', by || '\x00', by > '\x01', octet_length(by) from t where id = 1
+select greatest(d, ts::date), least(ts, tz), greatest(1::int2, 2::int8, 1.5) from t where id = 1
+select greatest('a', 1)
+select coalesce(1, 'x')
+select coalesce(a, s) from t
+select case when true then 1 else 'x' end
+select case when 1 then 2 end
+select case when id > 0 then 'a' else null end, case when false then 1 end from t where id = 1
+select a as b, b as a from t where id = 1 order by b, a
+select id as s from t order by s desc limit 2
+select s as id from t order by id nulls last, s limit 2
+select id + 0 as id from t order by -id limit 2
+select count(*) c from t order by c
+select id from t order by (select 1), id limit 1
+select id from t order by 'x', id
+select id from t group by id order by max(a) nulls first, id limit 3
+select distinct id % 2 from t order by 1
+select distinct id % 2 as m from t order by m desc
+select distinct a, b from t order by a + b
+select all a from t order by a limit 1
+select t.a, o.* from t join o on o.id = t.id order by o.id limit 2
+select * from t natural join (select 1 as id) x
+select * from (select 1 as k, 2 as k) q
+select k from (select 1 as k, 2 as k) q
+select (select 1 limit 0), (select 1 union select 1), (values (3))
+select (values (1), (2))
+OUTSIDE select a from (select a, row_number() over () from t) q
+select 1 as x where false
+select 1 from t where false group by ()
+select 1 having false
+OUTSIDE select sum(1) from t, sum(2)
+select 5 as "a b", 6 "c"
+select -id, +id, - - id, not not ok from t where id = 1
+select id from t where ok and not ok or a is null order by id
+select 'a' || null, null || null, 1 || null
+select 1 is distinct from null, null is not distinct from null, 'a' is distinct from 'b'
+OUTSIDE select interval '1 day' = interval '24 hours', interval '1 month' > interval '29 days', interval '1 day' + time '10:00'
+OUTSIDE select array_agg(id) from t
+OUTSIDE select json_agg(id) from t
+OUTSIDE select percentile_cont(0.5) within group (order by a) from t
+OUTSIDE select count(*) over (partition by a) from t
+OUTSIDE select grouping(a) from t group by a
+OUTSIDE select * from t cross join lateral (select 1) x
+select t.id from t, (select t.id) x
+select id from only t where id = 1
+OUTSIDE select unnest(array[1])
+OUTSIDE select 'abc'::char(5)
+OUTSIDE select xmlelement(name a)
+OUTSIDE select localtime is null
+OUTSIDE select current_user is null
+OUTSIDE select s similar to 'a' from t
+OUTSIDE select to_char(ts, 'YYYY') from t
+select length(null), lower(null), abs(null::int)
+select abs(null)
+select round(null)
+select sum(null) from t
+select max(null) from t
+select count(null) from t
+select min('a') from t
+values ((select max(id) from t)), (2)
+select * from (values ((select max(id) from t), 1), (2, null)) v(a, b) order by a

@@ -9,6 +9,12 @@ import { type BindExpression, type Context, required } from './context.ts';
 import { asText, bindFunction } from './operators.ts';
 
 const NOW = new Set(['now', 'transaction_timestamp', 'statement_timestamp']);
+/** By name, how many arguments they have at least. */
+const CONCATENATIONS: ReadonlyMap<string, number> = new Map([
+  ['concat', 1],
+  ['concat_ws', 2],
+]);
+
 const LOGICAL_TIMESTAMP = new Set(['mz_logical_timestamp', 'mz_now']);
 
 export function bindCall(call: FuncCall, context: Context, bind: BindExpression): Expression {
@@ -32,7 +38,7 @@ export function bindCall(call: FuncCall, context: Context, bind: BindExpression)
     context.binding.usesLogicalTimestamp = true;
     return { kind: 'logicalTimestamp', type: 'numeric' };
   }
-  if (name === 'concat' || name === 'concat_ws') {
+  if (args.length >= (CONCATENATIONS.get(name) ?? Number.POSITIVE_INFINITY)) {
     const texts = args.map((arg) => asConcatenated(arg, place));
     return { kind: 'call', type: 'text', name, args: texts };
   }

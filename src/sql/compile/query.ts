@@ -125,11 +125,10 @@ class Compiler {
     const written = rows.map(
       (row) => `(${row.map((cell) => compileExpression(cell, environment)).join(', ')})`,
     );
-    const names = columns.map((_, index) => `column${index + 1} AS ${columnName(index)}`);
-    return this.#table(
-      `SELECT ${names.join(', ')} FROM (VALUES ${written.join(', ')})`,
-      columns.length,
-    );
+    const names = columns.map((_, index) => columnName(index)).join(', ');
+    const alias = this.aliases.next();
+    const values = `WITH ${alias} (${names}) AS (VALUES ${written.join(', ')})`;
+    return this.#table(`${values} SELECT ${names} FROM ${alias}`, columns.length);
   }
 
   #project({ input, expressions }: Extract<Plan, { kind: 'project' }>, outers: Outers): Block {
