@@ -125,7 +125,8 @@ export function isSqlState(code: string): code is SqlState {
 }
 
 /** What SQLite says when a statement is beyond its limits. */
-const TOO_COMPLEX = /too many|too large|stack overflow|at most \d+ tables/;
+const TOO_COMPLEX =
+  /too many|too large|stack overflow|at most \d+ tables|Recursion limit|call stack size/;
 
 /** Any failure as one of SQL. What is not ours is `XX000`, SQLite's own limits and overflows aside. */
 export function toSqlError(error: unknown): SqlError {

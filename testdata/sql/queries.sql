@@ -423,3 +423,13 @@ select count(null) from t
 select min('a') from t
 values ((select max(id) from t)), (2)
 select * from (values ((select max(id) from t), 1), (2, null)) v(a, b) order by a
+OUTSIDE select random() is null
+OUTSIDE select version() is null
+OUTSIDE select pg_sleep(0)
+OUTSIDE select overlay('abc' placing 'x' from 2)
+OUTSIDE select regexp_replace(s, 'a', 'b') from t
+OUTSIDE select md5('a')
+OUTSIDE select make_date(2024, 1, 1)
+OUTSIDE select format('%s', 1)
+OUTSIDE select now() at time zone 'UTC'
+OUTSIDE select generate_series(1, 2)

@@ -167,12 +167,23 @@ function noOperator(
   return sqlError('42883', `operator does not exist: ${shown}`, { offset });
 }
 
+/** Functions of PostgreSQL's everyday use that we do not have. */
+const ELSEWHERE: ReadonlySet<string> = new Set(
+  `age array_length array_to_string cardinality clock_timestamp convert_from current_database current_schema
+  current_setting date_bin decode format gen_random_uuid generate_series get_bit json_build_object jsonb_build_object
+  jsonb_each jsonb_extract_path jsonb_set justify_days justify_hours make_date make_interval make_timestamp md5
+  num_nonnulls nextval overlay parse_ident pg_sleep pg_typeof quote_ident quote_literal random regexp_match
+  regexp_matches regexp_replace regexp_split_to_array setseed sha256 similar_to_escape string_to_array timezone to_date
+  to_json to_jsonb to_number trim_scale unnest uuidv7 version width_bucket`.split(/\s+/),
+);
+
 function noFunction(
   name: string,
   types: readonly SqlType[],
   offset: number | undefined,
   failure: Failure,
 ): SqlError {
+  if (ELSEWHERE.has(name)) return notSupported(`the function ${name}`, offset);
   const shown = `${name}(${types.map(longName).join(', ')})`;
   if (failure === 'ambiguous') {
     return sqlError('42725', `function ${shown} is not unique`, { offset });
