@@ -1,7 +1,8 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { SqlError } from '../../../src/sql/errors.ts';
-import { parseBatch } from '../../../src/sql/parse/batch.ts';
+import { BATCH_STATEMENTS_MAX, parseBatch } from '../../../src/sql/parse/batch.ts';
 import { BATCH_LENGTH_MAX } from '../../../src/sql/parse/tokens.ts';
+import { TREE_DEPTH_MAX } from '../../../src/sql/parse/tree.ts';
 import { loadPgParser } from '../../../src/sql/pg-parser.ts';
 
 beforeAll(loadPgParser);
@@ -235,8 +236,12 @@ describe('batches', () => {
     expect(failure(`SELECT ${' '.repeat(BATCH_LENGTH_MAX)}1`)).toMatchObject({ code: '54000' });
   });
 
+  test('too many statements are refused', () => {
+    expect(failure('x;'.repeat(BATCH_STATEMENTS_MAX + 1))).toMatchObject({ code: '54000' });
+  });
+
   test('too deep a statement is refused', () => {
-    expect(failure(`SELECT ${'1+'.repeat(3000)}1`)).toMatchObject({ code: '54001' });
+    expect(failure(`SELECT ${'1+'.repeat(TREE_DEPTH_MAX)}1`)).toMatchObject({ code: '54001' });
   });
 });
 
