@@ -33,7 +33,10 @@ export function register(program: Command): void {
     .command('script <path...>')
     .description('run test scripts: FILE, DIR or FILE:LINE')
     .option('--rewrite', 'put what is seen into the files')
-    .option('--world <name>', 'run against coordinator, real, sim or timestamps, whatever the file names')
+    .option(
+      '--world <name>',
+      'run against coordinator, real, sim or timestamps, whatever the file names',
+    )
     .option('--profile <name>', 'the variant of the world')
     .addOption(
       new Option('--compat <dialect>', 'read files as this datadriven library does').choices([

@@ -13,7 +13,7 @@ export type ShellDialect = {
 
 const COMMON = { "'": "'", '"': '"', '--': '\n', '/*': '*/' };
 
-export const SQLITE_DIALECT: ShellDialect = {
+const SQLITE_DIALECT: ShellDialect = {
   command: '.',
   closedBy: { ...COMMON, '`': '`', '[': ']' },
 };

@@ -12,7 +12,7 @@ import type { TableDef } from '../../core/table.ts';
 import type { Column, ItemId } from '../../sql/types.ts';
 import type { Clock, TimerHandle } from '../clock.ts';
 import type { ExactSnapshot } from '../exact-snapshot.ts';
-import type { LogPiece, RowLog, RowLogReader } from '../row-log.ts';
+import type { LogPiece, RowLog } from '../row-log.ts';
 import type { SourceOperation } from './keyed-changes.ts';
 import type { SourcePiece } from './postgres-sources.ts';
 import { keyOf, layoutOf, noteOf, readNote, rowOf, type SourceLayout } from './postgres-types.ts';
@@ -32,8 +32,15 @@ export interface SourceWorker {
   failSource(id: ItemId, failure: { readonly code: string; readonly message: string }): void;
 }
 
+/** What is read of the log. */
+type Reader = { next(): readonly LogPiece[] | null };
+
+type Rows = Pick<RowLog, 'upper' | 'timeline' | 'snapshot' | 'reach' | 'lease' | 'endLease'> & {
+  reader(after: Ts, tables: readonly TableDef[]): Reader;
+};
+
 export type PostgresFeedOptions = {
-  readonly rows: RowLog;
+  readonly rows: Rows;
   readonly worker: SourceWorker;
   readonly clock: Clock;
   /** The rows of a source are there, or never will be. */
@@ -66,7 +73,7 @@ const PIECE_CHANGES = 5000;
 export class PostgresFeed {
   readonly #options: PostgresFeedOptions;
   readonly #sources = new Map<ItemId, Source>();
-  #reader: RowLogReader | null = null;
+  #reader: Reader | null = null;
   #definitions = new Map<string, TableDef>();
   readonly #closing = new AbortController();
   #wake: (() => void) | null = null;
@@ -265,7 +272,12 @@ export class PostgresFeed {
     let due: SourcePiece[] = [];
     let changes = 0;
     for (const { ts, changes: rows, isLast } of pieces) {
-      for (const change of rows) this.#define(change, open);
+      for (const change of rows) this.#define(change, ts, open);
+      // Nothing is complete from here on before its rows are there again: the rest is read once more after that.
+      if (open.some(({ layout, isFailed }) => layout === null && !isFailed)) {
+        this.#reader = null;
+        break;
+      }
       const updates = open.flatMap((source) => this.#updateOf(source, ts, rows));
       due.push({ time: ts, updates, isLast });
       changes += rows.length;
@@ -294,12 +306,14 @@ export class PostgresFeed {
   }
 
   /** A source goes on as long as its columns and its key are there. */
-  #define(change: RowChange, open: readonly Source[]): void {
+  #define(change: RowChange, ts: Ts, open: readonly Source[]): void {
     if (change.type !== 'table' && change.type !== 'drop' && change.type !== 'resync') return;
     const name = nameOf(change);
-    if (change.type === 'table') this.#definitions.set(name, change.table);
+    if (change.type === 'table' && open.some(({ table, upper }) => table === name && ts >= upper))
+      this.#definitions.set(name, change.table);
     for (const source of open) {
-      if (source.table !== name || source.isFailed) continue;
+      // What was before its rows were loaded is in them.
+      if (source.table !== name || source.isFailed || ts < source.upper) continue;
       if (change.type === 'drop') this.#fail(source, 'is not replicated any more');
       else if (change.type === 'resync') source.layout = null;
       else this.#redefine(source, change.table);
