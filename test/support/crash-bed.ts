@@ -2,12 +2,12 @@
 import { DatabaseSync } from 'node:sqlite';
 import { expect } from 'vitest';
 import { SeededRandom } from '../../src/bench/random.ts';
+import type { Trap } from '../../src/bench/script/trap.ts';
 import { openReplicaWith, type Replica } from '../../src/replica.ts';
 import { Child } from './child.ts';
 import type { ReplicaNews, ReplicaSettings } from './replica-process.ts';
 import type { ServerNews, ServerSettings } from './server-process.ts';
 import { RETRY_MS_MAX, Stack, until } from './stack.ts';
-import type { Trap } from '../../src/bench/script/trap.ts';
 import {
   type Clients,
   WORKLOAD_LIMITS,
