@@ -6,8 +6,8 @@
  * Tells its parent what happens; takes a `Trap`, or `{ waitFor: position }`.
  */
 import { flushCompileCache } from 'node:module';
-import { openReplicaWith } from '../../src/replica.ts';
 import { type Trap, Trapdoor } from '../../src/bench/script/trap.ts';
+import { openReplicaWith } from '../../src/replica.ts';
 
 export type ReplicaSettings = {
   readonly server: string;

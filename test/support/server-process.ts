@@ -7,13 +7,13 @@
  */
 import { flushCompileCache } from 'node:module';
 import { join } from 'node:path';
+import { type Trap, Trapdoor } from '../../src/bench/script/trap.ts';
 import { parseSelectorRule } from '../../src/core/selector.ts';
 import { type EngineOptions, openEngine } from '../../src/engine/engine.ts';
 import { systemClock } from '../../src/server/clock.ts';
 import { DEFAULT_LIMITS, NO_TOKENS } from '../../src/server/config.ts';
 import { createLog } from '../../src/server/log.ts';
 import { createServer } from '../../src/server/server.ts';
-import { type Trap, Trapdoor } from '../../src/bench/script/trap.ts';
 
 export type ServerSettings = Pick<EngineOptions, 'policy' | 'limits' | 'merge'> & {
   readonly url: string;

@@ -5,9 +5,10 @@
  *
  * Tells its parent what happens; takes a `Trap`, `{ write: sql }` (one local transaction), or `{ sync: true }`.
  */
+
+import { type Trap, Trapdoor } from '../../src/bench/script/trap.ts';
 import { messageOf } from '../../src/core/errors.ts';
 import { openReplicaWith } from '../../src/replica.ts';
-import { type Trap, Trapdoor } from '../../src/bench/script/trap.ts';
 
 export type TwowaySettings = {
   readonly server: string;
