@@ -37,7 +37,13 @@ function catalogOf(columns: readonly string[]): Catalog & { readonly waitedFor: 
 }
 
 function tablesOf(catalog: Catalog, hasTriggers: boolean): ReplicatedTables {
-  return new ReplicatedTables({ catalog, hasTriggers, known: [table(['id', 'a'])], unfit: [], held: new Map() });
+  return new ReplicatedTables({
+    catalog,
+    hasTriggers,
+    known: [table(['id', 'a'])],
+    unfit: [],
+    held: new Map(),
+  });
 }
 
 test('a layout that the triggers have announced is taken without a question', () => {
