@@ -66,7 +66,7 @@ export function createPostgresSource(
   const [table = '', schema = 'public'] = [...parts].reverse();
   const columns = context.state.replicated.get(`${schema}.${table}`);
   if (columns === undefined) {
-    const hint = 'SHOW REPLICATED TABLES lists them; a table needs a row in the publication';
+    const hint = 'SHOW REPLICATED TABLES lists them; /v1/status says what another table lacks';
     throw sqlError('42P01', `${schema}.${table} is not a replicated table`, { offset, hint });
   }
   const from = `postgres ${schema}.${table}`;

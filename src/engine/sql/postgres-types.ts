@@ -2,6 +2,7 @@
 import { keyPositions, type TableDef } from '../../core/table.ts';
 import type { Cell, ValueKind } from '../../core/value.ts';
 import type { Column, SqlRow, SqlType, SqlValue } from '../../sql/types.ts';
+import { formatFloat4 } from '../../sql/values/float.ts';
 
 /** PostgreSQL's names of the types that SQL knows, without what stands in parentheses. */
 const TYPES: ReadonlyMap<string, SqlType> = new Map([
@@ -79,9 +80,10 @@ function valueOfCell(type: SqlType, cell: Cell): SqlValue {
       return Number(cell) !== 0;
     case 'int2':
     case 'int4':
-    case 'float4':
     case 'float8':
       return Number(cell);
+    case 'float4':
+      return Math.fround(Number(cell));
     case 'int8':
       return typeof cell === 'bigint' ? cell : BigInt(Number(cell));
     case 'timestamptz':
@@ -102,6 +104,7 @@ export function cellOfValue(type: SqlType, value: SqlValue): Cell {
       return Number.isSafeInteger(Number(whole)) ? Number(whole) : whole;
     }
     case 'float4':
+      return Number.isNaN(value) ? 'NaN' : Number(formatFloat4(Number(value)));
     case 'float8':
       return Number.isNaN(value) ? 'NaN' : Number(value);
     case 'timestamptz':

@@ -8,8 +8,10 @@ export type Interval = {
   readonly micros: bigint;
 };
 
-/** What a unit is: so many of a field. */
-const UNITS: ReadonlyMap<string, readonly [keyof Interval, bigint]> = new Map([
+/** So many of a field. */
+type Unit = { readonly name: string; readonly field: keyof Interval; readonly size: bigint };
+
+const UNITS: ReadonlyMap<string, Unit> = new Map([
   ...names('microseconds microsecond us usec usecs', 'micros', 1n),
   ...names('milliseconds millisecond ms msec msecs', 'micros', 1000n),
   ...names('seconds second secs sec s', 'micros', 1_000_000n),
@@ -24,13 +26,13 @@ const UNITS: ReadonlyMap<string, readonly [keyof Interval, bigint]> = new Map([
   ...names('millennia millennium mils mil', 'months', 12_000n),
 ]);
 
-function names(
-  list: string,
-  field: keyof Interval,
-  size: bigint,
-): (readonly [string, readonly [keyof Interval, bigint]])[] {
-  return list.split(' ').map((name) => [name, [field, size]] as const);
+function names(list: string, field: keyof Interval, size: bigint): (readonly [string, Unit])[] {
+  const all = list.split(' ');
+  return all.map((name) => [name, { name: all[0] ?? name, field, size }] as const);
 }
+
+/** What a clock says all of. */
+const CLOCK = ['hours', 'minutes', 'seconds', 'milliseconds', 'microseconds'];
 
 const PART =
   /\s*(?:([+-]?)(\d+):(\d{2})(?::(\d{2})(?:\.(\d*))?)?|([+-]?)(\d+)-(\d+)(?!\d)|([+-]?)(\d+)(?:\.(\d*))?\s*([a-z]+)?|(ago)$)/iy;
@@ -40,15 +42,34 @@ export function parseInterval(written: string): Interval {
   const text = written.trim();
   const special = /^P/i.test(text) ? isoForm(text) : text.replace(/^@\s*/, '');
   if (special === '' || special === null) throw unreadable(written);
-  let total: Interval = { months: 0n, days: 0n, micros: 0n };
+  const parts: RegExpExecArray[] = [];
   PART.lastIndex = 0;
   while (PART.lastIndex < special.length) {
     const match = PART.exec(special);
     if (match === null) throw unreadable(written);
-    if (match[13] !== undefined) total = negateInterval(total);
-    else total = addInterval(total, readPart(match, written));
+    parts.push(match);
   }
-  return checkInterval(total);
+  const isAgo = parts.at(-1)?.[13] !== undefined;
+  const total = addParts(isAgo ? parts.slice(0, -1) : parts, written);
+  return checkInterval(isAgo ? negateInterval(total) : total);
+}
+
+/** From right to left, as in PostgreSQL: what is to the right of a number without a unit says what it is. */
+function addParts(parts: readonly RegExpExecArray[], written: string): Interval {
+  let total: Interval = { months: 0n, days: 0n, micros: 0n };
+  let unnamed = 'second';
+  const said = new Set<string>();
+  for (const match of [...parts].reverse()) {
+    const name = match[12]?.toLowerCase() ?? unnamed;
+    const part = readPart(match, { name, written });
+    for (const one of part.says) {
+      if (said.has(one)) throw unreadable(written);
+      said.add(one);
+    }
+    total = addInterval(total, part.value);
+    unnamed = part.unnamed;
+  }
+  return total;
 }
 
 const unreadable = (written: string): Error =>
@@ -64,14 +85,33 @@ function isoForm(text: string): string | null {
   return `${date}${(match[2] ?? '').replace(/[a-z]/gi, (unit) => ` ${unit} `)}`.trim();
 }
 
-function readPart(match: RegExpExecArray, written: string): Interval {
-  if (match[2] !== undefined) return readClock(match);
-  if (match[7] !== undefined) return readYears(match);
-  const sign = match[9] === '-' ? -1n : 1n;
-  const name = match[12]?.toLowerCase() ?? 'second';
+type Part = {
+  readonly value: Interval;
+  /** The units that no other part may have. */
+  readonly says: readonly string[];
+  /** The unit of a number without one to the left of it. */
+  readonly unnamed: string;
+};
+
+function readPart(
+  match: RegExpExecArray,
+  { name, written }: { readonly name: string; readonly written: string },
+): Part {
+  if (match[2] !== undefined) {
+    return { value: readClock(match, written), says: CLOCK, unnamed: 'day' };
+  }
+  if (match[7] !== undefined) {
+    return { value: readYears(match, written), says: ['months'], unnamed: 'month' };
+  }
   const unit = UNITS.get(name);
   if (unit === undefined) throw unreadable(written);
-  const [field, size] = unit;
+  const isPart = unit.name === 'seconds' && /[1-9]/.test(match[11] ?? '');
+  const says = isPart ? ['seconds', 'milliseconds', 'microseconds'] : [unit.name];
+  return { value: readAmount(match, unit), says, unnamed: name };
+}
+
+function readAmount(match: RegExpExecArray, { field, size }: Unit): Interval {
+  const sign = match[9] === '-' ? -1n : 1n;
   const digits = match[11] ?? '';
   const scale = 10n ** BigInt(digits.length);
   const amount = BigInt((match[10] ?? '0') + digits) * size * sign;
@@ -92,16 +132,20 @@ function readPart(match: RegExpExecArray, written: string): Interval {
 }
 
 /** `1-2`: years and months. */
-function readYears(match: RegExpExecArray): Interval {
+function readYears(match: RegExpExecArray, written: string): Interval {
+  if (BigInt(match[8] ?? 0) >= 12n) throw unreadable(written);
   const months = BigInt(match[7] ?? 0) * 12n + BigInt(match[8] ?? 0);
   return { months: match[6] === '-' ? -months : months, days: 0n, micros: 0n };
 }
 
-function readClock(match: RegExpExecArray): Interval {
-  const seconds =
-    BigInt(match[2] ?? 0) * 3600n + BigInt(match[3] ?? 0) * 60n + BigInt(match[4] ?? 0);
-  const fraction = BigInt((match[5] ?? '').padEnd(6, '0').slice(0, 6));
-  const micros = seconds * 1_000_000n + fraction;
+function readClock(match: RegExpExecArray, written: string): Interval {
+  const [hours, minutes, seconds] = [match[2], match[3], match[4]].map((text) => BigInt(text ?? 0));
+  if (hours === undefined || minutes === undefined || seconds === undefined) {
+    throw unreadable(written);
+  }
+  if (minutes > 59n || seconds > 60n) throw unreadable(written);
+  const fraction = BigInt(roundHalfEven(Number(`0.${match[5] ?? ''}0`) * 1e6));
+  const micros = (hours * 3600n + minutes * 60n + seconds) * 1_000_000n + fraction;
   return { months: 0n, days: 0n, micros: match[1] === '-' ? -micros : micros };
 }
 

@@ -151,3 +151,21 @@ function withPoint(digits: bigint, scale: number): string {
 test('types that SQLite compares by itself need no key', () => {
   for (const [type] of ORDERED) expect(sortKeyOf(type) === null).toBe(isNative(type));
 });
+
+test('a number before a clock is days in an interval, and no unit comes twice', () => {
+  const written: readonly (readonly [string, string])[] = [
+    ['3 4:05:06.7', '3 days 04:05:06.7'],
+    ['-3 4:05', '-3 days +04:05:00'],
+    ['1-2 3 4:05:06', '1 year 2 mons 3 days 04:05:06'],
+    ['+1 -2:00', '1 day -02:00:00'],
+    ['1 day 5', '1 day 00:00:05'],
+    ['0:00:00.0000006', '00:00:00.000001'],
+    ['1 s 2 ms 3 us', '00:00:01.002003'],
+  ];
+  for (const [text, expected] of written) {
+    expect(toPostgresText('interval', fromPostgresText('interval', text))).toBe(expected);
+  }
+  for (const text of ['1 2', '5 1 day', '1 mon 1 mon', '1-2 3 mons', '1 h 2:00', '100:99:00']) {
+    expect(() => fromPostgresText('interval', text), text).toThrow(/interval/);
+  }
+});
