@@ -4,14 +4,16 @@ import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { mutantNamed } from '../bench/sim/mutants.ts';
-import { printPlan, printTwoway } from '../bench/sim/print-plan.ts';
+import { printPlan, printTwowayPlan } from '../bench/sim/print-plan.ts';
 import type { Finding } from '../bench/sim/run-plan.ts';
 import { runSeed } from '../bench/sim/run-seed.ts';
 import { runSeeds } from '../bench/sim/seeds.ts';
 import { shrink } from '../bench/sim/shrink.ts';
+import { shrinkTwoway } from '../bench/sim/shrink-twoway.ts';
 import { type Failure, type Summary, Totals } from '../bench/sim/summary.ts';
 import { TidelockError } from '../core/errors.ts';
 import { planOf } from '../sim/generate.ts';
+import { twowayPlanOf } from '../sim/twoway/plan.ts';
 import { countOption, seedOption, smallCountOption } from './options.ts';
 import { ProgressLine } from './progress-line.ts';
 import { register as registerMutants } from './sim-mutants.ts';
@@ -124,18 +126,21 @@ async function writeScripts(
     const isStopped = (): boolean => signal.aborted || !flags.shrink;
     const folder = resolve(out);
     mkdirSync(folder, { recursive: true });
-    const name = bug?.name ?? null;
+    const options = { mutant: bug, isStopped };
+    const head = { bug: bug?.name ?? null };
     const write = (file: string, text: string): void => {
       writeFileSync(join(folder, file), text);
       files.push(join(folder, file));
     };
     if (findings.length > 0) {
-      const small = await shrink(planOf(seed), findings, { mutant: bug, isStopped });
-      const comments = commentsOf(seed, name, small.findings);
-      write(`seed-${seed}.test`, printPlan({ plan: small.plan, bug: name, comments }));
+      const small = await shrink(planOf(seed), findings, options);
+      const comments = commentsOf(seed, head.bug, small.findings);
+      write(`seed-${seed}.test`, printPlan({ ...head, plan: small.plan, comments }));
     }
     if (twoway.length > 0) {
-      write(`two-way-${seed}.test`, printTwoway(seed, name, commentsOf(seed, name, twoway)));
+      const small = await shrinkTwoway(twowayPlanOf(seed), twoway, options);
+      const comments = commentsOf(seed, head.bug, small.findings);
+      write(`two-way-${seed}.test`, printTwowayPlan({ ...head, plan: small.plan, comments }));
     }
   }
   return files;

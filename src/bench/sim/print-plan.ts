@@ -1,4 +1,4 @@
-/** A plan as a script: what a person reads, what `tidelock script` runs, and what a fix is proven with. */
+/** Plans as scripts: what a person reads, what `tidelock script` runs, and what a fix is proven with. */
 
 import { printScript } from '../../script/print.ts';
 import type { Argument, CaseContent, Content } from '../../script/types.ts';
@@ -9,9 +9,11 @@ import type {
   ReplicaOptions,
   TransactionAction,
 } from '../../sim/plan.ts';
+import type { TwowayPlan, WriteAction } from '../../sim/twoway/plan.ts';
+import type { Write } from '../../sim/twoway/site-disk.ts';
 
-export type PlanScript = {
-  readonly plan: Plan;
+export type PlanScript<P = Plan> = {
+  readonly plan: P;
   /** The planted bug that the run had, if any. */
   readonly bug: string | null;
   /** Above the script, one line each. */
@@ -25,35 +27,45 @@ export const CLEAN = 'every property holds\n';
 
 export function printPlan({ plan, bug, comments }: PlanScript): string {
   const { seed, safetyMs, network, stream, server, replicas, actions } = plan;
-  const settings = { network, stream, server };
-  const input = Object.entries(settings).map(
-    ([name, options]) => `${name} ${pairsOf(options).join(' ')}\n`,
-  );
-  const world = caseOf('world', [
-    ...values({ seed, safety: safetyMs }),
-    ...(bug === null ? [] : values({ bug })),
-  ]);
-  const contents: Content[] = [
-    ...comments.map((text): Content => ({ kind: 'comment', text: `# ${text}` })),
-    { kind: 'comment', text: '#: world=sim' },
-    { kind: 'comment', text: '' },
-    { ...world, input: input.join('') },
+  const world = caseOf('world', headOf(seed, safetyMs, bug));
+  return printRun(comments, [
+    { ...world, input: sectionsOf({ network, stream, server }) },
     ...replicas.map(replicaCase),
     ...actions.map((one) => (one.kind === 'fault' ? faultCase(one) : transactionCase(one))),
-    { ...caseOf('run', []), expected: CLEAN },
-  ];
-  return printScript(contents);
+  ]);
 }
 
-/** A run of sites that write: it is its seed. */
-export function printTwoway(seed: number, bug: string | null, comments: readonly string[]): string {
-  const args = [...values({ seed }), ...(bug === null ? [] : values({ bug }))];
+/** A run of sites that write. */
+export function printTwowayPlan({ plan, bug, comments }: PlanScript<TwowayPlan>): string {
+  const { seed, safetyMs, network, sites, actions } = plan;
+  const world = caseOf('two-way', headOf(seed, safetyMs, bug));
+  return printRun(comments, [
+    { ...world, input: sectionsOf({ network }) },
+    ...sites.map((name) => caseOf('site', values({ name }))),
+    ...actions.map((one) =>
+      one.kind === 'fault' ? faultCase({ ...one, target: one.site }) : writeCase(one),
+    ),
+  ]);
+}
+
+function printRun(comments: readonly string[], cases: readonly CaseContent[]): string {
   return printScript([
     ...comments.map((text): Content => ({ kind: 'comment', text: `# ${text}` })),
     { kind: 'comment', text: '#: world=sim' },
     { kind: 'comment', text: '' },
-    { ...caseOf('two-way', args), expected: CLEAN },
+    ...cases,
+    { ...caseOf('run', []), expected: CLEAN },
   ]);
+}
+
+function headOf(seed: number, safety: number, bug: string | null): Argument[] {
+  return values({ seed, safety, ...(bug === null ? {} : { bug }) });
+}
+
+function sectionsOf(settings: Readonly<Record<string, object>>): string {
+  return Object.entries(settings)
+    .map(([name, options]) => `${name} ${pairsOf(options).join(' ')}\n`)
+    .join('');
 }
 
 function replicaCase({
@@ -62,7 +74,7 @@ function replicaCase({
   startMs,
   openBytesMax,
   syncEvery,
-}: ReplicaOptions): Content {
+}: ReplicaOptions): CaseContent {
   return caseOf('replica', [
     ...values({ name }),
     { kind: 'list', key: 'selectors', values: selectors },
@@ -70,7 +82,9 @@ function replicaCase({
   ]);
 }
 
-function faultCase({ at, fault, target, ms, point }: FaultAction): Content {
+type AnyFault = Pick<FaultAction, 'at' | 'target' | 'ms' | 'point'> & { readonly fault: string };
+
+function faultCase({ at, fault, target, ms, point }: AnyFault): CaseContent {
   return caseOf('fault', [
     ...values({ at, name: fault }),
     ...(target === null ? [] : values({ target })),
@@ -79,7 +93,7 @@ function faultCase({ at, fault, target, ms, point }: FaultAction): Content {
   ]);
 }
 
-function transactionCase(action: TransactionAction): Content {
+function transactionCase(action: TransactionAction): CaseContent {
   const { at, name, openMs, visibleMs, isRolledBack, pieces, lostPiece, changes } = action;
   const args = [
     ...values({ at, name, open: openMs, visible: visibleMs }),
@@ -105,6 +119,15 @@ function changeLine(change: Change): string {
     default:
       return 'truncate\n';
   }
+}
+
+function writeCase({ at, site, writes }: WriteAction): CaseContent {
+  const args = values({ at, ...(site === null ? {} : { site }) });
+  return { ...caseOf('write', args), input: writes.map(writeLine).join('') };
+}
+
+function writeLine({ kind, key, a, b }: Write): string {
+  return kind === 'delete' ? `delete ${key}\n` : `${kind} ${key} a=${a} b=${b}\n`;
 }
 
 function caseOf(command: string, args: readonly Argument[]): CaseContent {

@@ -1,6 +1,7 @@
 /** What one seed stands for: a run of the one-way world, and one of sites that write. */
 import { createHash } from 'node:crypto';
 import { planOf } from '../../sim/generate.ts';
+import { twowayPlanOf } from '../../sim/twoway/plan.ts';
 import { runTwoway } from '../../sim/twoway/world.ts';
 import type { SimMutant } from './mutants.ts';
 import { type Finding, runPlan } from './run-plan.ts';
@@ -22,7 +23,9 @@ export async function runSeed(
   const one = isTwoway ? null : await runPlan(planOf(seed), { mutant, ...(onLine && { onLine }) });
   const isBoth = mutant === undefined;
   const two =
-    isTwoway || isBoth ? await runTwoway(seed, mutant?.twoway ?? null, onLine ?? null) : null;
+    isTwoway || isBoth
+      ? await runTwoway(twowayPlanOf(seed), mutant?.twoway ?? null, onLine ?? null)
+      : null;
   const hashes = [one?.result.hash, two?.hash].filter((hash) => hash !== undefined);
   const checked = one?.verdicts.map(({ property, checked: times }) => [property, times] as const);
   const twoway: readonly Finding[] = two?.findings ?? [];

@@ -8,7 +8,15 @@
  *                          `open ACCOUNT BALANCE SELECTOR`, `truncate`
  *   fault                  `at=MS`, `name=`, `target=`, `ms=`, `point=`
  *   run                    runs what was listed, and prints what is wrong with it
- *   two-way                `seed=`, `bug=NAME`: runs sites that write, all drawn from the seed
+ *
+ * A script that begins with `two-way` is a run of sites that write instead:
+ *
+ *   two-way                `seed=`, `safety=MS`, `bug=NAME`; lines `network key=value ...`
+ *   site                   `name=`
+ *   write                  `at=MS`, `site=`, Postgres itself without it; lines `put KEY a=TEXT b=NUMBER`,
+ *                          `replace KEY a=TEXT b=NUMBER`, `delete KEY`
+ *   fault                  `at=MS`, `name=`, `target=`, `ms=`, `point=`
+ *   run                    as above
  */
 import { ScriptError } from '../../script/errors.ts';
 import type { Call } from '../../script/run.ts';
@@ -20,13 +28,13 @@ import {
   type Plan,
   type ReplicaOptions,
 } from '../../sim/plan.ts';
-import { runTwoway } from '../../sim/twoway/world.ts';
 import type { OpenWorld, World } from '../script/world.ts';
-import { mutantNamed, type SimMutant } from './mutants.ts';
-import { CLEAN, NOBODY } from './print-plan.ts';
-import { type Finding, runPlan } from './run-plan.ts';
+import type { SimMutant } from './mutants.ts';
+import { NOBODY } from './print-plan.ts';
+import { runPlan } from './run-plan.ts';
+import { linesOf, mutantOf, outputOf, readSections } from './script-parts.ts';
+import { TwowayScript } from './twoway-script.ts';
 
-const WITNESS_LINES = 3;
 const DIRECTIVES = 'world, replica, transaction, fault, run, two-way';
 
 export const openSimWorld: OpenWorld = () => new SimWorld();
@@ -36,8 +44,10 @@ class SimWorld implements World {
   #mutant: SimMutant | undefined;
   readonly #replicas: ReplicaOptions[] = [];
   readonly #actions: Action[] = [];
+  #twoway: TwowayScript | null = null;
 
   handle(call: Call): string | Promise<string> {
+    if (this.#twoway !== null) return this.#twoway.handle(call);
     switch (call.command) {
       case 'world':
         this.#world(call);
@@ -54,7 +64,8 @@ class SimWorld implements World {
       case 'run':
         return this.#run();
       case 'two-way':
-        return twoway(call);
+        this.#twoway = new TwowayScript(call);
+        return '';
       default: {
         const what = `there is no directive ${call.command}`;
         throw new ScriptError(call.place, what, `one of: ${DIRECTIVES}`);
@@ -73,8 +84,7 @@ class SimWorld implements World {
     const safetyMs = args.optionalInteger('safety') ?? drawn.safetyMs;
     this.#mutant = mutantOf(call);
     const { network, stream, server } = drawn;
-    const sections = { network: { ...network }, stream: { ...stream }, server: { ...server } };
-    for (const line of linesOf(call)) readSection(line, sections, call);
+    const sections = readSections(call, { network, stream, server });
     this.#options = { seed, safetyMs, ...sections };
   }
 
@@ -83,45 +93,6 @@ class SimWorld implements World {
     const plan: Plan = { ...this.#options, replicas: this.#replicas, actions };
     const { findings } = await runPlan(plan, { mutant: this.#mutant });
     return outputOf(findings);
-  }
-}
-
-async function twoway(call: Call): Promise<string> {
-  const { findings } = await runTwoway(call.args.integer('seed'), mutantOf(call)?.twoway);
-  return outputOf(findings);
-}
-
-function mutantOf({ args }: Call): SimMutant | undefined {
-  const bug = args.optional('bug');
-  const mutant = bug === undefined ? undefined : mutantNamed(bug);
-  if (bug === undefined || mutant !== undefined) return mutant;
-  throw args.error('bug', `there is no bug ${bug}`, 'tidelock sim mutants --list');
-}
-
-function outputOf(findings: readonly Finding[]): string {
-  if (findings.length === 0) return CLEAN;
-  return findings
-    .flatMap(({ property, witness }) =>
-      witness.slice(0, WITNESS_LINES).map((line) => `${property}: ${line.split('\n')[0]}\n`),
-    )
-    .join('');
-}
-
-type Sections = Readonly<Record<'network' | 'stream' | 'server', Record<string, number>>>;
-
-function readSection(line: string, sections: Sections, { place }: Call): void {
-  const [name, ...pairs] = line.split(' ');
-  const section = Object.entries(sections).find(([known]) => known === name)?.[1];
-  if (section === undefined) {
-    throw new ScriptError(place, `no section: ${line}`, 'one of: network, stream, server');
-  }
-  for (const pair of pairs) {
-    const [key = '', value = ''] = pair.split('=');
-    if (!(key in section) || !Number.isFinite(Number(value)) || value === '') {
-      const known = Object.keys(section).join(', ');
-      throw new ScriptError(place, `no setting: ${pair}`, `a number for one of: ${known}`);
-    }
-    section[key] = Number(value);
   }
 }
 
@@ -184,8 +155,4 @@ function changeOf(line: string, { place }: Call): Change {
       throw new ScriptError(place, `no change: ${line}`, remedy);
     }
   }
-}
-
-function linesOf({ input }: Call): readonly string[] {
-  return input.split('\n').filter((line) => line.trim() !== '');
 }

@@ -5,100 +5,60 @@
 import type { Action, NetworkOptions, Plan, TransactionAction } from '../../sim/plan.ts';
 import type { SimMutant } from './mutants.ts';
 import { type Finding, runPlan } from './run-plan.ts';
+import { Search, type Shrunk } from './search.ts';
 
-export type Shrunk = {
-  readonly plan: Plan;
-  readonly findings: readonly Finding[];
-  /** Runs that it took. */
-  readonly runs: number;
+export type ShrinkOptions = {
+  readonly mutant?: SimMutant | undefined;
+  readonly isStopped?: () => boolean;
 };
 
-/** Runs that one search takes at most. */
-const RUNS_MAX = 400;
-
-const CALM: Partial<NetworkOptions> = { breaks: 0, repeats: 0, splits: 0 };
+/** A network that breaks nothing. */
+export const CALM: Partial<NetworkOptions> = { breaks: 0, repeats: 0, splits: 0 };
 
 /** The given plan fails with `findings`. Ends early, with what it has, when `isStopped`. */
 export async function shrink(
   plan: Plan,
   findings: readonly Finding[],
-  options: { readonly mutant?: SimMutant | undefined; readonly isStopped?: () => boolean } = {},
-): Promise<Shrunk> {
-  const search = new Search(plan, findings, options);
-  await search.run();
-  return { plan: search.plan, findings: search.findings, runs: search.runs };
+  { mutant, isStopped }: ShrinkOptions = {},
+): Promise<Shrunk<Plan>> {
+  const judge = async (one: Plan): Promise<readonly Finding[]> =>
+    (await runPlan(one, { mutant })).findings;
+  const search = new Search(plan, findings, { judge, isStopped });
+  await search.try({ ...plan, network: { ...plan.network, ...CALM } });
+  for (const { name } of plan.replicas) {
+    const replicas = search.plan.replicas.filter((one) => one.name !== name);
+    if (replicas.length > 0) await search.try({ ...search.plan, replicas });
+  }
+  const isFault = ({ kind }: Action): boolean => kind === 'fault';
+  await fewerActions(search, isFault);
+  await fewerActions(search, ({ kind, at }) => kind === 'transaction' && at > 0);
+  await fewerActions(search, isFault);
+  await smallerTransactions(search);
+  return search;
 }
 
-class Search {
-  plan: Plan;
-  findings: readonly Finding[];
-  runs = 0;
-  readonly #properties: ReadonlySet<string>;
-  readonly #mutant: SimMutant | undefined;
-  readonly #isStopped: () => boolean;
+function fewerActions(search: Search<Plan>, isMeant: (action: Action) => boolean): Promise<void> {
+  return search.fewer(
+    (plan) => plan.actions.filter(isMeant),
+    (plan, gone) => ({ ...plan, actions: plan.actions.filter((action) => !gone.has(action)) }),
+  );
+}
 
-  constructor(
-    plan: Plan,
-    findings: readonly Finding[],
-    options: { readonly mutant?: SimMutant | undefined; readonly isStopped?: () => boolean },
-  ) {
-    this.plan = plan;
-    this.findings = findings;
-    this.#properties = new Set(findings.map(({ property }) => property));
-    this.#mutant = options.mutant;
-    this.#isStopped = options.isStopped ?? (() => false);
-  }
-
-  async run(): Promise<void> {
-    await this.#tryPlan({ ...this.plan, network: { ...this.plan.network, ...CALM } });
-    for (const { name } of this.plan.replicas) {
-      const replicas = this.plan.replicas.filter((one) => one.name !== name);
-      if (replicas.length > 0) await this.#tryPlan({ ...this.plan, replicas });
-    }
-    await this.#fewerActions((action) => action.kind === 'fault');
-    await this.#fewerActions((action) => action.kind === 'transaction' && action.at > 0);
-    await this.#fewerActions((action) => action.kind === 'fault');
-    await this.#smallerTransactions();
-  }
-
-  /** Halves first, then each one. */
-  async #fewerActions(isMeant: (action: Action) => boolean): Promise<void> {
-    for (let size = this.plan.actions.filter(isMeant).length; size >= 1; size >>= 1) {
-      for (let at = 0; at < this.plan.actions.filter(isMeant).length; ) {
-        const gone = new Set(this.plan.actions.filter(isMeant).slice(at, at + size));
-        const actions = this.plan.actions.filter((action) => !gone.has(action));
-        if (!(await this.#tryPlan({ ...this.plan, actions }))) at += size;
-      }
+async function smallerTransactions(search: Search<Plan>): Promise<void> {
+  for (const { name } of transactionsOf(search.plan)) {
+    const find = (plan: Plan): TransactionAction | undefined =>
+      transactionsOf(plan).find((one) => one.name === name);
+    for (let at = 0; at < (find(search.plan)?.changes.length ?? 0); ) {
+      const before = find(search.plan);
+      if (before === undefined) break;
+      const changes = before.changes.filter((_, index) => index !== at);
+      const after = { ...before, changes };
+      const actions = search.plan.actions.map((one) => (one === before ? after : one));
+      if (!(await search.try({ ...search.plan, actions }))) at += 1;
     }
   }
+}
 
-  async #smallerTransactions(): Promise<void> {
-    for (const { name } of [...this.plan.actions].filter((one) => one.kind === 'transaction')) {
-      for (let at = 0; at < (this.#transaction(name)?.changes.length ?? 0); ) {
-        const before = this.#transaction(name);
-        if (before === undefined) break;
-        const changes = before.changes.filter((_, index) => index !== at);
-        const after = { ...before, changes };
-        const actions = this.plan.actions.map((one) => (one === before ? after : one));
-        if (!(await this.#tryPlan({ ...this.plan, actions }))) at += 1;
-      }
-    }
-  }
-
-  #transaction(name: string): TransactionAction | undefined {
-    return this.plan.actions
-      .filter((one) => one.kind === 'transaction')
-      .find((one) => one.name === name);
-  }
-
-  /** Takes the plan when it fails likewise. */
-  async #tryPlan(plan: Plan): Promise<boolean> {
-    if (this.runs >= RUNS_MAX || this.#isStopped()) return false;
-    this.runs += 1;
-    const { findings } = await runPlan(plan, { mutant: this.#mutant });
-    if (!findings.some(({ property }) => this.#properties.has(property))) return false;
-    this.plan = plan;
-    this.findings = findings;
-    return true;
-  }
+function transactionsOf({ actions }: Plan): readonly TransactionAction[] {
+  return actions.filter((one) => one.kind === 'transaction');
 }

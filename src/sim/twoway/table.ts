@@ -40,7 +40,9 @@ export function changeOf(line: UploadChange): Change {
 /** The same text for the same state. */
 export function textOf({ cl, columns }: RowState): string {
   const parts = [...columns].sort(([a], [b]) => (a < b ? -1 : 1));
-  return `${cl} ${parts.map(([name, { version, value }]) => `${name}=${version}:${value}`).join(' ')}`;
+  return [cl, ...parts.map(([name, { version, value }]) => `${name}=${version}:${value}`)].join(
+    ' ',
+  );
 }
 
 function nameOf(place: number): string {

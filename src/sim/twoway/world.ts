@@ -2,14 +2,16 @@
  * Sites that write the same rows, offline and at once, and a server that merges: first with everything that may break,
  * then calmly, until all of them show the same.
  */
-import { UPLOAD_CRASH_POINTS } from '../../client/crash-points.ts';
+import { hashText } from '../../core/digest.ts';
 import { merge, type RowState, UNKNOWN_ROW } from '../../merge/row-state.ts';
 import { Chance } from '../chance.ts';
+import type { NetworkOptions } from '../plan.ts';
 import { Life, Scheduler } from '../scheduler.ts';
 import { Trace } from '../trace.ts';
 import { type MergeBug, MergeServer } from './merge-server.ts';
+import type { TwowayAction, TwowayFault, TwowayPlan, WriteAction } from './plan.ts';
 import { Site } from './site.ts';
-import { changeBy, SiteDisk, type Write } from './site-disk.ts';
+import { changeBy, SiteDisk } from './site-disk.ts';
 import { type Change, textOf } from './table.ts';
 
 export type TwowayBug = MergeBug | 'settled-too-early';
@@ -22,125 +24,92 @@ export type TwowayResult = {
   readonly seen: ReadonlyMap<string, number>;
 };
 
-const SAFETY_MS = 15_000;
 const LIVENESS_MS = 90_000;
 const STEPS_MAX = 40_000;
-const SITES = { least: 2, most: 4 };
-const WRITES = { least: 10, most: 40 };
-const KEYS = ['k1', 'k2', 'k3', 'k4'];
 const ORDERS = 3;
 
 export async function runTwoway(
-  seed: number,
+  plan: TwowayPlan,
   bug: TwowayBug = null,
   onLine: ((line: string) => void) | null = null,
 ): Promise<TwowayResult> {
-  const world = new TwowayWorld(seed, bug, onLine);
+  const world = new TwowayWorld(plan, bug, onLine);
   return world.run();
 }
 
+type Writer = { readonly name: string; readonly disk: SiteDisk; readonly site: Site };
+
 class TwowayWorld {
+  readonly #plan: TwowayPlan;
   readonly #scheduler: Scheduler;
   readonly #chance: Chance;
   readonly #server: MergeServer;
-  readonly #disks: readonly SiteDisk[];
-  readonly #sites: readonly Site[];
-  readonly #network: {
-    delayMsMin: number;
-    delayMsMax: number;
-    breaks: number;
-    repeats: number;
-    splits: number;
-    windowBytes: number;
-  };
-  /** Everything that anybody ever wrote, by whom. */
-  readonly #written: { readonly by: number; readonly change: Change }[] = [];
+  readonly #writers: ReadonlyMap<string, Writer>;
+  readonly #network: { -readonly [K in keyof NetworkOptions]: NetworkOptions[K] };
+  /** Everything that anybody ever wrote, by whom; null is Postgres. */
+  readonly #written: { readonly by: string | null; readonly change: Change }[] = [];
   readonly #findings: { property: string; witness: string[] }[] = [];
   readonly #seen = new Map<string, number>();
-  #values = 0;
 
-  constructor(seed: number, bug: TwowayBug, onLine: ((line: string) => void) | null) {
-    this.#chance = new Chance(seed, 'two-way');
+  constructor(plan: TwowayPlan, bug: TwowayBug, onLine: ((line: string) => void) | null) {
+    this.#plan = plan;
+    this.#chance = new Chance(plan.seed, 'two-way');
     this.#scheduler = new Scheduler(new Trace(onLine));
     const isHasty = bug === 'settled-too-early';
     this.#server = new MergeServer(isHasty ? null : bug);
-    const chance = this.#chance;
-    this.#network = {
-      ...{ delayMsMin: 0, delayMsMax: chance.pick([5, 50, 400]), splits: 0, windowBytes: 100_000 },
-      breaks: chance.pick([0, 0.05, 0.2]),
-      repeats: chance.pick([0, 0.2, 0.6]),
-    };
-    const count = chance.between(SITES.least, SITES.most);
-    this.#disks = Array.from({ length: count }, (_, index) => {
-      return new SiteDisk(`00000000-0000-4000-8000-00000000000${index}`, isHasty);
-    });
+    this.#network = { ...plan.network };
     const life = new Life();
-    this.#sites = this.#disks.map(
-      (disk, index) =>
-        new Site({
-          ...{ name: `s${index + 1}`, disk, scheduler: this.#scheduler, network: this.#network },
-          chance: chance.stream(`site ${index}`),
-          server: () => ({ server: this.#server, life }),
-          note: (what, times) => this.#note(what, times),
-          onShown: () => this.#checkShown(index),
-        }),
-    );
+    const server = { server: this.#server, life };
+    const writers = plan.sites.map((name) => this.#newWriter(name, isHasty, server));
+    this.#writers = new Map(writers.map((writer) => [writer.name, writer]));
+  }
+
+  #newWriter(name: string, isHasty: boolean, server: { server: MergeServer; life: Life }): Writer {
+    const disk = new SiteDisk(siteIdOf(name), isHasty);
+    const site = new Site({
+      ...{ name, disk, scheduler: this.#scheduler, network: this.#network },
+      chance: this.#chance.stream(`site ${name}`),
+      server: () => server,
+      note: (what, times) => this.#note(what, times),
+      onShown: () => this.#checkShown(name),
+    });
+    return { name, disk, site };
   }
 
   async run(): Promise<TwowayResult> {
     const scheduler = this.#scheduler;
-    for (const site of this.#sites) site.start();
-    this.#plan();
-    const safety = { isDone: () => false, untilMs: SAFETY_MS, stepsMax: STEPS_MAX };
+    const { safetyMs, actions } = this.#plan;
+    for (const { site } of this.#writers.values()) site.start();
+    for (const action of actions) this.#schedule(action);
+    const safety = { isDone: () => false, untilMs: safetyMs, stepsMax: STEPS_MAX };
     if ((await scheduler.run(safety)) !== 'failed') {
       this.#calm();
-      const untilMs = SAFETY_MS + LIVENESS_MS;
+      const untilMs = safetyMs + LIVENESS_MS;
       await scheduler.run({ isDone: () => this.#isAtRest(), untilMs, stepsMax: STEPS_MAX });
     }
     this.#judge();
-    for (const site of this.#sites) site.kill();
+    for (const { site } of this.#writers.values()) site.kill();
     this.#note('uploads arrived twice', this.#server.repeated);
     const [hash, steps] = [scheduler.trace.finish(), scheduler.steps];
     return { hash, steps, findings: this.#findings, seen: this.#seen };
   }
 
-  #plan(): void {
-    const chance = this.#chance.stream('plan');
-    const count = chance.between(WRITES.least, WRITES.most);
-    for (let index = 0; index < count; index += 1) {
-      const by = chance.between(-1, this.#sites.length - 1);
-      const writes = Array.from({ length: chance.between(1, 3) }, () => this.#drawWrite(chance));
-      this.#scheduler.after(chance.between(0, SAFETY_MS - 500), `write by ${by}`, () =>
-        this.#write(by, writes),
-      );
+  #schedule(action: TwowayAction): void {
+    if (action.kind === 'write') {
+      const what = `write by ${action.site ?? 'Postgres'}`;
+      this.#scheduler.after(action.at, what, () => this.#write(action));
+      return;
     }
-    const faults = chance.between(0, 6);
-    for (let index = 0; index < faults; index += 1) {
-      const site = chance.pick(this.#sites);
-      const at = chance.between(100, SAFETY_MS - 500);
-      const kind = chance.pick(['kill', 'crash', 'partition', 'cut'] as const);
-      const point = chance.pick(UPLOAD_CRASH_POINTS);
-      const ms = chance.pick([100, 2000, 8000]);
-      this.#scheduler.after(at, `${kind} ${site.link.name}`, () =>
-        this.#break(site, kind, point, ms),
-      );
-    }
+    this.#scheduler.after(action.at, `${action.fault} ${action.site}`, () => this.#break(action));
   }
 
-  #drawWrite(chance: Chance): Write {
-    this.#values += 1;
-    const kind = chance.pick(['put', 'put', 'put', 'delete', 'replace'] as const);
-    // Few values, so that equal versions with equal values come up too.
-    const a = chance.pick(['', 'x', 'y', `${this.#values}`]);
-    return { kind, key: chance.pick(KEYS), a, b: BigInt(chance.between(-2, 2)) };
-  }
-
-  /** A site writes into its file, whether its process runs or not; -1 writes in Postgres. */
-  #write(by: number, writes: readonly Write[]): void {
-    const disk = this.#disks[by];
-    if (disk !== undefined) {
-      for (const change of disk.write(writes)) this.#written.push({ by, change });
-      this.#sites[by]?.written();
+  /** A site writes into its file, whether its process runs or not. */
+  #write({ site: by, writes }: WriteAction): void {
+    if (by !== null) {
+      const writer = this.#writers.get(by);
+      if (writer === undefined) return;
+      for (const change of writer.disk.write(writes)) this.#written.push({ by, change });
+      writer.site.written();
       this.#checkShown(by);
       return;
     }
@@ -153,17 +122,14 @@ class TwowayWorld {
     }
   }
 
-  #break(
-    site: Site,
-    kind: 'kill' | 'crash' | 'partition' | 'cut',
-    point: string,
-    ms: number,
-  ): void {
+  #break({ fault, site: name, ms, point }: TwowayFault): void {
+    const site = this.#writers.get(name)?.site;
+    if (site === undefined) return;
     const { link } = site;
-    this.#note(`two-way ${kind}`);
-    if (kind === 'cut') link.cut();
-    else if (kind === 'crash') site.crashAt(point);
-    else if (kind === 'kill') {
+    this.#note(`two-way ${fault}`);
+    if (fault === 'cut') link.cut();
+    else if (fault === 'crash') site.crashAt(point ?? '');
+    else if (fault === 'kill') {
       site.kill();
       this.#scheduler.after(ms, 'start again', () => site.start());
     } else {
@@ -174,7 +140,7 @@ class TwowayWorld {
 
   #calm(): void {
     Object.assign(this.#network, { breaks: 0, repeats: 0 });
-    for (const site of this.#sites) {
+    for (const { site } of this.#writers.values()) {
       site.link.mend();
       site.crashAt('');
       site.start();
@@ -183,18 +149,19 @@ class TwowayWorld {
 
   #isAtRest(): boolean {
     const { position } = this.#server;
-    return this.#disks.every((disk) => disk.isQuiet && disk.position === position);
+    const writers = [...this.#writers.values()];
+    return writers.every(({ disk }) => disk.isQuiet && disk.position === position);
   }
 
   /** What a site wrote shows there at once and always: it, or what has won over it. */
-  #checkShown(site: number): void {
-    const rows = this.#disks[site]?.view() ?? new Map<string, RowState>();
+  #checkShown(site: string): void {
+    const rows = this.#writers.get(site)?.disk.view() ?? new Map<string, RowState>();
     for (const { by, change } of this.#written) {
       if (by !== site) continue;
       const shown = rows.get(change.key) ?? UNKNOWN_ROW;
       if (merge(shown, change.state) === shown) continue;
       const text = `${change.key} ${textOf(change.state)}`;
-      this.#find('P9', `s${site + 1} wrote ${text} and shows ${textOf(shown)}`);
+      this.#find('P9', `${site} wrote ${text} and shows ${textOf(shown)}`);
       return;
     }
   }
@@ -208,15 +175,13 @@ class TwowayWorld {
     }
     if (!this.#isAtRest()) this.#find('P27', 'the sites did not come to rest');
     const server = textsOf(new Map([...this.#server.rows].map(([key, { state }]) => [key, state])));
-    for (const [index, disk] of this.#disks.entries()) {
+    for (const { name, disk } of this.#writers.values()) {
       if (this.#server.lastOf(disk.site) !== disk.last) {
-        this.#find(
-          'P2',
-          `${disk.last} transactions of s${index + 1} count ${this.#server.lastOf(disk.site)}`,
-        );
+        const counted = this.#server.lastOf(disk.site);
+        this.#find('P2', `${disk.last} transactions of ${name} count ${counted}`);
       }
       const here = textsOf(disk.view());
-      if (here !== server) this.#find('P12', `s${index + 1} shows ${here}, Postgres ${server}`);
+      if (here !== server) this.#find('P12', `${name} shows ${here}, Postgres ${server}`);
     }
     for (let order = 0; order < ORDERS; order += 1) {
       const expected = textsOf(this.#mergedInOrder(this.#chance.stream(`order ${order}`)));
@@ -246,7 +211,12 @@ class TwowayWorld {
   }
 }
 
+/** The id that the server knows a site by: the same for the same name, whoever else there is. */
+function siteIdOf(name: string): string {
+  return `00000000-0000-4000-8000-${(hashText(name) >>> 0).toString(16).padStart(12, '0')}`;
+}
+
 function textsOf(rows: ReadonlyMap<string, RowState>): string {
   const texts = [...rows].map(([key, state]) => `${key}: ${textOf(state)}`);
-  return texts.sort().join(', ');
+  return texts.sort().join(', ') || 'nothing';
 }

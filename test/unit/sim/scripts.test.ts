@@ -1,4 +1,4 @@
-/** Runs that once failed, as scripts: they are sound now, and stay so. */
+/** Runs that once failed, or fail with a planted bug, as scripts: they are sound now, and stay so. */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -8,7 +8,7 @@ import { openSimWorld } from '../../../src/bench/sim/script-world.ts';
 const FOLDER = join(import.meta.dirname, '../../../testdata/sim');
 const FILES = readdirSync(FOLDER).filter((name) => name.endsWith('.test'));
 
-test.each(FILES)('P7, P27, P29: %s is as it says', async (name) => {
+test.each(FILES)('P7, P9, P27, P29: %s is as it says', async (name) => {
   const report = await runFile(
     { file: join(FOLDER, name), throughLine: undefined },
     {
