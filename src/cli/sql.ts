@@ -1,9 +1,10 @@
 /** `tidelock sql`: an interactive SQL shell, or a batch; over a service of its own, or over a server's. */
-import { createReadStream, readFileSync, writeFileSync } from 'node:fs';
+import { createReadStream, openSync, type ReadStream, readFileSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import type { Command } from 'commander';
+import { messageOf, TidelockError } from '../core/errors.ts';
 import { systemClock } from '../engine/clock.ts';
 import { SqlService } from '../engine/sql/service.ts';
 import { strongRandom, tokenOf } from './options.ts';
@@ -51,7 +52,13 @@ async function run(file: string | undefined, flags: SqlFlags): Promise<void> {
 }
 
 async function openTarget({ server, token, data }: SqlFlags): Promise<SqlTarget> {
-  if (server !== undefined) return await remoteTarget(server, tokenOf(token));
+  if (server !== undefined) {
+    if (data !== undefined) throw wrongUsage('--data is for SQL without --server');
+    if (!/^postgres(ql)?:\/\//.test(server)) {
+      throw wrongUsage(`--server is postgres://host:port, not ${server}`);
+    }
+    return await remoteTarget(server, tokenOf(token));
+  }
   const service = await SqlService.open({
     dir: data === undefined ? null : resolve(data),
     rows: null,
@@ -64,8 +71,20 @@ async function openTarget({ server, token, data }: SqlFlags): Promise<SqlTarget>
 }
 
 function batchLines(file: string | undefined): Interface {
-  const input = file === undefined || file === '-' ? process.stdin : createReadStream(file);
+  const input = file === undefined || file === '-' ? process.stdin : openFile(file);
   return createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
+}
+
+function openFile(file: string): ReadStream {
+  try {
+    return createReadStream(file, { fd: openSync(file, 'r') });
+  } catch (error) {
+    throw wrongUsage(`the file cannot be read: ${messageOf(error)}`);
+  }
+}
+
+function wrongUsage(message: string): TidelockError {
+  return new TidelockError({ code: 'BAD_REQUEST', message, details: { isUsage: true } });
 }
 
 function typedLines(): Interface {

@@ -195,8 +195,9 @@ class Reader {
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** Throws for bytes that are not UTF-8. */
+/** Throws for bytes that are not UTF-8, and for a zero byte, which no text has. */
 export function textOf(bytes: Uint8Array): string {
+  if (bytes.includes(0)) throw sqlError('22021', 'a text has no zero byte');
   try {
     return UTF8.decode(bytes);
   } catch {

@@ -143,6 +143,7 @@ test('parameters are read as text and as bytes, and refused when they are none o
   ]);
   await expect(ask(['one', true, bytes])).rejects.toMatchObject({ code: '22P02' });
   await expect(ask(['9223372036854775808', true, bytes])).rejects.toMatchObject({ code: '22003' });
+  await expect(ask(['a\0b', true, bytes])).rejects.toMatchObject({ code: '22021' });
   await expect(ask([1])).rejects.toMatchObject({ code: '08P01' });
 });
 

@@ -18,6 +18,7 @@ export function tokensOf(sql: string): readonly Token[] {
   if (sql.length > BATCH_LENGTH_MAX) {
     throw sqlError('54000', `a batch has at most ${BATCH_LENGTH_MAX} characters`);
   }
+  if (sql === '') return []; // the parser's scanner refuses it
   const place = characterPlaces(sql);
   return guard({ text: sql, offset: 0 }, scanPg)
     .filter(({ tokenName }) => tokenName !== 'SQL_COMMENT' && tokenName !== 'C_COMMENT')

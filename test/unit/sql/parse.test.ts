@@ -229,7 +229,9 @@ describe('batches', () => {
   });
 
   test('an empty one has no statements', () => {
-    expect(parseBatch(' ; -- nothing\n;')).toEqual([]);
+    for (const sql of ['', ' \n', '-- ping', '/* */', ' ; -- nothing\n;']) {
+      expect(parseBatch(sql)).toEqual([]);
+    }
   });
 
   test('too long a one is refused', () => {
