@@ -300,8 +300,16 @@ function keyText(key: readonly Cell[]): string {
   return key.map(String).join('\u0000');
 }
 
-/** By table and selector, those with rows. */
-export function digestsOf({ tables }: Version): DigestEntry[] {
+const DIGESTS = new WeakMap<Version, readonly DigestEntry[]>();
+
+/** By table and selector, those with rows. A version does not change, so it is summed up once. */
+export function digestsOf(version: Version): readonly DigestEntry[] {
+  const known = DIGESTS.get(version) ?? summedUp(version);
+  DIGESTS.set(version, known);
+  return known;
+}
+
+function summedUp({ tables }: Version): DigestEntry[] {
   const entries: DigestEntry[] = [];
   for (const [name, { rows }] of tables) {
     const digests = new Map<string, Digest>();

@@ -39,6 +39,7 @@ const TABLE_OF: ReadonlyMap<string, EvidenceTable> = new Map(
 
 /** A row in the bench's own form; made once for each row that is ever seen. */
 type Known = {
+  readonly table: string;
   readonly row: EvidenceRow;
   readonly key: readonly (string | null)[];
   readonly name: string;
@@ -49,7 +50,7 @@ export class Recorder implements Observer {
   readonly streams = new MemoryStreams();
   readonly #known = new WeakMap<SeenRow, Known>();
   /** Rows of a session's last read, by table and key. */
-  readonly #last = new Map<string, ReadonlyMap<string, Known & { readonly table: string }>>();
+  readonly #last = new Map<string, ReadonlyMap<string, Known>>();
   #redelivered = 0;
 
   written(
@@ -84,11 +85,11 @@ export class Recorder implements Observer {
   seen({ rows, ...event }: SeenEvent): void {
     const sum = new RowSum();
     const sums = new Map<string, bigint>();
-    const now = new Map<string, Known & { readonly table: string }>();
+    const now = new Map<string, Known>();
     for (const seen of rows) {
       const known = this.#knownOf(seen);
       sum.add(known.hash);
-      now.set(known.name, { ...known, table: seen.table });
+      now.set(known.name, known);
       if (seen.table !== ACCOUNTS.name) continue;
       const selector = known.row._change_selector ?? '';
       sums.set(selector, (sums.get(selector) ?? 0n) + BigInt(known.row.balance ?? '0'));
@@ -155,16 +156,13 @@ export class Recorder implements Observer {
     );
     const key = table.key.map((column) => row[column] ?? null);
     const name = JSON.stringify([seen.table, ...key]);
-    const known = { row, key, name, hash: hashOf(seen.table, row) };
+    const known = { table: seen.table, row, key, name, hash: hashOf(seen.table, row) };
     this.#known.set(seen, known);
     return known;
   }
 
-  #delta(
-    session: string,
-    now: ReadonlyMap<string, Known & { readonly table: string }>,
-  ): NonNullable<ReadEvent['delta']> {
-    const before = this.#last.get(session) ?? new Map<string, Known & { readonly table: string }>();
+  #delta(session: string, now: ReadonlyMap<string, Known>): NonNullable<ReadEvent['delta']> {
+    const before = this.#last.get(session) ?? new Map<string, Known>();
     this.#last.set(session, now);
     const changed = [...now].filter(([name, { hash }]) => before.get(name)?.hash !== hash);
     const gone = [...before].filter(([name]) => !now.has(name));

@@ -1,5 +1,5 @@
 /** What one seed stands for: a run of the one-way world, and one of sites that write. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { planOf } from '../../sim/generate.ts';
 import { twowayPlanOf } from '../../sim/twoway/plan.ts';
 import { runTwoway } from '../../sim/twoway/world.ts';
@@ -31,7 +31,7 @@ export async function runSeed(
   const twoway: readonly Finding[] = two?.findings ?? [];
   return {
     ...{ seed, findings: one?.findings ?? [], twoway },
-    hash: createHash('sha256').update(hashes.join()).digest('hex').slice(0, 32),
+    hash: hash('sha256', hashes.join()).slice(0, 32),
     steps: (one?.result.steps ?? 0) + (two?.steps ?? 0),
     seen: [...(one?.result.seen ?? []), ...(two?.seen ?? [])],
     checked: [

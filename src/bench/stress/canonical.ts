@@ -2,7 +2,7 @@
  * The bench's own canonical form of rows and its own digest. Shares nothing with the product's values and
  * digests: two programs that agree by different ways are a proof, one program that agrees with itself is not.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { ColumnKind, EvidenceRow } from './evidence.ts';
 
 const MODULUS = 1n << 128n;
@@ -36,7 +36,7 @@ export function lineOf(table: string, row: EvidenceRow): string {
 
 /** The row's share of a digest. */
 export function hashOf(table: string, row: EvidenceRow): bigint {
-  const hex = createHash('sha256').update(lineOf(table, row)).digest('hex').slice(0, 32);
+  const hex = hash('sha256', lineOf(table, row)).slice(0, 32);
   return BigInt(`0x${hex}`);
 }
 
