@@ -8,6 +8,7 @@ import type { ItemId } from '../../sql/types.ts';
 import type { CollectionStore } from '../../sqlite/collections/collection-store.ts';
 import { KeptViews } from '../../sqlite/collections/kept-views.ts';
 import { planSql } from '../../sqlite/collections/plan-sql.ts';
+import { WORK_COUNTER } from '../../sqlite/collections/work-budget.ts';
 import { changesThrough, isChain } from './relations.ts';
 
 /** Failures of an item, told to everybody who reads it. */
@@ -157,15 +158,18 @@ export class Items {
   }
 
   /** A SELECT of the rows of an item at a time, columns `c0`, `c1`, ... */
-  relation(id: ItemId, time: Time, now: number): string {
+  relation(id: ItemId, time: Time, now: number, counter?: string): string {
     const item = this.get(id);
     switch (item.kind) {
       case 'collection':
         return this.#store.relation(id, time);
       case 'index':
-        return this.relation(item.on, time, now);
+        return this.relation(item.on, time, now, counter);
       case 'view':
-        return this.#keptRelation(item.id, time) ?? this.viewRelation(item.query, time, now);
+        return (
+          this.#keptRelation(item.id, time) ??
+          compileRows(item.query, this.#reading(time, now, counter))
+        );
       default:
         return unreachable(item);
     }
@@ -210,14 +214,15 @@ export class Items {
     return compileRows(query, this.#reading(time, now));
   }
 
-  /** The same in the query's order. */
+  /** The same in the query's order; it calls the counter of work. */
   querySql(query: Query, time: Time, now: number): string {
-    return compileQuery(query, this.#reading(time, now));
+    return compileQuery(query, this.#reading(time, now, WORK_COUNTER));
   }
 
-  #reading(time: Time, now: number): CompileOptions {
+  #reading(time: Time, now: number, counter?: string): CompileOptions {
     return {
-      relation: (item) => this.relation(item, time, now),
+      ...(counter === undefined ? {} : { counter }),
+      relation: (item) => this.relation(item, time, now, counter),
       time: time === TIME_END ? LOGICAL_END : time,
       now,
     };

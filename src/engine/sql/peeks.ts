@@ -78,6 +78,7 @@ export class Peeks {
 /** Runs a compiled query. Throws what SQLite or its functions throw, and 54000 for more rows than one answer has. */
 function readRows(store: CollectionStore, query: Query, text: string): SqlRow[] {
   const rows: SqlRow[] = [];
+  store.work.begin();
   for (const cells of store.read(text)) {
     if (rows.length === ROWS_MAX) {
       throw sqlError('54000', `the answer has more than ${ROWS_MAX} rows`, { hint: 'add a LIMIT' });

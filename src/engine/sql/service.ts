@@ -13,6 +13,8 @@ import type { TimerHandle } from '../clock.ts';
 import type { LiveSession } from './live-session.ts';
 import { type SqlServiceOptions, SqlWorld } from './world.ts';
 
+/** Of one read. Nothing else is served meanwhile, and replicas take a server that is silent for 20 seconds for dead. */
+const READ_MS_MAX = 8000;
 /** Between two looks at the clock and at files. */
 const TICK_MS = 100;
 const SECRET_MAX = 2 ** 31 - 1;
@@ -37,7 +39,10 @@ export class SqlService implements SqlBackend {
     await loadPgParser();
     if (options.dir !== null) mkdirSync(options.dir, { recursive: true });
     const file = options.dir === null ? ':memory:' : join(options.dir, 'collections.db');
-    const service = new SqlService(options, CollectionStore.open(file));
+    const store = CollectionStore.open(file);
+    const { clock, readMsMax: maxMs = READ_MS_MAX } = options;
+    store.work.limit = { maxMs, now: () => clock.now() };
+    const service = new SqlService(options, store);
     await service.#world.open();
     service.#tick();
     return service;

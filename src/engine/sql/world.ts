@@ -47,6 +47,8 @@ export type SqlServiceOptions = {
   /** In [0, 1); for the secrets that cancel. */
   readonly random: () => number;
   readonly onNotice: (notice: string) => void;
+  /** How long one read may take; by default 8 seconds. */
+  readonly readMsMax?: number;
   /** Takes the rows of materialized views over replicated tables; null: nobody does. */
   readonly views?: ViewSink | null | undefined;
 };

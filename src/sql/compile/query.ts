@@ -34,6 +34,8 @@ import { compileSet } from './set.ts';
 export type CompileOptions = Clocks & {
   /** A SELECT of an item's rows, its columns named by `columnName`. */
   readonly relation: (item: ItemId) => string;
+  /** An SQLite function that is called for each combination of rows, and may throw to end the query. */
+  readonly counter?: string;
 };
 
 /** Tables that SQLite can join, less some that it adds itself. */
@@ -96,7 +98,8 @@ class Compiler {
       case 'filter': {
         const block = this.plan(plan.input, outers);
         const predicate = compileExpression(plan.predicate, this.environment(block, outers));
-        return { ...block, where: [...block.where, predicate] };
+        const counted = outers.length > 0 ? this.#counted([block]) : [];
+        return { ...block, where: [...counted, ...block.where, predicate] };
       }
       case 'project':
         return this.#project(plan, outers);
@@ -154,11 +157,24 @@ class Compiler {
       hasOuterJoin: left.hasOuterJoin || isOuter,
     };
     const on = compileExpression(plan.on, this.environment(joined, outers));
-    if (!isOuter) return on === '1' ? joined : { ...joined, where: [...joined.where, on] };
+    const counted = this.#counted([left, right]);
+    if (!isOuter) {
+      return { ...joined, where: [...counted, ...joined.where, ...(on === '1' ? [] : [on])] };
+    }
     return {
       ...joined,
-      from: `${left.from} ${plan.type.toUpperCase()} JOIN ${right.from} ON ${on}`,
+      from: `${left.from} ${plan.type.toUpperCase()} JOIN ${right.from} ON ${[...counted, on].join(' AND ')}`,
     };
+  }
+
+  /** First among the conditions, or SQLite calls it only where the others hold. `typeof`: no value is copied. */
+  #counted(blocks: readonly Block[]): readonly string[] {
+    const { counter } = this.#options;
+    const columns = blocks.flatMap(
+      (block) => block.columns.find((one) => /^r\d+\.c\w+$/.test(one)) ?? [],
+    );
+    if (counter === undefined || columns.length < blocks.length) return [];
+    return [`${counter}(${columns.map((one) => `typeof(${one})`).join(', ')})`];
   }
 
   #aggregate(plan: Extract<Plan, { kind: 'aggregate' }>, outers: Outers): Block {

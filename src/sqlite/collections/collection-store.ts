@@ -30,6 +30,7 @@ import {
   relationSql,
 } from './relation-sql.ts';
 import type { CollectionState, Upper, Versioned } from './versioned.ts';
+import { WorkBudget } from './work-budget.ts';
 
 /** How long opening waits for a predecessor that is just ending. */
 const OPEN_WAIT_MS = 500;
@@ -48,6 +49,7 @@ export type DeltaListener = (collection: Collection, time: number) => void;
 
 export class CollectionStore {
   readonly sql: FunctionSql;
+  readonly work: WorkBudget;
   readonly #registry: Registry;
   readonly #byId = new Map<ItemId, Collection | GroupState>();
   /** Those whose state changes in the transaction that is open; null outside of one. */
@@ -67,6 +69,7 @@ export class CollectionStore {
       PRAGMA cache_size = -${CACHE_KIB}; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
     registerSqlFunctions(sql);
     addNumericTotals(sql);
+    this.work = new WorkBudget(sql);
     this.#registry = new Registry(sql);
     this.#load();
   }
