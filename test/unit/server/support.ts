@@ -75,10 +75,13 @@ export async function startServer(change: ConfigChange = {}): Promise<Harness> {
 }
 
 /** Polls until `check` holds. */
-export async function until(what: string, check: () => boolean): Promise<void> {
+export async function until(what: string | (() => string), check: () => boolean): Promise<void> {
   const end = performance.now() + WAIT_MS_MAX;
   while (!check()) {
-    if (performance.now() > end) throw new Error(`waited ${WAIT_MS_MAX} ms in vain until ${what}`);
+    if (performance.now() > end) {
+      const wanted = typeof what === 'string' ? what : what();
+      throw new Error(`waited ${WAIT_MS_MAX} ms in vain until ${wanted}`);
+    }
     await new Promise((resolve) => setImmediate(resolve));
   }
 }
@@ -112,9 +115,8 @@ export class RawClient {
   }
 
   async saw(text: string): Promise<void> {
-    await until(`${JSON.stringify(text)} arrives; got ${this.received.slice(-300)}`, () =>
-      this.received.includes(text),
-    );
+    const has = () => this.received.includes(text);
+    await until(() => `${JSON.stringify(text)} arrives; got ${this.received.slice(-300)}`, has);
   }
 
   async closed(): Promise<void> {
