@@ -58,9 +58,9 @@ test('P24: a marker at p comes only after everything that committed at or before
 
 test('P26: a reader that stalls in a large transaction holds up nobody and resumes without loss', async () => {
   const { stack, port } = await newStack();
-  // A position that the log has not reached yet would be one of another history.
-  await stack.logged();
   const since = await stack.position();
+  // A position that the log has not reached would be one of another history.
+  await stack.logged();
   const slow = await RawClient.open(port);
   slow.get(`/v1/feed?selector=FR&since=${since}`);
   await slow.saw('"progress"');
