@@ -47,6 +47,9 @@ export class SqlShell {
     }
     this.#reader.clear();
     process.stdout.write('\n');
+    // What stands in the line, on both sides of the cursor.
+    lines.write(null, { ctrl: true, name: 'e' });
+    lines.write(null, { ctrl: true, name: 'u' });
     this.#prompt(lines);
   }
 

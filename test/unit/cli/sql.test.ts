@@ -1,8 +1,10 @@
+import { createInterface } from 'node:readline';
+import { PassThrough } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { POSTGRES_DIALECT, ShellReader } from '../../../src/cli/shell-input.ts';
 import { readCommand } from '../../../src/cli/sql-commands.ts';
 import { ResultPrinter } from '../../../src/cli/sql-print.ts';
-import { placeText } from '../../../src/cli/sql-shell.ts';
+import { placeText, SqlShell } from '../../../src/cli/sql-shell.ts';
 import { sqlError } from '../../../src/sql/errors.ts';
 import type { Column, SqlRow } from '../../../src/sql/types.ts';
 
@@ -101,4 +103,21 @@ test('an error shows the line and the place', () => {
   const text = 'SELECT 1,\n  oops FROM t';
   expect(placeText(text, sqlError('42703', 'no', { offset: 12 }))).toBe('    oops FROM t\n    ^\n');
   expect(placeText(text, sqlError('42703', 'no'))).toBeNull();
+});
+
+test('Ctrl-C throws away the line that is being typed', async () => {
+  const ran: string[] = [];
+  const target = {
+    run: async (sql: string) => void ran.push(sql),
+    cancel: () => undefined,
+    close: async () => undefined,
+  };
+  const input = new PassThrough();
+  const lines = createInterface({ input, output: new PassThrough(), terminal: true });
+  const shell = new SqlShell({ target, isJson: true, isTerminal: true });
+  const done = shell.run(lines);
+  input.write('SELECT (((\u0003SELECT 2;\n');
+  input.end();
+  await done;
+  expect(ran.map((sql) => sql.trim())).toEqual(['SELECT 2;']);
 });
