@@ -126,10 +126,13 @@ export class Scheduler {
     if (last === undefined || heap.length === 0) return;
     let at = 0;
     for (;;) {
-      const left = at * 2 + 1;
-      const [a, b] = [heap[left], heap[left + 1]];
-      const [child, place] =
-        b !== undefined && a !== undefined && isBefore(b, a) ? [b, left + 1] : [a, left];
+      let place = at * 2 + 1;
+      let child = heap[place];
+      const right = heap[place + 1];
+      if (child !== undefined && right !== undefined && isBefore(right, child)) {
+        child = right;
+        place += 1;
+      }
       if (child === undefined || !isBefore(child, last)) break;
       heap[at] = child;
       at = place;

@@ -71,11 +71,16 @@ export function isSame(a: Moment, b: Moment): boolean {
 
 type SetScope = { readonly sum: RowSum; readonly track: Track };
 
+/** Of one row: by the product's digest, and by the bench's own, which is 0 where nobody holds the row. */
+type Hashes = { readonly product: bigint; readonly own: bigint };
+
 export class History {
   readonly #sets = new Map<string, SetScope>();
   /** Selector -> the sets that hold it. */
   readonly #setsOf = new Map<string, SetScope[]>();
   readonly #parts = new Map<string, SetScope>();
+  /** A row leaves the sums as it came. */
+  readonly #hashes = new WeakMap<ModelRow, Hashes>();
   readonly #balances = new Map<string, bigint>();
   readonly #balanceTracks = new Map<string, Track>();
 
@@ -127,7 +132,7 @@ export class History {
 
   #count(
     table: EvidenceTable,
-    { row, selector }: ModelRow,
+    of: ModelRow,
     touched: {
       readonly sign: 1 | -1;
       readonly sets: Set<SetScope>;
@@ -135,20 +140,30 @@ export class History {
       readonly balances: Set<string>;
     },
   ): void {
+    const { row, selector } = of;
     const { sign, sets, parts, balances } = touched;
+    const hashes = this.#hashesOf(table, of);
     const part = this.#part(table.name, selector);
     parts.add(part);
-    count(part.sum, productHashOf(table, row), sign);
-    const holding = this.#setsOf.get(selector) ?? [];
-    const hash = holding.length === 0 ? 0n : hashOf(table.name, row);
-    for (const scope of holding) {
+    count(part.sum, hashes.product, sign);
+    for (const scope of this.#setsOf.get(selector) ?? []) {
       sets.add(scope);
-      count(scope.sum, hash, sign);
+      count(scope.sum, hashes.own, sign);
     }
     if (table.balance === null) return;
     const value = BigInt(row[table.balance] ?? '0') * BigInt(sign);
     this.#balances.set(selector, (this.#balances.get(selector) ?? 0n) + value);
     balances.add(selector);
+  }
+
+  #hashesOf(table: EvidenceTable, of: ModelRow): Hashes {
+    const known = this.#hashes.get(of);
+    if (known !== undefined) return known;
+    const { row, selector } = of;
+    const own = this.#setsOf.has(selector) ? hashOf(table.name, row) : 0n;
+    const hashes = { product: productHashOf(table, row), own };
+    this.#hashes.set(of, hashes);
+    return hashes;
   }
 
   #part(table: string, selector: string): SetScope {
