@@ -63,6 +63,8 @@ export const ERROR_CODES = {
   LOG_IN_USE: 409,
   /** The log folder holds something that is not a Tidelock log, or one of a newer format. */
   LOG_UNFIT: 500,
+  /** The folder of SQL's rows is used by another process, or is none. */
+  SQL_DATA_UNUSABLE: 409,
   /** The replica file is not a Tidelock replica, or of a newer format. */
   REPLICA_UNFIT: 400,
   /** The replica file is being written by another process. */

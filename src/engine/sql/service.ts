@@ -2,15 +2,14 @@
  * SQL as a service: drives the machine of the coordinator with the real clock, the worker and its files, and brings the
  * catalog back after a restart. What it knows is in one folder, or in memory.
  */
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { messageOf } from '../../core/errors.ts';
 import { sqlError } from '../../sql/errors.ts';
 import { loadPgParser } from '../../sql/pg-parser.ts';
 import type { SqlBackend, SqlSession } from '../../sql/session.ts';
-import { CollectionStore } from '../../sqlite/collections/collection-store.ts';
+import type { CollectionStore } from '../../sqlite/collections/collection-store.ts';
 import type { TimerHandle } from '../clock.ts';
 import type { LiveSession } from './live-session.ts';
+import { openStore } from './open-store.ts';
 import { type SqlServiceOptions, SqlWorld } from './world.ts';
 
 /** Of one read. Nothing else is served meanwhile, and replicas take a server that is silent for 20 seconds for dead. */
@@ -34,12 +33,10 @@ export class SqlService implements SqlBackend {
     this.#world = this.#newWorld();
   }
 
-  /** Resolves when the catalog is back. Throws what SQLite throws. */
+  /** Resolves when the catalog is back. Throws `SQL_DATA_UNUSABLE`. */
   static async open(options: SqlServiceOptions): Promise<SqlService> {
     await loadPgParser();
-    if (options.dir !== null) mkdirSync(options.dir, { recursive: true });
-    const file = options.dir === null ? ':memory:' : join(options.dir, 'collections.db');
-    const store = CollectionStore.open(file);
+    const store = openStore(options.dir);
     const { clock, readMsMax: maxMs = READ_MS_MAX } = options;
     store.work.limit = { maxMs, now: () => clock.now() };
     const service = new SqlService(options, store);

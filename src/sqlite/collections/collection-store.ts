@@ -58,14 +58,15 @@ export class CollectionStore {
   readonly #unsaved = new Map<ItemId, number>();
   #onDeltas: DeltaListener = () => {};
 
-  /** `file` may be `:memory:`. Throws what SQLite throws. */
+  /** `file` may be `:memory:`. Throws what SQLite throws; `busy` when another process has it. */
   static open(file: string): CollectionStore {
     return new CollectionStore(openFunctionSql(file, { timeoutMs: OPEN_WAIT_MS }));
   }
 
   constructor(sql: FunctionSql) {
     this.sql = sql;
-    sql.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY;
+    // Exclusive before anything is read: two processes would each trust a list of collections of their own.
+    sql.exec(`PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY;
       PRAGMA cache_size = -${CACHE_KIB}; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
     registerSqlFunctions(sql);
     addNumericTotals(sql);

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -166,6 +166,14 @@ test('an empty frontier is the last one', () => {
   store.close();
 });
 
+/** What a crash of its process would leave of a file that is open. */
+function asOnDisk(file: string): string {
+  const copy = newFile();
+  copyFileSync(file, copy);
+  copyFileSync(`${file}-wal`, `${copy}-wal`);
+  return copy;
+}
+
 test('an upper that was moved lazily survives a failed write, and is durable with the next one', () => {
   const file = newFile();
   const first = CollectionStore.open(file);
@@ -173,11 +181,11 @@ test('an upper that was moved lazily survives a failed write, and is durable wit
   first.advanceLazily('t', 7);
   expect(() => first.apply('t', 8, [{ row: [1n, 'x'], n: -1 }])).toThrow('-1 times');
   expect(first.get('t').state.upper).toBe(7);
-  const crashed = CollectionStore.open(file);
+  const crashed = CollectionStore.open(asOnDisk(file));
   expect(crashed.get('t').state.upper).toBe(0);
   crashed.close();
   first.apply('t', 8, [{ row: [1n, 'x'], n: 1 }]);
-  const second = CollectionStore.open(file);
+  const second = CollectionStore.open(asOnDisk(file));
   expect(second.get('t').state).toMatchObject({ upper: 7, changedAt: 8 });
   second.close();
   first.close();

@@ -39,6 +39,18 @@ async function restart(files?: FilesUnder): Promise<void> {
   await start(files);
 }
 
+test('a folder that another one uses, or that is none, is refused with what to do', async () => {
+  await run('CREATE TABLE t (a int)');
+  const options = { rows: null, clock: systemClock, files: 'any', random: Math.random } as const;
+  const open = (at: string) => SqlService.open({ ...options, dir: at, onNotice: () => undefined });
+  await expect(open(dir)).rejects.toMatchObject({
+    code: 'SQL_DATA_UNUSABLE',
+    message: expect.stringContaining('is used by another process'),
+  });
+  writeFileSync(join(dir, 'file'), '');
+  await expect(open(join(dir, 'file'))).rejects.toMatchObject({ code: 'SQL_DATA_UNUSABLE' });
+});
+
 type Results = { readonly rows: SqlRow[]; readonly tags: string[]; readonly notices: string[] };
 
 function collector(): Results & { readonly sink: ResultSink } {
