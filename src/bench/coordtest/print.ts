@@ -1,5 +1,7 @@
 /** What a batch was answered, as output of a case. */
+
 import type { Response, SqlEffect } from '../../coordinator/sql/types.ts';
+import { tagOf } from '../../engine/sql/responses.ts';
 import { SqlError } from '../../sql/errors.ts';
 import type { Column, SqlRow, SqlValue } from '../../sql/types.ts';
 import { debugResponse } from './debug-response.ts';
@@ -28,41 +30,14 @@ export function printFailure(error: unknown, profile: Profile): string {
 
 function printResponse(response: Response, profile: Profile): string {
   if (profile.prints === 'debug') return debugText(debugResponse(response));
-  return response.kind === 'rows' ? table(response.columns, response.rows) : tagOf(response);
+  return response.kind === 'rows' ? table(response.columns, response.rows) : wordsOf(response);
 }
 
-/** What PostgreSQL says of a statement that is done. */
-function tagOf(response: Response): string {
-  switch (response.kind) {
-    case 'created':
-      return `CREATE ${response.object.toUpperCase()}${response.existed ? ' (existed)' : ''}`;
-    case 'dropped':
-      return `DROP ${response.object.toUpperCase()}`;
-    case 'altered':
-      return `ALTER ${response.object.toUpperCase()}`;
-    case 'inserted':
-      return `INSERT 0 ${response.count}`;
-    case 'updated':
-      return `UPDATE ${response.count}`;
-    case 'deleted':
-      return `DELETE ${response.count}`;
-    case 'rows':
-      return `${response.what.toUpperCase()} ${response.rows.length}`;
-    case 'canceled':
-      return 'canceled';
-    case 'streamEnded':
-      return `SUBSCRIBE ${response.rows}`;
-    case 'started':
-      return 'BEGIN';
-    case 'ended':
-      return response.tag;
-    case 'set':
-      return 'SET';
-    case 'declared':
-      return 'DECLARE CURSOR';
-    default:
-      return 'CLOSE CURSOR';
-  }
+/** What the service says of a statement that is done; that something was there already is a notice of its own there. */
+function wordsOf(response: Response): string {
+  if (response.kind === 'canceled') return 'canceled';
+  const existed = response.kind === 'created' && response.existed;
+  return `${tagOf(response)}${existed ? ' (existed)' : ''}`;
 }
 
 function table(columns: readonly Column[], rows: readonly SqlRow[]): string {
