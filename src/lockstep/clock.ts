@@ -12,7 +12,7 @@ export const timerClock: ReaderClock = {
   now: () => performance.now(),
   wallMs: () => Date.now(),
   after: (ms, call) => {
-    const timer = setTimeout(call, ms);
+    const timer = setTimeout(call, Math.max(0, ms));
     return () => clearTimeout(timer);
   },
 };

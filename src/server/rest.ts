@@ -62,7 +62,9 @@ export class Rest {
       if (isOver) this.#end();
       else this.#look(end);
     };
-    this.#timer = setTimeout(look, Math.min(LOOK_MS, end - this.#options.clock.now()));
+    // Time goes on between two looks at the clock: what is left may be less than nothing.
+    const leftMs = Math.max(0, end - this.#options.clock.now());
+    this.#timer = setTimeout(look, Math.min(LOOK_MS, leftMs));
   }
 
   stop(): void {

@@ -3,16 +3,17 @@ import { toLsn } from '../../../src/core/lsn.ts';
 import { Rest } from '../../../src/server/rest.ts';
 import { createTestClock, type TestClock, until } from './support.ts';
 
-const state = { isFlooded: true, isMoving: true, upper: 1, ends: 0 };
+const state = { isFlooded: true, isMoving: true, upper: 1, ends: 0, onUpper: () => {} };
 let rest: Rest | undefined;
 
 function newRest(): { clock: TestClock; rest: Rest } {
-  Object.assign(state, { isFlooded: true, isMoving: true, upper: 1, ends: 0 });
+  Object.assign(state, { isFlooded: true, isMoving: true, upper: 1, ends: 0, onUpper: () => {} });
   const clock = createTestClock();
   rest = new Rest({
     clock,
     isFlooded: () => state.isFlooded,
     upper: () => {
+      state.onUpper();
       if (state.isMoving) state.upper += 1;
       return toLsn(state.upper);
     },
@@ -64,4 +65,22 @@ test('a rest ends when the flood does: at the next news, or when nothing comes a
   expect(rest.isDue()).toBe(true);
   state.isMoving = false;
   await until('the rest ends', () => state.ends === 2);
+});
+
+test('time that runs out between two looks at the clock is no negative delay', async () => {
+  const { clock, rest } = newRest();
+  const warnings: string[] = [];
+  const listen = (warning: Error): void => void warnings.push(warning.name);
+  process.on('warning', listen);
+  work(clock, rest, 50);
+  let isEnding = false;
+  state.onUpper = () => {
+    if (isEnding) clock.advance(1000); // after the rest has asked whether its time is over
+    isEnding = true;
+  };
+  expect(rest.isDue()).toBe(true);
+  await until('the rest ends', () => state.ends === 1);
+  await new Promise((resolve) => setImmediate(resolve)); // warnings come in a turn of their own
+  process.off('warning', listen);
+  expect(warnings).toEqual([]);
 });
