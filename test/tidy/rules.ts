@@ -9,8 +9,10 @@ const EVERYTHING = '*';
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   core: [],
   merge: ['core'],
-  protocol: ['core', 'merge'],
+  protocol: ['core', 'merge', 'planner'],
   log: ['core'],
+  area: ['core'],
+  planner: ['core', 'area'],
   sql: ['core'],
   coordinator: ['core', 'protocol', 'sql'],
   script: [],
@@ -22,11 +24,18 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   lockstep: ['core', 'protocol', 'postgres'],
   server: ['core', 'protocol', 'engine', 'lockstep'],
   client: ['core', 'merge', 'protocol'],
+  runs: [
+    ...['core', 'area', 'planner', 'protocol', 'log'],
+    ...['postgres', 'sqlite', 'engine', 'client', 'server'],
+  ],
   bench: [EVERYTHING],
   cli: [EVERYTHING],
 };
 
-const PURE = ['core', 'merge', 'protocol', 'log', 'sql', 'coordinator', 'script'];
+const PURE = [
+  ...['core', 'merge', 'protocol', 'log', 'sql', 'coordinator', 'script'],
+  ...['area', 'planner'],
+];
 
 /** Why pure code may not use these: it must give the same result for the same input, at once. */
 const IMPURE: readonly (readonly [RegExp, string])[] = [
