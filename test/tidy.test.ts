@@ -83,7 +83,7 @@ describe('the rules see a planted violation', () => {
 
   test.each([
     ['Date.now()', /reads a clock/],
-    ['new Date(0)', /reads a clock/],
+    ['new Date()', /reads a clock/],
     ['performance.now()', /reads a clock/],
     ['setTimeout(f, 1)', /starts a timer/],
     ['setInterval(f, 1)', /starts a timer/],

@@ -13,6 +13,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   log: ['core'],
   area: ['core'],
   planner: ['core', 'area'],
+  report: ['core', 'planner'],
   sql: ['core'],
   coordinator: ['core', 'protocol', 'sql'],
   script: [],
@@ -25,7 +26,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   server: ['core', 'protocol', 'engine', 'lockstep'],
   client: ['core', 'merge', 'protocol'],
   runs: [
-    ...['core', 'area', 'planner', 'protocol', 'log'],
+    ...['core', 'area', 'planner', 'report', 'protocol', 'log'],
     ...['postgres', 'sqlite', 'engine', 'client', 'server'],
   ],
   bench: [EVERYTHING],
@@ -34,12 +35,15 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 
 const PURE = [
   ...['core', 'merge', 'protocol', 'log', 'sql', 'coordinator', 'script'],
-  ...['area', 'planner'],
+  ...['area', 'planner', 'report'],
 ];
 
 /** Why pure code may not use these: it must give the same result for the same input, at once. */
 const IMPURE: readonly (readonly [RegExp, string])[] = [
-  [/\bDate\.now\b|\bnew Date\(|\bperformance\b/, 'reads a clock: take the time as an argument'],
+  [
+    /\bDate\.now\b|\bnew Date\(\s*\)|\bperformance\b/,
+    'reads a clock: take the time as an argument',
+  ],
   [/\bset(?:Timeout|Interval|Immediate)\b/, 'starts a timer: return an effect instead'],
   [/\bMath\.random\b|\bcrypto\./, 'is random: take a seeded generator as an argument'],
   [/\bprocess\./, 'looks at the process: take what is needed as an argument'],
