@@ -9,6 +9,7 @@ import { register as registerDoctor } from './doctor.ts';
 import { register as registerLockstep } from './lockstep.ts';
 import { packageVersion } from './package.ts';
 import { register as registerReplicate } from './replicate.ts';
+import { register as registerRuns } from './runs.ts';
 import { register as registerScript } from './script.ts';
 import { register as registerServe } from './serve.ts';
 import { register as registerShell } from './shell.ts';
@@ -25,6 +26,8 @@ const EXIT_USAGE = 2;
 
 /** What the caller typed is wrong, not the world. */
 const USAGE_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'AREA_NOT_FOUND',
+  'AREA_UNFIT',
   'BAD_CONFIG',
   'BAD_POSITION',
   'BAD_REQUEST',
@@ -67,6 +70,7 @@ function createProgram(): Command {
   registerUninstall(program);
   registerSql(program);
   registerStress(program);
+  registerRuns(program);
   registerScript(program);
   registerSim(program);
   registerToken(program);

@@ -83,6 +83,14 @@ export const ERROR_CODES = {
   EMBEDDED_IN_USE: 409,
   /** A statement of SQL is wrong or failed: `details.sqlState` has the SQLSTATE, `details.offset` the place. */
   SQL_FAILED: 400,
+  /** An execution cannot change from the state that it is in as asked: look at it again, or force it. */
+  BAD_TRANSITION: 409,
+  /** The run is locked: its results are neither changed nor removed until it is unlocked. */
+  RUN_LOCKED: 409,
+  /** No area of tests here: no folder upwards has `area.config` or `megatest.config`. */
+  AREA_NOT_FOUND: 404,
+  /** A configuration of an area is wrong: `details.file` and `details.line` have the place. */
+  AREA_UNFIT: 400,
   /** A bug of ours; the log has the details. */
   INTERNAL: 500,
 } as const satisfies Record<string, number>;

@@ -1,0 +1,26 @@
+/** Which area a verb of `tidelock runs` means. */
+import { existsSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { TidelockError } from '../core/errors.ts';
+import { programName } from './options.ts';
+
+/** The first one that a folder has says what it is: a native area, or one of Megatest. */
+export const AREA_CONFIGS = ['area.config', 'megatest.config'] as const;
+
+/** The area's folder: `--area`, or the nearest one upwards from here. */
+export function homeOf(area: string | undefined): string {
+  const start = resolve(area ?? '.');
+  for (let folder = start; ; folder = dirname(folder)) {
+    if (AREA_CONFIGS.some((name) => existsSync(join(folder, name)))) return folder;
+    if (area !== undefined || folder === dirname(folder)) throw notFound(start, area);
+  }
+}
+
+function notFound(start: string, area: string | undefined): TidelockError {
+  const where = area === undefined ? `${start} and the folders above it have` : `${start} has`;
+  return new TidelockError({
+    code: 'AREA_NOT_FOUND',
+    message: `${where} no ${AREA_CONFIGS.join(' and no ')}`,
+    hint: `name the area with --area DIR, or make one: ${programName()} runs init DIR`,
+  });
+}

@@ -1,0 +1,57 @@
+/** `tidelock runs init`, `tidelock runs new test`: a small area that works, and one more test in it. */
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import type { Command } from 'commander';
+import { TidelockError } from '../core/errors.ts';
+import { programName, shortPath } from './options.ts';
+import { homeOf } from './runs-area.ts';
+import { AREA_FILES, testconfigOf } from './runs-template.ts';
+
+const NAME = /^[A-Za-z0-9][\w.-]{0,99}$/;
+
+export function register(runs: Command): void {
+  runs
+    .command('init')
+    .argument('[dir]', 'folder of the area', '.')
+    .description('make a small area that works: two tests, a dependency, items and log rules')
+    .action((folder: string) => init(resolve(folder)));
+  const add = runs.command('new').description('add to an area');
+  add
+    .command('test')
+    .argument('<name>', 'name of the test')
+    .option('--area <dir>', 'the area; default: found upwards from here')
+    .description('add a test with one step')
+    .action((name: string, flags: { readonly area?: string }) => addTest(name, flags.area));
+}
+
+function init(home: string): void {
+  for (const [path, text] of AREA_FILES) writeNew(join(home, path), text);
+  console.log(`area ${shortPath(home)} is made`);
+  console.log(`  look: ${programName()} runs config show --origin --area ${shortPath(home)}`);
+}
+
+function addTest(name: string, area: string | undefined): void {
+  if (!NAME.test(name)) {
+    throw new TidelockError({
+      code: 'BAD_REQUEST',
+      message: `${JSON.stringify(name)} cannot be the name of a test`,
+      hint: 'letters, digits, ".", "_" and "-", a letter or digit first, 100 at most',
+    });
+  }
+  const path = join(homeOf(area), 'tests', name, 'testconfig');
+  writeNew(path, testconfigOf(name));
+  console.log(`test ${name} is in ${shortPath(path)}`);
+}
+
+/** Never replaces a file: what is there is somebody's work. */
+function writeNew(path: string, text: string): void {
+  if (existsSync(path)) {
+    throw new TidelockError({
+      code: 'BAD_REQUEST',
+      message: `${shortPath(path)} is there already`,
+      hint: 'take another folder or name, or remove the file',
+    });
+  }
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, text);
+}
