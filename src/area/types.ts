@@ -65,6 +65,10 @@ export type Area = {
   readonly resources: ReadonlyMap<string, number>;
   /** Per-CPU load above which nothing starts; null: no gate. */
   readonly loadMax: number | null;
+  /** How long nothing starts after the load was above that, in seconds. */
+  readonly waitDelayS: number;
+  /** At least this long between two launches, in seconds. */
+  readonly launchDelayS: number;
   readonly runTimeLimitS: number | null;
   /** STATE/STATUS pairs that a new start resets to NOT_STARTED. */
   readonly autoRerun: readonly StateStatus[];
@@ -80,7 +84,11 @@ export type StateStatus = { readonly state: string; readonly status: string };
 /** One value per field, joined by `/`. */
 export type Target = string;
 
-export type Mode = 'normal' | 'toplevel' | 'itemwait';
+/**
+ * What a dependent waits for. `normal`: the whole test, good; `toplevel`: the whole test, ended however;
+ * `itemwait`: the item that its own maps to, good; `itemwait-toplevel`: that item, ended however.
+ */
+export type Mode = 'normal' | 'toplevel' | 'itemwait' | 'itemwait-toplevel';
 
 /** Lines of `regex replacement`, applied in order, each to its first match. */
 export type ItemMap = readonly { readonly pattern: string; readonly replacement: string }[];

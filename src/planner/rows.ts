@@ -24,6 +24,8 @@ export type State = (typeof STATES)[number];
 /** Users of imported areas may set any text. */
 export type Status = string;
 
+export type StatePair = { readonly state: State; readonly status: Status };
+
 export type RunRow = {
   readonly id: number;
   readonly area: string;

@@ -1,6 +1,6 @@
 /** The planner's machine: `step(state, event) -> effects` over an item-level graph; time comes with events. */
-import type { Area, Item, StateStatus, Target, TestDef } from '../area/types.ts';
-import type { State, Status } from './rows.ts';
+import type { Area, Item, Target, TestDef } from '../area/types.ts';
+import type { State, StatePair, Status } from './rows.ts';
 
 /** Name of one execution within a run: the test, or `test/item path`. */
 export type ExecId = string;
@@ -18,6 +18,8 @@ export type PlanRequest = {
 
 export type RerunRule =
   | { readonly kind: 'none' }
+  /** Nothing that has ended runs again: the run goes on where its runner stopped. */
+  | { readonly kind: 'resume' }
   /** Results whose state or status is named. */
   | { readonly kind: 'matching'; readonly names: readonly string[] }
   | { readonly kind: 'failed'; readonly downstream: boolean }
@@ -40,6 +42,13 @@ export type PlanInput = {
   readonly existing: readonly Existing[];
 };
 
+export type Registered = {
+  readonly exec: ExecId;
+  readonly test: string;
+  readonly item: Item | null;
+  readonly isToplevel: boolean;
+};
+
 export type PlannerEvent =
   | { readonly kind: 'start'; readonly input: PlanInput; readonly at: number }
   /** Late items of a test, or the reason why there are none. */
@@ -50,7 +59,10 @@ export type PlannerEvent =
       readonly reason: string;
       readonly at: number;
     }
-  /** An execution has reached a state; terminal ones free what it held. */
+  /**
+   * An execution has reached a state; terminal ones free what it held. NOT_STARTED/KEEP_TRYING: its launch was
+   * put off (something it needs is taken by another run), and is tried again.
+   */
   | {
       readonly kind: 'entered';
       readonly exec: ExecId;
@@ -58,7 +70,10 @@ export type PlannerEvent =
       readonly status: Status;
       readonly at: number;
     }
-  /** Who else runs in this area, and how loaded the host is. */
+  /**
+   * The host: load per CPU, how many executions of this run it may have at once, and the executions (`ExecId`)
+   * that are running in other runs of this area.
+   */
   | {
       readonly kind: 'host';
       readonly load: number;
@@ -71,12 +86,24 @@ export type PlannerEvent =
   | {
       readonly kind: 'force';
       readonly exec: ExecId;
-      readonly to: StateStatus;
+      readonly to: StatePair;
       readonly at: number;
     };
 
 export type PlannerEffect =
-  /** Read the test's items now; answered by `expanded`. */
+  /**
+   * These are planned: their rows are made, where they are not there yet, before any other effect. Toplevels of
+   * tests with items come first, with `item` null and `isToplevel`.
+   */
+  | { readonly kind: 'register'; readonly execs: readonly Registered[] }
+  /** An old result goes back to NOT_STARTED/n/a, its directory is emptied first with `cleans`. */
+  | {
+      readonly kind: 'reset';
+      readonly exec: ExecId;
+      readonly cleans: boolean;
+      readonly reason: string;
+    }
+  /** Read the test's items now; answered by `expanded`. Asked once per plan; the answer is kept with the run. */
   | { readonly kind: 'expand'; readonly test: string }
   /** Start it; answered by `entered` RUNNING and a terminal state. */
   | {

@@ -1,0 +1,63 @@
+/** Which results that are there already run again when a run is started. */
+import type { StateStatus } from '../area/types.ts';
+import { isActive, isGood, isWaiting } from './states.ts';
+import type { RerunRule } from './types.ts';
+
+export type RerunDecision =
+  /** It waits or is adopted as it is. */
+  | { readonly kind: 'goesOn' }
+  | { readonly kind: 'again'; readonly reason: string; readonly cleans: boolean }
+  | { readonly kind: 'kept'; readonly reason: string };
+
+/** `-rerun-clean` keeps these. */
+const CLEAN_KEEPS: ReadonlySet<string> = new Set(['PASS', 'WARN', 'WAIVED']);
+
+/**
+ * What becomes of a result at `old`. Dependents of what fails and runs again (`failed` with `downstream`) are
+ * the caller's: only the graph knows them.
+ */
+export function rerunDecision(
+  old: StateStatus,
+  rule: RerunRule,
+  autoRerun: readonly StateStatus[],
+): RerunDecision {
+  if (isActive(old) || isWaiting(old)) return { kind: 'goesOn' };
+  const shown = `${old.state}/${old.status}`;
+  if (rule.kind === 'resume') return { kind: 'kept', reason: `${shown}, and the run goes on` };
+  if (old.state === 'REMOVING') return { kind: 'kept', reason: 'it is being removed' };
+  if (['NOT_STARTED', 'INCOMPLETE', 'DELETED'].includes(old.state)) {
+    return again(`${shown} always runs again`, rule);
+  }
+  if (isNamed(old, autoRerun)) return again(`allow-auto-rerun names ${shown}`, rule);
+  const why = reasonOf(old, rule);
+  if (why !== null) return again(`${shown}, ${why}`, rule);
+  return { kind: 'kept', reason: `${shown}, and no rerun of it was asked for` };
+}
+
+function again(reason: string, rule: RerunRule): RerunDecision {
+  return { kind: 'again', reason, cleans: rule.kind === 'clean' };
+}
+
+/** Null: it stays. */
+function reasonOf(old: StateStatus, rule: RerunRule): string | null {
+  switch (rule.kind) {
+    case 'all':
+      return 'and all are to run again';
+    case 'clean':
+      return old.state === 'COMPLETED' && CLEAN_KEEPS.has(old.status)
+        ? null
+        : 'and a clean rerun was asked for';
+    case 'failed':
+      return isGood(old) ? null : 'and what failed is to run again';
+    case 'matching': {
+      const name = rule.names.find((text) => text === old.status || text === old.state);
+      return name === undefined ? null : `and ${name} is to run again`;
+    }
+    default:
+      return null;
+  }
+}
+
+function isNamed(old: StateStatus, pairs: readonly StateStatus[]): boolean {
+  return pairs.some(({ state, status }) => state === old.state && status === old.status);
+}
