@@ -91,6 +91,22 @@ export const ERROR_CODES = {
   AREA_NOT_FOUND: 404,
   /** A configuration of an area is wrong: `details.file` and `details.line` have the place. */
   AREA_UNFIT: 400,
+  /** A run, test or task that was named is not in the database of the area. */
+  RUN_NOT_FOUND: 404,
+  /** The file of a run database is none, is damaged, of another format or of another area. */
+  RUNS_UNUSABLE: 500,
+  /** The durable run database cannot be reached: runs go on, what is new waits for it. */
+  DURABLE_DOWN: 503,
+  /** Another process syncs the run database. */
+  SYNC_TAKEN: 409,
+  /** A SQLite file would be opened over a network. */
+  NETWORK_DISK: 400,
+  /** This host is not the area's home, and no server of it answers. */
+  OFF_HOME: 409,
+  /** More calls wait than the server takes; those that change states go first. */
+  OVERLOADED: 429,
+  /** What arrived is not what was sent: its digest is another. */
+  BAD_FRAME: 400,
   /** A bug of ours; the log has the details. */
   INTERNAL: 500,
 } as const satisfies Record<string, number>;

@@ -18,7 +18,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   coordinator: ['core', 'protocol', 'sql'],
   script: [],
   postgres: ['core', 'merge', 'sql'],
-  sqlite: ['core', 'merge', 'log', 'protocol', 'sql'],
+  sqlite: ['core', 'merge', 'log', 'protocol', 'sql', 'planner'],
   engine: ['core', 'protocol', 'coordinator', 'postgres', 'log', 'sqlite', 'sql'],
   pgwire: ['core', 'sql'],
   sim: ['core', 'merge', 'protocol', 'log', 'coordinator', 'sqlite', 'engine', 'client'],

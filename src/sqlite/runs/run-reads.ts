@@ -1,0 +1,142 @@
+/** Questions to a run database. */
+import { unreachable } from '../../core/assert.ts';
+import type { RunChanges, RunQuery, RunQueryResult, RunRows } from '../../planner/run-store.ts';
+import {
+  type RemovedRow,
+  RUN_TABLES,
+  type RunTableName,
+  runTable,
+} from '../../planner/run-tables.ts';
+import { asNumber, asText } from '../sql.ts';
+import type { Fields, Statements } from './run-values.ts';
+
+/** Rows that one answer holds at most. */
+export const ROWS_MAX = 20_000;
+
+export function answer(statements: Statements, query: RunQuery): RunQueryResult {
+  switch (query.kind) {
+    case 'changes':
+      return { changes: changesOf(statements, query) };
+    case 'runs':
+      return rows(statements, 'runs', ...whereIds(query.ids));
+    case 'tests':
+      return rows(statements, 'tests', 'WHERE run_id = ? ORDER BY id', query.runId);
+    case 'test':
+      return rows(statements, 'tests', 'WHERE id = ?', query.testId);
+    case 'history':
+      return rows(
+        ...([statements, 'tests'] as const),
+        `WHERE name = ? AND item_path = ? AND ended_at IS NOT NULL ORDER BY ended_at DESC LIMIT ?`,
+        ...[query.name, query.itemPath, limited(query.limit)],
+      );
+    case 'steps':
+      return rows(statements, 'steps', 'WHERE test_id = ? ORDER BY id', query.testId);
+    case 'data':
+      return rows(statements, 'data', 'WHERE test_id = ? ORDER BY id', query.testId);
+    case 'tasks':
+      return tasks(statements, query);
+    case 'runners':
+      return rows(statements, 'runners', 'ORDER BY id');
+    case 'events':
+      return events(statements, query);
+    default:
+      return unreachable(query);
+  }
+}
+
+function rows(
+  statements: Statements,
+  name: RunTableName,
+  rest: string,
+  ...values: readonly (string | number | null)[]
+): RunQueryResult {
+  return { [name]: statements.rows(runTable(name), rest, ...values) };
+}
+
+/** Without ids: all of them, the newest first. */
+function whereIds(ids: readonly number[] | undefined): [string, ...number[]] {
+  if (ids === undefined) return [`ORDER BY id DESC LIMIT ${ROWS_MAX}`];
+  return [`WHERE id IN (${ids.map(() => '?').join(', ') || 'NULL'})`, ...ids];
+}
+
+function tasks(
+  statements: Statements,
+  { states, limit }: Extract<RunQuery, { kind: 'tasks' }>,
+): RunQueryResult {
+  const where =
+    states === null ? '' : `WHERE state IN (${states.map(() => '?').join(', ') || 'NULL'})`;
+  const rest = `${where} ORDER BY id DESC LIMIT ?`;
+  return rows(statements, 'tasks', rest, ...(states ?? []), limited(limit));
+}
+
+function events(
+  statements: Statements,
+  { runId, testId, since, limit }: Extract<RunQuery, { kind: 'events' }>,
+): RunQueryResult {
+  const wanted = [
+    ...(runId === null ? [] : (['run_id = ?', runId] as const)),
+    ...(testId === null ? [] : (['test_id = ?', testId] as const)),
+  ];
+  const conditions = wanted.filter((part) => typeof part === 'string');
+  const values = wanted.filter((part) => typeof part === 'number');
+  const where = [...conditions, 'seq > ?'].join(' AND ');
+  const rest = `WHERE ${where} ORDER BY seq LIMIT ?`;
+  return rows(statements, 'events', rest, ...values, since, limited(limit));
+}
+
+function limited(limit: number): number {
+  return Math.min(limit, ROWS_MAX);
+}
+
+/**
+ * Range reads by `seq`, one per table, in one read transaction of the caller's. When there are more than `limit` rows,
+ * the answer ends at the `seq` up to which every table was read whole.
+ */
+export function changesOf(
+  statements: Statements,
+  { since, limit }: { readonly since: number; readonly limit: number },
+): RunChanges {
+  const max = limited(limit);
+  const parts = RUN_TABLES.map(({ name }) => ({
+    name,
+    found: statements.rows(runTable(name), 'WHERE seq > ? ORDER BY seq LIMIT ?', since, max + 1),
+  }));
+  const removed = removedSince(statements, since, max + 1);
+  const all = [...parts.flatMap(({ found }) => found.map(seqOf)), ...removed.map(seqOf)];
+  const isMore = all.length > max;
+  const until = isMore
+    ? (all.toSorted((a, b) => a - b)[max - 1] ?? since)
+    : Number.MAX_SAFE_INTEGER;
+  const kept = parts.map(({ name, found }) => [name, found.filter((row) => seqOf(row) <= until)]);
+  const [history, seq] = marksOf(statements);
+  return {
+    history,
+    rows: Object.fromEntries(kept) as unknown as RunRows,
+    removed: removed.filter((row) => row.seq <= until),
+    seq: isMore ? until : seq,
+    isMore,
+  };
+}
+
+function seqOf(row: Fields | RemovedRow): number {
+  return asNumber(row.seq);
+}
+
+function removedSince(statements: Statements, since: number, max: number): readonly RemovedRow[] {
+  const found = statements.all(
+    'SELECT seq, tbl, id FROM removed WHERE seq > ? ORDER BY seq LIMIT ?',
+    ...[since, max],
+  );
+  return found.map(([seq, name, id]) => ({
+    seq: asNumber(seq),
+    table: asText(name) as RunTableName,
+    id: typeof id === 'number' ? id : asText(id),
+  }));
+}
+
+/** The history and the last seq. */
+export function marksOf(statements: Statements): [history: string, seq: number] {
+  const read = (name: string): string =>
+    asText(statements.first('SELECT value FROM meta WHERE name = ?', name)?.[0]);
+  return [read('history'), Number(read('seq'))];
+}

@@ -1,0 +1,299 @@
+/**
+ * The run database in a file on a local disk, opened by any process of its host.
+ *
+ * A write is one `BEGIN IMMEDIATE` transaction; readers see whole transactions. Another process' lock is waited for
+ * within a bound.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import { unreachable } from '../../core/assert.ts';
+import { TidelockError } from '../../core/errors.ts';
+import type {
+  RunAnswer,
+  RunQuery,
+  RunQueryResult,
+  RunStore,
+  RunWrite,
+  WriteBatch,
+  WriteResult,
+} from '../../planner/run-store.ts';
+import { inTransaction, openSql, rollBack, type Sql, sqlFailureOf } from '../sql.ts';
+import { WriteWatch } from '../write-watch.ts';
+import { answer, marksOf } from './run-reads.ts';
+import { prepareRunFile, readFact, writeFact } from './run-schema.ts';
+import { RunTransaction } from './run-transaction.ts';
+import { Statements } from './run-values.ts';
+import {
+  cancelTasks,
+  claimTask,
+  endTask,
+  putRunner,
+  putTask,
+  reclaimTasks,
+  removeRunner,
+  renewTasks,
+} from './task-writes.ts';
+import {
+  changeTest,
+  clearTest,
+  createRun,
+  putData,
+  putStep,
+  putTests,
+  removeTests,
+  rollUpTouched,
+  setRun,
+  setTest,
+} from './test-writes.ts';
+
+/** How long a statement waits for another process of this host. */
+const LOCK_WAIT_MS = 5000;
+/** Writes of one transaction. */
+export const WRITES_MAX = 10_000;
+/** Answers to keyed batches are kept for so long. */
+const ANSWER_MS = 3_600_000;
+const FORGOTTEN_MAX = 100;
+const HISTORY_BYTES = 9;
+
+export type RunStoreOptions = {
+  /** On a local disk; the caller has checked. */
+  readonly file: string;
+  /** Absolute path of the area: what its rows are filed under. */
+  readonly area: string;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** Imported areas: a status is any text. */
+  readonly acceptsAnyStatus?: boolean | undefined;
+  /** Called once for a new file, inside the transaction that makes it ready. */
+  readonly fill?: ((sql: Sql) => void) | undefined;
+};
+
+/** Throws `RUNS_UNUSABLE`, `BUSY`. */
+export function openRunStore(options: RunStoreOptions): SqliteRunStore {
+  const sql = openSql(options.file, { timeoutMs: LOCK_WAIT_MS });
+  try {
+    return new SqliteRunStore(sql, options);
+  } catch (error) {
+    sql.close();
+    throw translated(error, options.file);
+  }
+}
+
+export class SqliteRunStore implements RunStore {
+  readonly area: string;
+  readonly history: string;
+  readonly sql: Sql;
+  readonly #options: RunStoreOptions;
+  readonly #statements: Statements;
+  readonly #listeners = new Set<() => void>();
+  #watch: WriteWatch | null = null;
+  #toldSeq = 0;
+
+  constructor(sql: Sql, options: RunStoreOptions) {
+    this.sql = sql;
+    this.area = options.area;
+    this.#options = options;
+    this.#statements = new Statements(sql);
+    prepareRunFile(sql, options.file);
+    if (readFact(sql, 'history') === null) inTransaction(sql, () => this.#begin());
+    this.history = readFact(sql, 'history') ?? '';
+  }
+
+  get seq(): number {
+    return marksOf(this.#statements)[1];
+  }
+
+  write(batch: WriteBatch): WriteResult {
+    requireBounded(batch);
+    try {
+      const result = inTransaction(this.sql, () => this.#writeOnce(batch));
+      this.#tell();
+      return result;
+    } catch (error) {
+      throw translated(error, this.#options.file);
+    }
+  }
+
+  read(query: RunQuery): RunQueryResult {
+    try {
+      this.sql.exec('BEGIN');
+      return answer(this.#statements, query);
+    } catch (error) {
+      throw translated(error, this.#options.file);
+    } finally {
+      rollBack(this.sql);
+    }
+  }
+
+  /** When the oldest transaction after `seq` was committed; null: there is none. */
+  oldestCommit(seq: number): number | null {
+    const row = this.#statements.first(
+      'SELECT at FROM commits WHERE seq > ? ORDER BY seq LIMIT 1',
+      seq,
+    );
+    return row === null ? null : Number(row[0]);
+  }
+
+  /** Transactions up to `seq` are in the durable database. */
+  forgetCommits(seq: number): void {
+    this.#statements.run('DELETE FROM commits WHERE seq <= ?', seq);
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    this.#watch ??= new WriteWatch(this.#options.file, () => this.#tell());
+    return () => {
+      this.#listeners.delete(listener);
+      if (this.#listeners.size > 0) return;
+      this.#watch?.close();
+      this.#watch = null;
+    };
+  }
+
+  close(): void {
+    this.#watch?.close();
+    this.#listeners.clear();
+    this.sql.close();
+  }
+
+  #begin(): void {
+    if (readFact(this.sql, 'history') !== null) return;
+    writeFact(this.sql, 'seq', '0');
+    writeFact(this.sql, 'area', this.area);
+    this.#options.fill?.(this.sql);
+    writeFact(this.sql, 'history', randomBytes(HISTORY_BYTES).toString('base64url'));
+  }
+
+  /** Listeners hear of changes by any process; nothing is asked of the file when nobody listens. */
+  #tell(): void {
+    if (this.#listeners.size === 0 || this.sql.isTransaction) return;
+    const { seq } = this;
+    if (seq === this.#toldSeq) return;
+    this.#toldSeq = seq;
+    for (const listener of this.#listeners) listener();
+  }
+
+  #writeOnce(batch: WriteBatch): WriteResult {
+    const digest = batch.key === undefined ? '' : digestOf(batch);
+    const known = batch.key === undefined ? null : this.#answerOf(batch.key, digest);
+    if (known !== null) return known;
+    const { seq } = this;
+    const at = this.#options.now();
+    const { area } = this;
+    const parts = { statements: this.#statements, area, actor: batch.actor, at, seq };
+    const tx = new RunTransaction(parts);
+    const answers = batch.writes.map((write) => this.#perform(tx, write));
+    rollUpTouched(tx);
+    tx.finish(seq);
+    const result = { answers, seq: tx.seq };
+    if (batch.key !== undefined) this.#keep(batch.key, { at, digest, result });
+    return result;
+  }
+
+  #answerOf(key: string, digest: string): WriteResult | null {
+    const row = this.#statements.first('SELECT digest, result FROM answers WHERE key = ?', key);
+    if (row === null) return null;
+    if (row[0] === digest) return JSON.parse(String(row[1])) as WriteResult;
+    throw new TidelockError({
+      code: 'BAD_REQUEST',
+      message: `the key ${JSON.stringify(key)} belongs to another batch of writes`,
+      hint: 'give each batch a key of its own, and the same again only when it is sent again',
+    });
+  }
+
+  #keep(
+    key: string,
+    { at, digest, result }: { readonly at: number; digest: string; result: WriteResult },
+  ): void {
+    const text = JSON.stringify(result);
+    this.#statements.run('INSERT INTO answers VALUES (?, ?, ?, ?)', key, at, digest, text);
+    this.#statements.run(
+      `DELETE FROM answers WHERE key IN (SELECT key FROM answers WHERE at < ? LIMIT ${FORGOTTEN_MAX})`,
+      at - ANSWER_MS,
+    );
+  }
+
+  #perform(tx: RunTransaction, write: RunWrite): RunAnswer {
+    switch (write.kind) {
+      case 'createRun':
+        return createRun(tx, write);
+      case 'setRun':
+        return setRun(tx, write);
+      case 'putTests':
+        return putTests(tx, write);
+      case 'transition':
+        return changeTest(tx, write, this.#options.acceptsAnyStatus ?? false);
+      case 'setTest':
+        return setTest(tx, write);
+      case 'putStep':
+        return putStep(tx, write);
+      case 'putData':
+        return putData(tx, write);
+      case 'clearTest':
+        return clearTest(tx, write.testId);
+      case 'removeTests':
+        return removeTests(tx, write);
+      case 'note':
+        tx.event({ ...write.event, isForced: false });
+        return {};
+      default:
+        return performTask(tx, write);
+    }
+  }
+}
+
+type TaskWrite = Extract<
+  RunWrite,
+  { readonly kind: `${string}Task` | `${string}Tasks` | `${string}Runner` }
+>;
+
+function performTask(tx: RunTransaction, write: TaskWrite): RunAnswer {
+  switch (write.kind) {
+    case 'putTask':
+      return putTask(tx, write);
+    case 'claimTask':
+      return claimTask(tx, write);
+    case 'renewTasks':
+      return renewTasks(tx, write);
+    case 'endTask':
+      return endTask(tx, write);
+    case 'cancelTasks':
+      return cancelTasks(tx, write);
+    case 'reclaimTasks':
+      return reclaimTasks(tx);
+    case 'putRunner':
+      return putRunner(tx, write);
+    case 'removeRunner':
+      return removeRunner(tx, write.id);
+    default:
+      return unreachable(write);
+  }
+}
+
+function requireBounded({ writes }: WriteBatch): void {
+  if (writes.length <= WRITES_MAX) return;
+  throw new TidelockError({
+    code: 'TOO_LARGE',
+    message: `${writes.length} writes in one batch, ${WRITES_MAX} are allowed`,
+    hint: 'split the batch',
+  });
+}
+
+function digestOf({ actor, writes }: WriteBatch): string {
+  return createHash('sha256')
+    .update(JSON.stringify([actor, writes]))
+    .digest('base64url');
+}
+
+function translated(error: unknown, file: string): unknown {
+  const failure = sqlFailureOf(error);
+  if (failure === undefined) return error;
+  const isBusy = failure === 'busy';
+  return new TidelockError({
+    code: isBusy ? 'BUSY' : 'RUNS_UNUSABLE',
+    message: `${file}: ${(error as Error).message}`,
+    hint: isBusy
+      ? 'another process held its lock for seconds: try again'
+      : 'see the cause; a damaged local file is rebuilt from the durable one once it is moved away',
+    cause: error,
+  });
+}

@@ -1,0 +1,153 @@
+/** Writes about the queue: tasks with leases, and the runners that take them. */
+import type { TaskRow } from '../../planner/rows.ts';
+import type { RunAnswer, RunWrite } from '../../planner/run-store.ts';
+import { runTable } from '../../planner/run-tables.ts';
+import type { RunTransaction } from './run-transaction.ts';
+import { columnList, rowOf } from './run-values.ts';
+import { notFound } from './test-writes.ts';
+
+type Write<K extends RunWrite['kind']> = Extract<RunWrite, { readonly kind: K }>;
+
+const TASKS = runTable('tasks');
+/** Written out as in the partial indexes, or SQLite does not use them. */
+const OPEN = "state IN ('new', 'claimed', 'running')";
+const EXPIRED_MAX = 1000;
+
+/** One statement takes the task, so nobody else can have it. An expired lease is no lease. */
+const CLAIM = (kinds: number): string => `
+  UPDATE tasks SET state = 'claimed', lease_owner = ?1, lease_until = ?2, attempt = attempt + 1, seq = ?3
+  WHERE id = (SELECT id FROM tasks
+    WHERE ${OPEN} AND (state = 'new' OR lease_until <= ?4) AND not_before <= ?4
+      AND attempt < attempts_max AND kind IN (${'?, '.repeat(kinds).slice(0, -2)})
+    ORDER BY priority DESC, id LIMIT 1)
+  RETURNING ${columnList(TASKS.columns)}`;
+
+export function putTask(tx: RunTransaction, { task }: Write<'putTask'>): RunAnswer {
+  if (task.dedupeKey !== null) {
+    const open = tx.statements.first(
+      `SELECT id FROM tasks WHERE ${OPEN} AND dedupe_key = ?`,
+      task.dedupeKey,
+    );
+    if (open !== null) return { id: Number(open[0]), isNew: false };
+  }
+  const fresh = { state: 'new', attempt: 0, createdBy: tx.actor, createdAt: tx.at, result: null };
+  const id = tx.insert('tasks', { ...task, ...fresh });
+  taskEvent(tx, { ...task, id }, { old: null, new: 'new', cause: task.action });
+  return { id, isNew: true };
+}
+
+export function claimTask(tx: RunTransaction, write: Write<'claimTask'>): RunAnswer {
+  const { owner, kinds, leaseMs } = write;
+  if (kinds.length === 0) return { task: null };
+  const values = [owner, tx.at + leaseMs, tx.seq + 1, tx.at, ...kinds];
+  const row = tx.statements.first(CLAIM(kinds.length), ...values);
+  if (row === null) return { task: null };
+  tx.next();
+  const task = rowOf(TASKS.columns, row) as unknown as TaskRow;
+  const cause = `attempt ${task.attempt} by ${owner}`;
+  taskEvent(tx, task, { old: 'new', new: 'claimed', cause });
+  return { task };
+}
+
+/** Leases are of this database only: renewing them is no change that a copy hears of. */
+export function renewTasks(tx: RunTransaction, write: Write<'renewTasks'>): RunAnswer {
+  const rows = tx.statements.all(
+    `UPDATE tasks SET lease_until = ? WHERE lease_owner = ? AND ${OPEN} RETURNING id`,
+    ...[tx.at + write.leaseMs, write.owner],
+  );
+  return { ids: rows.map(([id]) => Number(id)) };
+}
+
+export function endTask(tx: RunTransaction, write: Write<'endTask'>): RunAnswer {
+  const { taskId, owner, state, result } = write;
+  const task = taskOf(tx, taskId);
+  const isHeld = task.leaseOwner === owner && isOpen(task);
+  if (!isHeld) return { isDone: false };
+  if (state === 'running') tx.update('tasks', taskId, { state, startedAt: tx.at });
+  else {
+    const ended = { state, endedAt: tx.at, result, leaseOwner: null, leaseUntil: null };
+    tx.update('tasks', taskId, ended);
+  }
+  taskEvent(tx, task, { old: task.state, new: state, cause: `by ${owner}` });
+  return { isDone: true };
+}
+
+export function cancelTasks(tx: RunTransaction, write: Write<'cancelTasks'>): RunAnswer {
+  const ids = write.ids.filter((id) => {
+    const task = taskOf(tx, id);
+    if (!isOpen(task)) return false;
+    const ended = { state: 'cancelled', endedAt: tx.at, leaseOwner: null, leaseUntil: null };
+    tx.update('tasks', id, ended);
+    taskEvent(tx, task, { old: task.state, new: 'cancelled', cause: write.cause });
+    return true;
+  });
+  return { ids };
+}
+
+/** At most a thousand a call; the rest is as expired a moment later. */
+export function reclaimTasks(tx: RunTransaction): RunAnswer {
+  const where = `WHERE ${OPEN} AND state <> 'new' AND lease_until <= ? LIMIT ${EXPIRED_MAX}`;
+  const expired = tx.statements.rows(TASKS, where, tx.at) as unknown as readonly TaskRow[];
+  for (const task of expired) {
+    const isLast = task.attempt >= task.attemptsMax;
+    const state = isLast ? 'failed' : 'new';
+    const ended = isLast ? { endedAt: tx.at, result: { error: 'the lease ran out' } } : {};
+    tx.update('tasks', task.id, { ...ended, state, leaseOwner: null, leaseUntil: null });
+    const cause = `the lease of ${task.leaseOwner} ran out`;
+    taskEvent(tx, task, { old: task.state, new: state, cause });
+  }
+  return { ids: expired.map(({ id }) => id) };
+}
+
+/** A heartbeat that says nothing new is no change that others hear of. */
+export function putRunner(tx: RunTransaction, write: Write<'putRunner'>): RunAnswer {
+  const { runner, leaseMs } = write;
+  const leaseUntil = tx.at + leaseMs;
+  const known = tx.one(runTable('runners'), 'WHERE id = ?', runner.id);
+  if (known === null) {
+    tx.insert('runners', { ...runner, leaseUntil });
+    runnerEvent(tx, { old: null, new: runner.id, cause: `pid ${runner.pid} on ${runner.host}` });
+    return { isNew: true };
+  }
+  if (known.running !== runner.running || known.slots !== runner.slots) {
+    tx.update('runners', runner.id, { ...runner, leaseUntil });
+    return { isNew: false };
+  }
+  tx.statements.run(
+    'UPDATE runners SET lease_until = ?, load = ? WHERE id = ?',
+    ...[leaseUntil, runner.load, runner.id],
+  );
+  return { isNew: false };
+}
+
+export function removeRunner(tx: RunTransaction, id: string): RunAnswer {
+  tx.remove('runners', id);
+  runnerEvent(tx, { old: id, new: null, cause: 'gone' });
+  return {};
+}
+
+type Words = { readonly old: string | null; readonly new: string | null; readonly cause: string };
+
+function runnerEvent(tx: RunTransaction, words: Words): void {
+  tx.event({ kind: 'runner', runId: null, testId: null, isForced: false, ...words });
+}
+
+function taskEvent(
+  tx: RunTransaction,
+  task: Pick<TaskRow, 'id' | 'runId' | 'testId'>,
+  words: Words,
+): void {
+  const { runId, testId } = task;
+  const cause = `task ${task.id}: ${words.cause}`;
+  tx.event({ kind: 'task', runId, testId, isForced: false, ...words, cause });
+}
+
+function isOpen({ state }: TaskRow): boolean {
+  return state === 'new' || state === 'claimed' || state === 'running';
+}
+
+function taskOf(tx: RunTransaction, id: number): TaskRow {
+  const row = tx.one(TASKS, 'WHERE id = ?', id);
+  if (row === null) throw notFound(`task ${id}`);
+  return row as unknown as TaskRow;
+}
