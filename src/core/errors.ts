@@ -107,6 +107,8 @@ export const ERROR_CODES = {
   OVERLOADED: 429,
   /** What arrived is not what was sent: its digest is another. */
   BAD_FRAME: 400,
+  /** A run cannot go on here: no room on a disk, no process to be had. */
+  RUN_FAILED: 500,
   /** A bug of ours; the log has the details. */
   INTERNAL: 500,
 } as const satisfies Record<string, number>;

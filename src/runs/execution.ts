@@ -1,0 +1,324 @@
+/**
+ * One execution, from its launch record to its verdict: steps one after the other, each in a process group.
+ *
+ *   step absent -> started -> ended -> judged -> next step .. -> finished
+ *
+ * Where it stands is in the marks of its steps, so going on after a runner's death is the same walk: ended steps
+ * are judged again, a living one is waited for, one that died without a mark ends it INCOMPLETE/DEAD.
+ */
+import { statSync } from 'node:fs';
+import type { State, StatePair } from '../planner/rows.ts';
+import type { TestFacts } from '../planner/run-store.ts';
+import { type TransitionEvent, transition } from '../planner/states.ts';
+import { CallBook, type CallMeans, type OwnResult } from './call-book.ts';
+import { EXECUTION_VARIABLE } from './environment.ts';
+import { HelperCalls } from './helper-calls.ts';
+import { callsFile, type LaunchRecord, type LaunchStep, markFile } from './launch-record.ts';
+import {
+  type Exit,
+  isAlive,
+  type Leader,
+  type Mark,
+  readMark,
+  startGroup,
+} from './process-group.ts';
+import { type GroupUse, membersOf, signalMembers } from './processes.ts';
+import { autoStatus } from './test-data.ts';
+import { goesOn, type StepVerdict, together, verdictOf } from './verdict.ts';
+
+/** Between the polite end and the other one. */
+const KILL_AFTER_MS = 5_000;
+/** A leader writes its mark within this; who has none by then never began. */
+const MARK_GRACE_MS = 2_000;
+const LOST: Exit = { code: 137, signal: 9, cpuMs: 0 };
+
+export type ExecutionMeans = CallMeans & {
+  readonly now: () => number;
+  /** The comment with which a failed result is waived; null: it is not. */
+  readonly waiverOf: (record: LaunchRecord) => Promise<string | null>;
+  /** It has entered a state; the write of it waits in the outbox. */
+  readonly onState: (record: LaunchRecord, pair: StatePair) => void;
+};
+
+type Current = {
+  readonly step: LaunchStep;
+  readonly mark: string;
+  /** Of the process that stands for the group; null: adopted before it told us. */
+  group: number | null;
+  leader: Leader | null;
+  isOurs: boolean;
+  readonly sinceMs: number;
+  readonly ended: PromiseWithResolvers<void>;
+  isOver: boolean;
+};
+
+type Killing = { readonly cause: string; readonly sinceMs: number };
+
+export class Execution {
+  readonly record: LaunchRecord;
+  readonly #means: ExecutionMeans;
+  readonly #calls: HelperCalls;
+  readonly #book: CallBook;
+  readonly #groups = new Set<number>();
+  #current: Current | null = null;
+  #killing: Killing | null = null;
+  #isDead = false;
+  #pair: StatePair;
+  #cpuMs = 0;
+  #rssMaxBytes = 0;
+  #sampledCpuMs = 0;
+  #exitCode: number | null = null;
+
+  /** `pair`: what the database says of it: LAUNCHED, or where it was when its runner died. */
+  constructor(record: LaunchRecord, pair: StatePair, means: ExecutionMeans) {
+    this.record = record;
+    this.#pair = pair;
+    this.#means = means;
+    this.#calls = new HelperCalls(callsFile(record.runDir, record.attempt));
+    this.#book = new CallBook(record, means);
+  }
+
+  /** The process groups that are its own; for the sampler. */
+  get groups(): ReadonlySet<number> {
+    return this.#groups;
+  }
+
+  /** Runs it to its end and writes what it came to. */
+  async run(): Promise<StatePair> {
+    if (this.#pair.state === 'KILLREQ') this.kill('a kill was asked for');
+    else if (this.#pair.state !== 'RUNNING') this.#enter({ kind: 'run' }, 'its first step starts');
+    let status = 'PASS';
+    let comment = '';
+    for (const [index, step] of this.record.steps.entries()) {
+      const verdict = await this.#perform(step, index);
+      if (this.#killing !== null || this.#isDead || verdict === null) break;
+      status = together(status, verdict.status);
+      comment = verdict.comment === '' ? comment : `${step.name}: ${verdict.comment}`;
+      if (!goesOn(verdict.status)) break;
+      if (status === 'WARN') this.#enter({ kind: 'progress', status }, comment);
+    }
+    return await this.#finish(status, comment);
+  }
+
+  /** Ends it early: TERM to all that belongs to it, KILL after five seconds. */
+  kill(cause: string): void {
+    if (this.#killing !== null) return;
+    this.#killing = { cause, sinceMs: this.#means.now() };
+    this.#enter({ kind: 'requestKill' }, cause);
+    this.#signal('SIGTERM');
+  }
+
+  /** Ends it on the spot. */
+  killNow(cause: string): void {
+    this.kill(cause);
+    this.#signal('SIGKILL');
+  }
+
+  /** Looks at what it does; called often. `use`: of all groups of the host, when they were sampled. */
+  tick(use: ReadonlyMap<number, GroupUse> | null): void {
+    this.#takeCalls();
+    if (use !== null) this.#measure(use);
+    const { timeLimitS, startedAt } = this.record;
+    const now = this.#means.now();
+    if (timeLimitS !== null && now - startedAt > timeLimitS * 1000) {
+      this.kill(`time limit of ${timeLimitS} s`);
+    }
+    const current = this.#current;
+    if (current === null) return;
+    if (this.#killing !== null) this.#pressOn(this.#killing, current);
+    else if (!current.isOurs) this.#watchAdopted(current);
+  }
+
+  #takeCalls(): void {
+    for (const call of this.#calls.next()) this.#book.take(call);
+  }
+
+  #measure(use: ReadonlyMap<number, GroupUse>): void {
+    let [rssBytes, cpuMs] = [0, 0];
+    for (const group of this.#groups) {
+      rssBytes += use.get(group)?.rssBytes ?? 0;
+      cpuMs += use.get(group)?.cpuMs ?? 0;
+    }
+    this.#rssMaxBytes = Math.max(this.#rssMaxBytes, rssBytes);
+    this.#sampledCpuMs = Math.max(this.#sampledCpuMs, cpuMs);
+  }
+
+  #signal(signal: NodeJS.Signals): boolean {
+    const variable = `${EXECUTION_VARIABLE}=${this.record.env[EXECUTION_VARIABLE] ?? ''}`;
+    return signalMembers({ groups: this.#groups, variable }, signal);
+  }
+
+  #pressOn(killing: Killing, current: Current): void {
+    const variable = `${EXECUTION_VARIABLE}=${this.record.env[EXECUTION_VARIABLE] ?? ''}`;
+    if (membersOf(this.#groups, variable).length === 0) {
+      endOf(current);
+      return;
+    }
+    if (this.#means.now() - killing.sinceMs < KILL_AFTER_MS) return;
+    this.#signal('SIGKILL');
+  }
+
+  /** Nobody tells us of the end of a process that we did not start. */
+  #watchAdopted(current: Current): void {
+    const mark = readMark(current.mark);
+    if (mark.kind === 'ended') endOf(current);
+    else if (mark.kind === 'begun' && mark.leader !== null) {
+      if (isAlive(mark.leader)) this.#hold(current, mark.leader);
+      else endOf(current);
+    } else if (this.#means.now() - current.sinceMs > MARK_GRACE_MS) endOf(current);
+  }
+
+  #hold(current: Current, leader: Leader): void {
+    current.leader = leader;
+    current.group = leader.pid;
+    this.#groups.add(leader.pid);
+  }
+
+  /** Null: it did not end, for it was killed or is lost. */
+  async #perform(step: LaunchStep, index: number): Promise<StepVerdict | null> {
+    const path = markFile(this.record.runDir, this.record.attempt, index);
+    const before = readMark(path);
+    const startedAt = startOf(path, before) ?? this.#means.now();
+    if (before.kind !== 'ended') {
+      this.#book.stepStarted(step, startedAt);
+      await this.#untilEnded(step, path, before);
+    }
+    this.#takeCalls();
+    if (this.#killing !== null) return this.#cutShort(step, startedAt);
+    const exit = this.#exitOf(readMark(path), before);
+    if (exit === null) return null;
+    this.#cpuMs += exit.cpuMs;
+    this.#exitCode = exit.code;
+    return await this.#judge(step, exit, startedAt);
+  }
+
+  /** No end in the mark: the leader was killed. What we started has failed by that; what we adopted is lost. */
+  #exitOf(mark: Mark, before: Mark): Exit | null {
+    if (mark.kind === 'ended') return mark.exit;
+    if (before.kind === 'absent') return LOST;
+    this.#isDead = true;
+    return null;
+  }
+
+  #cutShort(step: LaunchStep, startedAt: number): null {
+    const verdict = { status: 'KILLED', isMasked: false, comment: this.#killing?.cause ?? '' };
+    this.#book.stepEnded(step, { startedAt, exitCode: null, verdict }, this.#means.now());
+    return null;
+  }
+
+  async #untilEnded(step: LaunchStep, mark: string, before: Mark): Promise<void> {
+    const isOurs = before.kind === 'absent';
+    const current: Current = {
+      ...{ step, mark, isOurs, group: null, leader: null, isOver: false },
+      ...{ sinceMs: this.#means.now(), ended: Promise.withResolvers<void>() },
+    };
+    this.#current = current;
+    if (isOurs) this.#start(current);
+    else this.#watchAdopted(current);
+    await current.ended.promise;
+    this.#current = null;
+  }
+
+  #start(current: Current): void {
+    const { step, mark } = current;
+    const { runDir, env, shell } = this.record;
+    const log = `${runDir}/${step.log}`;
+    const start = { command: step.command, shell, cwd: runDir, env, log, mark };
+    current.group = startGroup(start, () => this.#onLeaderEnd(current));
+    this.#groups.add(current.group);
+  }
+
+  /** While it is being killed, others of the group may live on: then its end is theirs. */
+  #onLeaderEnd(current: Current): void {
+    if (this.#killing !== null) {
+      this.#pressOn(this.#killing, current);
+      return;
+    }
+    const mark = readMark(current.mark);
+    const isOthers = mark.kind !== 'absent' && mark.leader?.pid !== current.group;
+    // Somebody was first with this very step: it is his that is waited for.
+    if (isOthers && mark.leader !== null) current.isOurs = false;
+    else endOf(current);
+  }
+
+  async #judge(step: LaunchStep, exit: Exit, startedAt: number): Promise<StepVerdict> {
+    const { record } = this;
+    const log = `${record.runDir}/${step.log}`;
+    const byRules = step.rules === null ? null : await this.#means.judgeLog(step, log, record);
+    const { ignoresExit, isScript } = step;
+    const { isCompatible } = record;
+    const verdict = verdictOf({ exit, byRules, ignoresExit, isScript, isCompatible });
+    this.#book.stepEnded(step, { startedAt, exitCode: exit.code, verdict }, this.#means.now());
+    return verdict;
+  }
+
+  async #finish(status: string, comment: string): Promise<StatePair> {
+    this.#takeCalls();
+    await this.#book.settled();
+    if (this.#killing !== null) return this.#end({ kind: 'killed' }, this.#killing.cause);
+    if (this.#isDead) {
+      this.#signal('SIGKILL');
+      return this.#end({ kind: 'dead' }, 'its processes are gone, and left no result');
+    }
+    const own = this.#book.ownResult;
+    const told = own?.comment || comment;
+    if (own !== null && own.status !== 'AUTO' && this.#isScripted) {
+      return this.#end(eventOf(own), told);
+    }
+    const verdict = own?.status === 'AUTO' ? autoStatus(status, this.#book.data) : status;
+    const waiver = verdict === 'FAIL' ? await this.#means.waiverOf(this.record) : null;
+    if (waiver === null) return this.#end({ kind: 'finish', status: verdict }, told);
+    return this.#end({ kind: 'finish', status: 'WAIVED' }, waiver);
+  }
+
+  /** Steps are judged one by one; only a script may say itself how it went. */
+  get #isScripted(): boolean {
+    return this.record.steps.length > 0 && this.record.steps.every(({ isScript }) => isScript);
+  }
+
+  #end(event: TransitionEvent, comment: string): StatePair {
+    const { runDir, steps, startedAt } = this.record;
+    const facts = {
+      ...{ endedAt: this.#means.now(), comment, startedAt, exitCode: this.#exitCode, runDir },
+      ...{ cpuMs: Math.max(this.#cpuMs, this.#sampledCpuMs) },
+      ...{ rssMaxBytes: this.#rssMaxBytes === 0 ? null : this.#rssMaxBytes },
+      log: this.#book.topLog ?? steps.at(-1)?.log ?? null,
+    };
+    const cause = comment === '' ? 'its steps have ended' : comment;
+    if (this.#enter(event, cause, facts)) return this.#pair;
+    const refused = `${comment} (its own result was none that there is)`.trim();
+    this.#enter({ kind: 'finish', status: 'FAIL' }, refused, { ...facts, comment: refused });
+    return this.#pair;
+  }
+
+  /** False: the table of states has no such change. */
+  #enter(event: TransitionEvent, cause: string, facts: TestFacts = {}): boolean {
+    const { testId, isCompatible } = this.record;
+    const rules = { isLocked: false, acceptsAnyStatus: isCompatible };
+    const change = transition(this.#pair, event, rules);
+    if (change.kind === 'refused') return false;
+    this.#pair = change.to;
+    this.#means.outbox.add({ kind: 'transition', testId, event, facts, cause });
+    this.#means.onState(this.record, change.to);
+    return true;
+  }
+}
+
+/** What a script says of itself; a state of its own choice is set as a user would. */
+function eventOf({ state, status }: OwnResult): TransitionEvent {
+  if (state === 'COMPLETED') return { kind: 'finish', status };
+  return { kind: 'force', to: { state: state as State, status } };
+}
+
+function endOf(current: Current): void {
+  if (current.isOver) return;
+  current.isOver = true;
+  current.ended.resolve();
+}
+
+/** When a step of an earlier runner began: the mark was made then. */
+function startOf(path: string, mark: Mark): number | null {
+  if (mark.kind === 'absent') return null;
+  const { birthtimeMs, mtimeMs } = statSync(path);
+  return Math.round(Math.min(birthtimeMs || mtimeMs, mtimeMs));
+}

@@ -1,0 +1,85 @@
+/** A known failure stays waived as long as the files that its rules name have not changed since. */
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { createReadStream, createWriteStream, existsSync, globSync } from 'node:fs';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import type { Waiver } from '../area/types.ts';
+import type { RunRow, TestRow } from '../planner/rows.ts';
+import type { RunStore } from '../planner/run-store.ts';
+import { controlFolder, type LaunchRecord } from './launch-record.ts';
+import type { LogVerdict } from './verdict.ts';
+
+/** Results of one test that are looked at for the last one of the same target. */
+const HISTORY_MAX = 200;
+const FILES_MAX = 1000;
+
+/** Results of the same test and item in earlier runs of the same target, the newest first. */
+export function earlierResults(store: RunStore, record: LaunchRecord): readonly TestRow[] {
+  const { test: name, itemPath, target } = record.place;
+  const history = store.read({ kind: 'history', name, itemPath, limit: HISTORY_MAX }).tests ?? [];
+  const others = history.filter(({ runId }) => runId !== record.runId);
+  const ids = [...new Set(others.map(({ runId }) => runId))];
+  const runs: readonly RunRow[] =
+    ids.length === 0 ? [] : (store.read({ kind: 'runs', ids }).runs ?? []);
+  const same = new Set(runs.filter((run) => run.target === target).map(({ id }) => id));
+  return others.filter(({ runId }) => same.has(runId));
+}
+
+export type WaiverMeans = {
+  readonly store: RunStore;
+  /** What the comment of a waiver must look like; null: anything. */
+  readonly commentPattern: string | null;
+  readonly judgeDiff: (waiver: Waiver, file: string) => Promise<LogVerdict>;
+};
+
+/** The comment of the waiver that holds for this failure; null: none does. */
+export async function waiverOf(record: LaunchRecord, means: WaiverMeans): Promise<string | null> {
+  if (record.waivers.length === 0) return null;
+  const [last] = earlierResults(means.store, record);
+  if (last?.state !== 'COMPLETED' || last.status !== 'WAIVED' || last.runDir === null) return null;
+  const { commentPattern } = means;
+  if (commentPattern !== null && !new RegExp(commentPattern).test(last.comment)) return null;
+  for (const waiver of record.waivers) {
+    if (!(await agrees(waiver, { record, oldDir: last.runDir, means }))) return null;
+  }
+  return last.comment;
+}
+
+type Comparison = {
+  readonly record: LaunchRecord;
+  readonly oldDir: string;
+  readonly means: WaiverMeans;
+};
+
+async function agrees(waiver: Waiver, { record, oldDir, means }: Comparison): Promise<boolean> {
+  const files = globSync(waiver.glob, { cwd: record.runDir }).slice(0, FILES_MAX);
+  if (files.length === 0) return false;
+  for (const [index, file] of files.entries()) {
+    const [old, now] = [join(oldDir, file), join(record.runDir, file)];
+    if (!existsSync(old)) return false;
+    if (waiver.rules === null) {
+      if ((await hashOf(old)) !== (await hashOf(now))) return false;
+      continue;
+    }
+    const diff = join(controlFolder(record.runDir, record.attempt), `waiver-${index}.diff`);
+    await writeDiff(old, now, diff);
+    const { status } = await means.judgeDiff(waiver, diff);
+    if (status !== 'PASS' && status !== 'WARN' && status !== 'WAIVED') return false;
+  }
+  return true;
+}
+
+async function hashOf(file: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(file), hash);
+  return hash.digest('hex');
+}
+
+async function writeDiff(old: string, now: string, file: string): Promise<void> {
+  const child = spawn('diff', [old, now], { stdio: ['ignore', 'pipe', 'ignore'] });
+  const ended = once(child, 'close');
+  await pipeline(child.stdout, createWriteStream(file));
+  await ended;
+}

@@ -1,0 +1,174 @@
+/**
+ * Where an execution works: `<disk>/<target>/<run>/<test>/<item>`, and the tree of links that shows all disks
+ * as one hierarchy. Names come from configurations and commands: none may lead out of its disk.
+ */
+import {
+  type Dirent,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+  statfsSync,
+  symlinkSync,
+} from 'node:fs';
+import { copyFile } from 'node:fs/promises';
+import { basename, dirname, join, relative, resolve, sep } from 'node:path';
+import { setImmediate as soon } from 'node:timers/promises';
+import { TidelockError } from '../core/errors.ts';
+
+/** Of one part of a path; what file systems take. */
+const PART_BYTES_MAX = 255;
+const PATH_BYTES_MAX = 3000;
+/** A copy lets others work after so many entries. */
+const ENTRIES_AT_ONCE = 64;
+const DEPTH_MAX = 64;
+
+export type Place = {
+  readonly target: string;
+  readonly run: string;
+  readonly test: string;
+  readonly itemPath: string;
+};
+
+/** `<target>/<run>/<test>[/<item>]`. Throws BAD_REQUEST when a name is none that a path can have. */
+export function placePath(place: Place): string {
+  const parts = [place.target, place.run, place.test, place.itemPath]
+    .filter((part) => part !== '')
+    .flatMap((part) => part.split('/'));
+  for (const part of parts) checkPart(part, place);
+  const path = parts.join('/');
+  if (Buffer.byteLength(path) > PATH_BYTES_MAX) throw refused(place, 'is too long for a path');
+  return path;
+}
+
+function checkPart(part: string, place: Place): void {
+  if (part === '' || part === '.' || part === '..')
+    throw refused(place, `has the part '${part}', which would lead elsewhere`);
+  if (part.includes('\0')) throw refused(place, 'has a zero byte');
+  if (Buffer.byteLength(part) > PART_BYTES_MAX)
+    throw refused(place, 'has a part of over 255 bytes');
+}
+
+function refused({ target, run, test, itemPath }: Place, why: string): TidelockError {
+  const name = [target, run, test, itemPath].filter((part) => part !== '').join('/');
+  return new TidelockError({
+    code: 'BAD_REQUEST',
+    message: `no directory can be made for ${JSON.stringify(name)}: it ${why}`,
+    hint: 'change the value of the item, the name of the run or the target',
+  });
+}
+
+/** The disk with the most room; throws when none has `minSpaceBytes`. */
+export function chooseDisk(
+  disks: readonly { readonly name: string; readonly path: string }[],
+  minSpaceBytes: number,
+): string {
+  const rooms = disks.map(({ path }) => ({ path, bytes: roomOf(path) }));
+  const best = rooms.reduce<(typeof rooms)[number] | null>(
+    (most, one) => (most === null || one.bytes > most.bytes ? one : most),
+    null,
+  );
+  if (best !== null && best.bytes >= minSpaceBytes) return best.path;
+  throw new TidelockError({
+    code: 'RUN_FAILED',
+    message: `no disk of the area has ${minSpaceBytes} bytes left`,
+    hint: 'remove runs (tidelock runs rm), or name another disk in [disks]',
+  });
+}
+
+function roomOf(path: string): number {
+  mkdirSync(path, { recursive: true });
+  const { bavail, bsize } = statfsSync(path);
+  return bavail * bsize;
+}
+
+export type WorkArea = {
+  /** Where the execution works. */
+  readonly dir: string;
+  /** The same place in the tree of links. */
+  readonly link: string;
+};
+
+/** Makes the directory and its link. What is there already stays, unless `isClean`. */
+export function makeWorkArea(
+  { disk, linkTree, isClean }: { disk: string; linkTree: string; isClean: boolean },
+  place: Place,
+): WorkArea {
+  const path = placePath(place);
+  const dir = resolve(disk, path);
+  if (isClean) rmSync(dir, { recursive: true, force: true });
+  mkdirSync(dir, { recursive: true });
+  checkInside(disk, dir, place);
+  const link = resolve(linkTree, path);
+  linkTo(dir, link, { linkTree, place });
+  return { dir, link };
+}
+
+/** A link that a test has left behind may lead elsewhere. */
+function checkInside(root: string, dir: string, place: Place): void {
+  const inside = relative(realpathSync(root), realpathSync(dir));
+  if (inside.startsWith('..') || inside.startsWith(sep))
+    throw refused(place, `leads out of ${root}`);
+}
+
+/**
+ * The link tree may be the disk itself; then there is nothing to link. A toplevel's directory is a real one in
+ * the link tree, for the links of its items stand in it.
+ */
+function linkTo(
+  dir: string,
+  link: string,
+  { linkTree, place }: { readonly linkTree: string; readonly place: Place },
+): void {
+  if (link === dir) return;
+  mkdirSync(dirname(link), { recursive: true });
+  checkInside(linkTree, dirname(link), place);
+  const there = lstatSync(link, { throwIfNoEntry: false });
+  if (there?.isSymbolicLink() && readlinkSync(link) === dir) return;
+  if (there?.isDirectory()) return;
+  rmSync(link, { force: true });
+  symlinkSync(dir, link);
+}
+
+/** `lt` in the area leads to its link tree. */
+export function linkArea(home: string, linkTree: string): void {
+  mkdirSync(linkTree, { recursive: true });
+  const link = join(home, 'lt');
+  if (lstatSync(link, { throwIfNoEntry: false }) === undefined) symlinkSync(linkTree, link);
+}
+
+/** Copies a test's directory, links as links. Lets others work in between. */
+export async function copyTest(from: string, to: string): Promise<void> {
+  let entries = 0;
+  const copy = async (source: string, target: string, depth: number): Promise<void> => {
+    if (depth > DEPTH_MAX) return;
+    mkdirSync(target, { recursive: true });
+    for (const entry of readdirSync(source, { withFileTypes: true })) {
+      if (++entries % ENTRIES_AT_ONCE === 0) await soon();
+      const [path, copied] = [join(source, entry.name), join(target, entry.name)];
+      if (entry.isDirectory()) await copy(path, copied, depth + 1);
+      else await copyEntry(entry, path, copied);
+    }
+  };
+  await copy(from, to, 0);
+}
+
+async function copyEntry(entry: Dirent, path: string, copied: string): Promise<void> {
+  if (entry.isFile()) {
+    rmSync(copied, { force: true });
+    await copyFile(path, copied);
+  }
+  if (!entry.isSymbolicLink()) return;
+  rmSync(copied, { recursive: true, force: true });
+  symlinkSync(readlinkSync(path), copied);
+}
+
+/** Removes what a run's execution has left, directory and link. */
+export function removeWorkArea(linkTree: string, place: Place, dir: string | null): void {
+  const link = resolve(linkTree, placePath(place));
+  const there = lstatSync(link, { throwIfNoEntry: false });
+  if (there?.isSymbolicLink()) rmSync(link, { force: true });
+  if (dir !== null && basename(dir) !== '') rmSync(dir, { recursive: true, force: true });
+}
