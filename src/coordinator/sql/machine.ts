@@ -144,6 +144,9 @@ function feedback(turn: Turn, told: WorkerFeedback): void {
     case 'sinces':
       sincesTold(turn.state, told.sinces);
       break;
+    case 'peekRows':
+      peekRows(turn, told);
+      break;
     case 'peekDone':
       peekDone(turn, told);
       break;
@@ -164,6 +167,23 @@ function feedback(turn: Turn, told: WorkerFeedback): void {
   }
 }
 
+/** Rows of a SELECT go out as they come: their statement cannot be undone by anything that follows. */
+function peekRows(
+  turn: Turn,
+  { peek: number, rows }: WorkerFeedback & { readonly kind: 'peekRows' },
+): void {
+  const peek = turn.state.peeks.get(number);
+  if (peek === undefined) return;
+  const { connection } = peek;
+  const running = contextOf(turn, connection)?.session.running;
+  assert(running?.kind === 'peek' && running.peek === number, `Q7: peek ${number} is waited for`);
+  assert(running.goal.kind === 'select', 'only a SELECT is told as it comes');
+  const { columns } = running.goal;
+  if (running.toldRows === 0) turn.out.push({ kind: 'streamColumns', connection, columns });
+  running.toldRows += rows.length;
+  turn.out.push({ kind: 'streamRows', connection, rows, peek: number });
+}
+
 /** Each peek ends once: answers to forgotten ones are ignored. */
 function peekDone(
   turn: Turn,
@@ -176,9 +196,11 @@ function peekDone(
   assert(context !== undefined && running?.kind === 'peek', `Q7: peek ${number} is waited for`);
   assert(running.peek === number, `Q7: ${peek.connection} waits for ${number}`);
   forgetPeek(context, number);
-  const { goal } = running;
+  const { goal, toldRows } = running;
   if (result.kind === 'rows') {
-    wakeWith(context, () => answer(context, { goal, rows: result.rows, time: peek.time }));
+    wakeWith(context, () =>
+      answer(context, { goal, toldRows, rows: result.rows, time: peek.time }),
+    );
   } else if (result.kind === 'error') {
     wake(context, { kind: 'failed', origin: 'peek', error: toError(result) });
   } else {
@@ -192,13 +214,16 @@ function answer(
   done: {
     readonly goal: AfterPeek;
     readonly rows: readonly SqlRow[];
+    readonly toldRows: number;
     readonly time: number;
   },
 ): Response | null {
-  const { goal, rows, time } = done;
+  const { goal, rows, toldRows, time } = done;
   switch (goal.kind) {
-    case 'select':
-      return { kind: 'rows', what: 'select', columns: goal.columns, rows, time };
+    case 'select': {
+      const told = toldRows === 0 ? {} : { toldRows };
+      return { kind: 'rows', what: 'select', columns: goal.columns, rows, time, ...told };
+    }
     case 'cursor':
       return fillCursor(context, goal, rows);
     case 'keys':

@@ -97,10 +97,11 @@ export function peek(
   const number = state.lastPeek;
   state.peeks.set(number, { connection, time, ids });
   if (ids.length > 0) takeHold(state, peekHold(number), { ids, time });
-  session.running = { kind: 'peek', peek: number, goal: what.goal };
+  session.running = { kind: 'peek', peek: number, goal: what.goal, toldRows: 0 };
   const query = expandQuery(state, what.query);
   const { now } = transactionOf(context);
-  command(context, { kind: 'peek', peek: number, query, time, now });
+  const mayStream = what.goal.kind === 'select';
+  command(context, { kind: 'peek', peek: number, query, time, now, mayStream });
 }
 
 function peekHold(peek: number): HoldId {

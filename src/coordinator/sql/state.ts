@@ -105,7 +105,13 @@ export type Transaction = {
 export type Running =
   /** It is there: the session goes on within this step. */
   | { readonly kind: 'woken' }
-  | { readonly kind: 'peek'; readonly peek: number; readonly goal: AfterPeek }
+  | {
+      readonly kind: 'peek';
+      readonly peek: number;
+      readonly goal: AfterPeek;
+      /** Of a SELECT whose rows are told as they come. */
+      toldRows: number;
+    }
   /** The first line of a CSV file names the columns of a source. */
   | { readonly kind: 'header'; readonly statement: Statement & { kind: 'createFileSource' } }
   /** In the queue of the write lock. */

@@ -94,7 +94,7 @@ export type SqlEffect =
   | { readonly kind: 'readHeader'; readonly connection: ConnectionId; readonly path: string }
   /** A statement is done. */
   | { readonly kind: 'respond'; readonly connection: ConnectionId; readonly response: Response }
-  /** A stream begins: `SUBSCRIBE` outside of a cursor. Its `respond` comes when it ends. */
+  /** A stream begins: `SUBSCRIBE` outside of a cursor, or a SELECT of many rows. Its `respond` comes when it ends. */
   | {
       readonly kind: 'streamColumns';
       readonly connection: ConnectionId;
@@ -110,6 +110,8 @@ export type SqlEffect =
       readonly kind: 'fail';
       readonly connection: ConnectionId;
       readonly origin: 'statement' | 'peek';
+      /** Of a SELECT: the worker makes more when these were taken. */
+      readonly peek?: number;
       readonly error: TidelockError;
     }
   /** The batch (`run`, `execute`, `sync`) is over. */
@@ -127,7 +129,10 @@ export type Response =
   | { readonly kind: 'dropped'; readonly object: ObjectKind }
   | { readonly kind: 'altered'; readonly object: ObjectKind }
   | { readonly kind: 'inserted' | 'updated' | 'deleted'; readonly count: number }
-  /** `time`: at which it was read; null for what has no time. */
+  /**
+   * `time`: at which it was read; null for what has no time. `toldRows`: columns and so many rows were told before, as a
+   * stream; these are the rest.
+   */
   | {
       readonly kind: 'rows';
       readonly columns: readonly Column[];
@@ -140,6 +145,7 @@ export type Response =
   | { readonly kind: 'started'; readonly duplicated: boolean }
   | {
       readonly kind: 'ended';
+      readonly toldRows?: number;
       readonly tag: 'COMMIT' | 'ROLLBACK';
       readonly wasImplicit: boolean;
     }

@@ -69,6 +69,8 @@ export type WorkerCommand =
       readonly query: Query;
       readonly time: Time;
       readonly now: number;
+      /** Many rows may be told with `peekRows`, some at a time, before `peekDone`. */
+      readonly mayStream?: boolean;
     }
   | { readonly kind: 'cancelPeek'; readonly peek: number }
   /** Changes of tables at one time; then everything before `time + 1` is final once `advanceTables` says so. */
@@ -105,6 +107,8 @@ export type WorkerFeedback =
       readonly kind: 'sinces';
       readonly sinces: readonly { readonly id: ItemId; readonly since: Time }[];
     }
+  /** The first rows of a peek that has more. */
+  | { readonly kind: 'peekRows'; readonly peek: number; readonly rows: readonly SqlRow[] }
   | {
       readonly kind: 'peekDone';
       readonly peek: number;

@@ -7,6 +7,7 @@ import { isSqlState, sqlError } from '../../sql/errors.ts';
 import type { Query } from '../../sql/plan.ts';
 import type { Stored } from '../../sql/storage.ts';
 import type { CollectionStore } from '../../sqlite/collections/collection-store.ts';
+import type { ReadText } from '../../sqlite/collections/read-text.ts';
 import type { Items } from './items.ts';
 import { columnNames } from './relations.ts';
 import { valuesOf } from './stored-rows.ts';
@@ -102,9 +103,12 @@ export class Follower {
 
   *#snapshot(time: Time): Generator<TimedDelta> {
     const columns = columnNames(this.query.columns).join(', ') || '1';
-    const rows = this.#items.viewRelation(this.query, time, 0);
-    const text = `SELECT ${columns}, count(*) FROM (${rows}) GROUP BY ${columns} ORDER BY ${columns}`;
-    for (const cells of this.#store.read(text)) yield this.#delta(cells, time);
+    const text = this.#items.rowsText(
+      this.query,
+      (rows) =>
+        `SELECT ${columns}, count(*) FROM (${rows(time)}) GROUP BY ${columns} ORDER BY ${columns}`,
+    );
+    for (const cells of this.#store.readNow(text)) yield this.#delta(cells, time);
   }
 
   /** The changes at times of [from, until), consolidated within each time. */
@@ -119,7 +123,7 @@ export class Follower {
     }
     let before = from - 1;
     for (const time of this.#changeTimes(from, until)) {
-      for (const cells of this.#store.read(this.#differenceSql(before, time))) {
+      for (const cells of this.#store.readNow(this.#difference(before, time))) {
         yield this.#delta(cells, time);
       }
       before = time;
@@ -133,13 +137,14 @@ export class Follower {
   }
 
   /** What the rows at one time have over those at another one. */
-  #differenceSql(before: Time, time: Time): string {
+  #difference(before: Time, time: Time): ReadText {
     const columns = columnNames(this.query.columns).join(', ') || '1';
-    const now = this.#items.viewRelation(this.query, time, 0);
-    const then = this.#items.viewRelation(this.query, before, 0);
-    return `SELECT ${columns}, sum(n) FROM (SELECT ${columns}, 1 AS n FROM (${now})
-      UNION ALL SELECT ${columns}, -1 FROM (${then}))
-      GROUP BY ${columns} HAVING sum(n) <> 0 ORDER BY ${columns}`;
+    return this.#items.rowsText(
+      this.query,
+      (rows) => `SELECT ${columns}, sum(n) FROM (SELECT ${columns}, 1 AS n FROM (${rows(time)})
+      UNION ALL SELECT ${columns}, -1 FROM (${rows(before)}))
+      GROUP BY ${columns} HAVING sum(n) <> 0 ORDER BY ${columns}`,
+    );
   }
 
   /** Cells: the columns, then how often. */

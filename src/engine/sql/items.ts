@@ -8,7 +8,7 @@ import type { ItemId } from '../../sql/types.ts';
 import type { CollectionStore } from '../../sqlite/collections/collection-store.ts';
 import { KeptViews } from '../../sqlite/collections/kept-views.ts';
 import { planSql } from '../../sqlite/collections/plan-sql.ts';
-import { WORK_COUNTER } from '../../sqlite/collections/work-budget.ts';
+import { Places, type ReadText } from '../../sqlite/collections/read-text.ts';
 import { changesThrough, isChain } from './relations.ts';
 
 /** Failures of an item, told to everybody who reads it. */
@@ -158,18 +158,15 @@ export class Items {
   }
 
   /** A SELECT of the rows of an item at a time, columns `c0`, `c1`, ... */
-  relation(id: ItemId, time: Time, now: number, counter?: string): string {
+  #relation(id: ItemId, at: At): string {
     const item = this.get(id);
     switch (item.kind) {
       case 'collection':
-        return this.#store.relation(id, time);
+        return at.places.add(this.#store.place(id, at.time));
       case 'index':
-        return this.relation(item.on, time, now, counter);
+        return this.#relation(item.on, at);
       case 'view':
-        return (
-          this.#keptRelation(item.id, time) ??
-          compileRows(item.query, this.#reading(time, now, counter))
-        );
+        return this.#keptRelation(item.id, at) ?? compileRows(item.query, this.#reading(at));
       default:
         return unreachable(item);
     }
@@ -188,10 +185,10 @@ export class Items {
   }
 
   /** Null when the view is not kept, or not since that time. */
-  #keptRelation(id: ItemId, time: Time): string | null {
+  #keptRelation(id: ItemId, { time, places }: At): string | null {
     const top = this.#kept.topOf(id);
     if (top === null || time < this.#store.versioned(id).state.since) return null;
-    const state = this.#store.relation(id, time);
+    const state = places.add(this.#store.place(id, time));
     return top.kind === 'get' ? state : planSql(top, () => state);
   }
 
@@ -209,25 +206,30 @@ export class Items {
     return changes === null ? null : changesThrough(plan, changes);
   }
 
-  /** A SELECT of the rows of a query at a time in no order, columns `c0`, `c1`, ... */
-  viewRelation(query: Query, time: Time, now: number): string {
-    return compileRows(query, this.#reading(time, now));
+  /** A SELECT of what `text` makes of the rows of a query at some times, in no order, columns `c0`, `c1`, ... */
+  rowsText(query: Query, text: (rowsAt: (time: Time) => string) => string): ReadText {
+    const places = new Places();
+    return places.read(text((time) => compileRows(query, this.#reading({ time, now: 0, places }))));
   }
 
-  /** The same in the query's order; it calls the counter of work. */
-  querySql(query: Query, time: Time, now: number): string {
-    return compileQuery(query, this.#reading(time, now, WORK_COUNTER));
+  /** A SELECT of the rows of a query at a time, in the query's order. */
+  queryText(query: Query, time: Time, now: number): ReadText {
+    const places = new Places();
+    return places.read(compileQuery(query, this.#reading({ time, now, places })));
   }
 
-  #reading(time: Time, now: number, counter?: string): CompileOptions {
+  #reading(at: At): CompileOptions {
+    const { time, now } = at;
     return {
-      ...(counter === undefined ? {} : { counter }),
-      relation: (item) => this.relation(item, time, now, counter),
+      relation: (item) => this.#relation(item, at),
       time: time === TIME_END ? LOGICAL_END : time,
       now,
     };
   }
 }
+
+/** When and where relations are read. */
+type At = { readonly time: Time; readonly now: number; readonly places: Places };
 
 /** How the end of time is shown. */
 const LOGICAL_END = 2n ** 64n - 1n;

@@ -31,14 +31,16 @@ export type SessionHost = {
     statement: Statement,
     parameters: readonly (SqlType | null)[],
   ): { readonly parameters: readonly SqlType[]; readonly columns: readonly Column[] | null };
+  /** Rows of a SELECT were handed over: it may make more. */
+  took(peek: number): void;
   closed(session: LiveSession): void;
 };
 
 /** Who is told what the coordinator answers to a connection. At once, in order. */
 export type SessionListener = {
   columns(columns: readonly Column[]): void;
-  /** Of a stream. False when its reader is too far behind. */
-  rows(rows: readonly SqlRow[]): boolean;
+  /** Of a stream. False when its reader is too far behind. With a peek, its next rows come after these were taken. */
+  rows(rows: readonly SqlRow[], peek?: number): boolean;
   respond(response: Response): void;
   fail(error: unknown): void;
   ready(status: TransactionStatus): void;
@@ -46,7 +48,7 @@ export type SessionListener = {
 
 type Told =
   | { readonly kind: 'columns'; readonly columns: readonly Column[] }
-  | { readonly kind: 'rows'; readonly rows: readonly SqlRow[] }
+  | { readonly kind: 'rows'; readonly rows: readonly SqlRow[]; readonly peek: number | null }
   | { readonly kind: 'complete'; readonly tag: string }
   | { readonly kind: 'notice'; readonly message: string }
   | { readonly kind: 'failed'; readonly error: unknown }
@@ -127,8 +129,9 @@ export class LiveSession implements SqlSession, SessionListener {
     this.#push({ kind: 'columns', columns });
   }
 
-  rows(rows: readonly SqlRow[]): boolean {
-    this.#push({ kind: 'rows', rows });
+  rows(rows: readonly SqlRow[], peek?: number): boolean {
+    this.#push({ kind: 'rows', rows, peek: peek ?? null });
+    if (peek !== undefined) return true;
     this.#waitingRows += rows.length;
     return this.#waitingRows <= WAITING_ROWS_MAX;
   }
@@ -141,7 +144,7 @@ export class LiveSession implements SqlSession, SessionListener {
     const notice = noticeOf(response);
     if (notice !== null) this.#push({ kind: 'notice', message: notice });
     if (response.kind === 'rows') {
-      this.columns(response.columns);
+      if (response.toldRows === undefined) this.columns(response.columns);
       this.rows(response.rows);
     }
     this.#push({ kind: 'complete', tag: tagOf(response) });
@@ -197,6 +200,9 @@ export class LiveSession implements SqlSession, SessionListener {
           await this.#hand(told, sink);
         } catch (error) {
           failure = { error };
+          // Nobody takes the rows that are still to come.
+          const { connection, secret } = this;
+          this.#host.dispatch({ kind: 'cancel', connection, secret });
         }
       }
     }
@@ -210,7 +216,8 @@ export class LiveSession implements SqlSession, SessionListener {
         return;
       case 'rows':
         await sink.rows(told.rows);
-        this.#waitingRows -= told.rows.length;
+        if (told.peek === null) this.#waitingRows -= told.rows.length;
+        else this.#host.took(told.peek);
         return;
       case 'complete':
         sink.complete(told.tag);

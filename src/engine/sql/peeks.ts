@@ -1,89 +1,150 @@
-/** Reads at a time: each waits until all that it reads is complete at that time. */
+/**
+ * Reads at a time: each waits until all that it reads is complete at that time, is computed by a reader, and answered.
+ *
+ *   waiting --complete--> reading --last rows, failed--> answered        waiting, reading --cancel--> answered
+ *                         reading --stale--> waiting
+ */
 import type { WorkerCommand, WorkerFeedback } from '../../coordinator/sql/worker.ts';
 import { sqlError, toSqlError } from '../../sql/errors.ts';
-import type { Query } from '../../sql/plan.ts';
 import type { SqlRow } from '../../sql/types.ts';
-import type { CollectionStore } from '../../sqlite/collections/collection-store.ts';
 import type { Items } from './items.ts';
-import { valuesOf } from './stored-rows.ts';
+import type { Readers, ReadListener, ReadRequest, RunningRead } from './readers/read-port.ts';
 
-/** Rows of one answer. */
+/** Rows of one answer that is not told as it comes: of a cursor, or of what a write depends on. */
 const ROWS_MAX = 1_000_000;
+/** How often a read is compiled anew because views that it reads are not kept any more. */
+const COMPILATIONS_MAX = 10;
 
 type Peek = Extract<WorkerCommand, { kind: 'peek' }>;
 type PeekResult = Extract<WorkerFeedback, { kind: 'peekDone' }>['result'];
 
-export class Peeks {
-  readonly #store: CollectionStore;
-  readonly #items: Items;
-  readonly #tell: (feedback: WorkerFeedback) => void;
-  readonly #waiting = new Map<number, Peek>();
+type Reading = { read: RunningRead | null; rows: SqlRow[]; readonly peek: Peek };
 
-  constructor(store: CollectionStore, items: Items, tell: (feedback: WorkerFeedback) => void) {
-    this.#store = store;
-    this.#items = items;
-    this.#tell = tell;
+export type PeeksOptions = {
+  readonly items: Items;
+  readonly readers: Readers;
+  readonly tell: (feedback: WorkerFeedback) => void;
+  /** Something was told at a moment when nobody asked. */
+  readonly wake: () => void;
+};
+
+export class Peeks {
+  readonly #options: PeeksOptions;
+  /** With how often each was compiled. */
+  readonly #waiting = new Map<number, { readonly peek: Peek; readonly compilations: number }>();
+  readonly #reading = new Map<number, Reading>();
+
+  constructor(options: PeeksOptions) {
+    this.#options = options;
   }
 
   add(peek: Peek): void {
-    this.#waiting.set(peek.peek, peek);
+    this.#waiting.set(peek.peek, { peek, compilations: 0 });
   }
 
   /** One that was answered already stays answered. */
   cancel(peek: number): void {
-    if (this.#waiting.delete(peek)) {
-      this.#tell({ kind: 'peekDone', peek, result: { kind: 'canceled' } });
+    const reading = this.#reading.get(peek);
+    reading?.read?.end();
+    this.#reading.delete(peek);
+    if (this.#waiting.delete(peek) || reading !== undefined) {
+      this.#answer(peek, { kind: 'canceled' });
     }
   }
 
-  /** Answers those whose inputs are complete, in the order in which they came. */
+  /** Rows that were told were taken: there may be more. */
+  took(peek: number): void {
+    this.#reading.get(peek)?.read?.next();
+  }
+
+  /** Begins those whose inputs are complete, in the order in which they came. */
   answerReady(): void {
-    for (const peek of [...this.#waiting.values()]) {
-      const result = this.#resultOf(peek);
-      if (result === null) continue;
+    for (const { peek, compilations } of [...this.#waiting.values()]) {
+      const begun = this.#begin(peek);
+      if (begun === null) continue;
       this.#waiting.delete(peek.peek);
-      this.#tell({ kind: 'peekDone', peek: peek.peek, result });
+      if ('text' in begun) this.#read(peek, begun, compilations + 1);
+      else this.#answer(peek.peek, begun);
     }
   }
 
   /** Null as long as it has to wait. */
-  #resultOf({ query, time, now }: Peek): PeekResult | null {
-    const gone = query.items.find((id) => this.#items.find(id) === undefined);
+  #begin({ query, time, now }: Peek): ReadRequest | PeekResult | null {
+    const { items } = this.#options;
+    const gone = query.items.find((id) => items.find(id) === undefined);
     if (gone !== undefined) {
       return { kind: 'error', code: '42P01', message: `${gone} was dropped while it was read` };
     }
     for (const id of query.items) {
-      const failure = this.#items.failureOf(id);
+      const failure = items.failureOf(id);
       if (failure !== undefined) return { kind: 'error', ...failure };
     }
-    const since = Math.max(0, ...query.items.map((id) => this.#items.since(id)));
+    const since = Math.max(0, ...query.items.map((id) => items.since(id)));
     if (time < since) {
       const message = `${query.items.join(', ')} can be read from ${since} on, not at ${time}`;
       return { kind: 'error', code: '55000', message };
     }
-    const upper = this.#items.upperOfAll(query.items);
+    const upper = items.upperOfAll(query.items);
     if (upper !== null && upper <= time) return null;
     try {
-      return {
-        kind: 'rows',
-        rows: readRows(this.#store, query, this.#items.querySql(query, time, now)),
-      };
+      const types = query.columns.map(({ type }) => type);
+      return { text: items.queryText(query, time, now), types };
     } catch (error) {
       const { sqlState, message } = toSqlError(error);
       return { kind: 'error', code: sqlState, message };
     }
   }
-}
 
-/** Runs a compiled query. Throws what SQLite or its functions throw, and 54000 for more rows than one answer has. */
-function readRows(store: CollectionStore, query: Query, text: string): SqlRow[] {
-  const rows: SqlRow[] = [];
-  store.work.begin();
-  for (const cells of store.read(text)) {
-    if (rows.length === ROWS_MAX) {
-      throw sqlError('54000', `the answer has more than ${ROWS_MAX} rows`, { hint: 'add a LIMIT' });
-    }
-    rows.push(valuesOf(query.columns, cells));
+  #read(peek: Peek, request: ReadRequest, compilations: number): void {
+    const reading: Reading = { peek, read: null, rows: [] };
+    this.#reading.set(peek.peek, reading);
+    reading.read = this.#options.readers.start(request, this.#listener(reading, compilations));
   }
-  return rows;
+
+  #listener(reading: Reading, compilations: number): ReadListener {
+    const { peek } = reading;
+    return {
+      rows: (rows, isLast) => this.#take(reading, rows, isLast),
+      failed: ({ sqlState, message }) => {
+        this.#end(reading, { kind: 'error', code: sqlState, message });
+      },
+      stale: () => {
+        this.#reading.delete(peek.peek);
+        if (compilations < COMPILATIONS_MAX) this.#waiting.set(peek.peek, { peek, compilations });
+        else {
+          const message = 'what is read is kept in another way by every moment: try again';
+          this.#answer(peek.peek, { kind: 'error', code: '40001', message });
+        }
+        this.#options.wake();
+      },
+    };
+  }
+
+  #take(reading: Reading, rows: SqlRow[], isLast: boolean): void {
+    const { peek } = reading;
+    if (peek.mayStream === true && !isLast) {
+      this.#options.tell({ kind: 'peekRows', peek: peek.peek, rows });
+      this.#options.wake();
+      return;
+    }
+    if (reading.rows.length === 0) reading.rows = rows;
+    else for (const row of rows) reading.rows.push(row);
+    if (isLast) this.#end(reading, { kind: 'rows', rows: reading.rows });
+    else if (reading.rows.length <= ROWS_MAX) reading.read?.next();
+    else {
+      reading.read?.end();
+      const { sqlState, message } = sqlError('54000', `the answer has more than ${ROWS_MAX} rows`);
+      this.#end(reading, { kind: 'error', code: sqlState, message });
+    }
+  }
+
+  #end({ peek }: Reading, result: PeekResult): void {
+    this.#reading.delete(peek.peek);
+    this.#answer(peek.peek, result);
+    this.#options.wake();
+  }
+
+  #answer(peek: number, result: PeekResult): void {
+    this.#options.tell({ kind: 'peekDone', peek, result });
+  }
 }

@@ -36,8 +36,8 @@ export function tagOf(response: Exclude<Response, { readonly kind: 'canceled' }>
   }
 }
 
-function rowsTag({ what, rows }: Response & { readonly kind: 'rows' }): CommandTag {
-  if (what === 'select') return `SELECT ${rows.length}`;
+function rowsTag({ what, rows, toldRows = 0 }: Response & { readonly kind: 'rows' }): CommandTag {
+  if (what === 'select') return `SELECT ${toldRows + rows.length}`;
   return what === 'fetch' ? `FETCH ${rows.length}` : what.toUpperCase();
 }
 

@@ -6,30 +6,31 @@ import { messageOf } from '../../core/errors.ts';
 import { sqlError } from '../../sql/errors.ts';
 import { loadPgParser } from '../../sql/pg-parser.ts';
 import type { SqlBackend, SqlSession } from '../../sql/session.ts';
-import type { CollectionStore } from '../../sqlite/collections/collection-store.ts';
 import type { TimerHandle } from '../clock.ts';
 import type { LiveSession } from './live-session.ts';
-import { openStore } from './open-store.ts';
+import { type OpenStore, openStore } from './open-store.ts';
+import { ReaderPool } from './readers/reader-pool.ts';
 import { type SqlServiceOptions, SqlWorld } from './world.ts';
 
-/** Of one read. Nothing else is served meanwhile, and replicas take a server that is silent for 20 seconds for dead. */
-const READ_MS_MAX = 8000;
 /** Between two looks at the clock and at files. */
 const TICK_MS = 100;
 const SECRET_MAX = 2 ** 31 - 1;
 
 export class SqlService implements SqlBackend {
   readonly #options: SqlServiceOptions;
-  readonly #store: CollectionStore;
+  readonly #store: OpenStore;
+  readonly #readers: ReaderPool;
   #world: SqlWorld;
   readonly #sessions = new Map<number, LiveSession>();
   #lastConnection = 0;
   #ticking: TimerHandle | null = null;
   #isClosed = false;
 
-  private constructor(options: SqlServiceOptions, store: CollectionStore) {
+  private constructor(options: SqlServiceOptions, store: OpenStore) {
     this.#options = options;
     this.#store = store;
+    this.#readers = new ReaderPool({ file: store.file, memoryBytesMax: options.readBytesMax });
+    this.#readers.warm();
     this.#world = this.#newWorld();
   }
 
@@ -37,8 +38,6 @@ export class SqlService implements SqlBackend {
   static async open(options: SqlServiceOptions): Promise<SqlService> {
     await loadPgParser();
     const store = openStore(options.dir);
-    const { clock, readMsMax: maxMs = READ_MS_MAX } = options;
-    store.work.limit = { maxMs, now: () => clock.now() };
     const service = new SqlService(options, store);
     await service.#world.open();
     service.#tick();
@@ -70,13 +69,14 @@ export class SqlService implements SqlBackend {
     this.#ticking?.cancel();
     await this.#endSessions('57P01', 'the service of SQL is shutting down');
     await this.#world.close();
+    await this.#readers.close();
     this.#store.close();
   }
 
   #newWorld(): SqlWorld {
     return new SqlWorld({
       ...this.#options,
-      store: this.#store,
+      ...{ store: this.#store.store, readers: this.#readers },
       onSessionClosed: ({ connection }) => this.#sessions.delete(connection),
       onOtherHistory: () => void this.#restart().catch((error) => this.#broken(error)),
     });

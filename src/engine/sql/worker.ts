@@ -20,6 +20,8 @@ import { type Failure, Items } from './items.ts';
 import { applyChanges, type SourceOperation } from './keyed-changes.ts';
 import { Peeks } from './peeks.ts';
 import { PostgresSources, type SourcePiece } from './postgres-sources.ts';
+import { ReadersHere } from './readers/here.ts';
+import type { Readers } from './readers/read-port.ts';
 import { Sinks } from './sinks.ts';
 import { dropLeftOvers, Subscriptions } from './subscriptions.ts';
 
@@ -27,6 +29,8 @@ export type WorkerOptions = {
   readonly store: CollectionStore;
   /** Takes the feedback, in order. */
   readonly tell: (feedback: WorkerFeedback) => void;
+  /** Where reads are computed; without them on this thread, at once. */
+  readonly readers?: Readers;
 };
 
 type Command<K extends WorkerCommand['kind']> = Extract<WorkerCommand, { kind: K }>;
@@ -37,6 +41,7 @@ export class SqlWorker {
   /** Told at the end of a call, so that whoever hears it may call again. */
   readonly #toTell: WorkerFeedback[] = [];
   #isTelling = false;
+  #isSettling = false;
   readonly #items: Items;
   readonly #peeks: Peeks;
   readonly #files: FileSources;
@@ -51,13 +56,14 @@ export class SqlWorker {
   #tablesUpper: Time = 0;
   #now: Time = 0;
 
-  constructor({ store, tell: listener }: WorkerOptions) {
+  constructor({ store, tell: listener, readers = new ReadersHere(store) }: WorkerOptions) {
     this.#store = store;
     this.#tell = listener;
     const tell = (feedback: WorkerFeedback): void => void this.#toTell.push(feedback);
     this.#items = new Items(store);
     dropLeftOvers(store);
-    this.#peeks = new Peeks(store, this.#items, tell);
+    const wake = (): void => this.#wake();
+    this.#peeks = new Peeks({ items: this.#items, readers, tell, wake });
     this.#files = new FileSources(store, this.#items, tell);
     this.#postgres = new PostgresSources(store, this.#items);
     this.#subscriptions = new Subscriptions(store, this.#items, tell);
@@ -121,6 +127,11 @@ export class SqlWorker {
     this.#settle();
   }
 
+  /** Rows of a peek were taken by who asked for them. */
+  took(peek: number): void {
+    this.#peeks.took(peek);
+  }
+
   /** Lets the files of sinks go. The store is its owner's. */
   close(): void {
     this.#sinks.close();
@@ -179,11 +190,16 @@ export class SqlWorker {
 
   /** Tells what has become true: from when on items are readable, uppers, then what waited for them. */
   #settle(): void {
-    this.#tellSinces();
-    this.#sinks.settle();
-    this.#tellUppers();
-    this.#subscriptions.settle();
-    this.#peeks.answerReady();
+    this.#isSettling = true;
+    try {
+      this.#tellSinces();
+      this.#sinks.settle();
+      this.#tellUppers();
+      this.#subscriptions.settle();
+      this.#peeks.answerReady();
+    } finally {
+      this.#isSettling = false;
+    }
     if (this.#isTelling) return;
     this.#isTelling = true;
     try {
@@ -193,6 +209,11 @@ export class SqlWorker {
     } finally {
       this.#isTelling = false;
     }
+  }
+
+  /** A reader has told something. One that answers at once is heard in the middle of settling. */
+  #wake(): void {
+    if (!this.#isSettling) this.#settle();
   }
 
   #createTable({ id, columns, since, key }: Command<'createTable'>): void {

@@ -33,6 +33,7 @@ import { HeldAnswers } from './held-answers.ts';
 import { LiveSession, type SessionHost, type SessionListener } from './live-session.ts';
 import { PostgresFeed } from './postgres-feed.ts';
 import { columnsOfTable, layoutOf, tableOfNote } from './postgres-types.ts';
+import type { Readers } from './readers/read-port.ts';
 import { ViewPublisher, type ViewSink } from './view-publisher.ts';
 import { SqlWorker } from './worker.ts';
 
@@ -47,14 +48,15 @@ export type SqlServiceOptions = {
   /** In [0, 1); for the secrets that cancel. */
   readonly random: () => number;
   readonly onNotice: (notice: string) => void;
-  /** How long one read may take; by default 8 seconds. */
-  readonly readMsMax?: number;
+  /** What one process that reads may take of memory; by default 512 MiB. */
+  readonly readBytesMax?: number | undefined;
   /** Takes the rows of materialized views over replicated tables; null: nobody does. */
   readonly views?: ViewSink | null | undefined;
 };
 
 export type SqlWorldOptions = SqlServiceOptions & {
   readonly store: CollectionStore;
+  readonly readers: Readers;
   readonly onSessionClosed: (session: LiveSession) => void;
   readonly onOtherHistory: () => void;
 };
@@ -94,11 +96,11 @@ export class SqlWorld implements SessionHost {
   #tablesTold = '';
 
   constructor(options: SqlWorldOptions) {
-    const { store, rows, clock, onNotice, onOtherHistory } = options;
+    const { store, readers, rows, clock, onNotice, onOtherHistory } = options;
     this.#options = options;
     this.#state = newSqlCoordinator(SQL_PROFILES.ours);
     this.#worker = new SqlWorker({
-      store,
+      ...{ store, readers },
       tell: (feedback) => this.dispatch({ kind: 'feedback', feedback }),
     });
     this.#journal = new CatalogJournal(new DdlJournal(store.sql), this.#state);
@@ -232,6 +234,10 @@ export class SqlWorld implements SessionHost {
     return describe(this.#state, session, { statement, types });
   }
 
+  took(peek: number): void {
+    this.#worker.took(peek);
+  }
+
   closed(session: LiveSession): void {
     this.#held.letGo(session.connection);
     this.#sessions.delete(session.connection);
@@ -307,7 +313,7 @@ export class SqlWorld implements SessionHost {
         session.columns(effect.columns);
         return;
       case 'streamRows':
-        if (!session.rows(effect.rows)) this.#endStream(session, effect.connection);
+        if (!session.rows(effect.rows, effect.peek)) this.#endStream(session, effect.connection);
         return;
       case 'fail':
         session.fail(effect.error);

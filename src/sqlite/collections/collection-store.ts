@@ -1,5 +1,5 @@
 /**
- * The collections of one SQLite file (or of memory), owned by one process.
+ * The collections of one SQLite file (or of memory). One process writes; those that read have connections of their own.
  *
  * A write is one SQLite transaction: rows, frontiers and the list of collections become durable together. A torn
  * write is a harmless rewind to the transaction before.
@@ -21,16 +21,10 @@ import { GroupState } from './group-state.ts';
 import { createGroupTables, dropGroupTables, layoutOf } from './group-table.ts';
 import type { GroupsState } from './kept-plan.ts';
 import { addNumericTotals } from './numeric-totals.ts';
+import { type ReadText, type RelationPlace, resolveRead } from './read-text.ts';
 import { type BagDefinition, type Entry, Registry, textOf } from './registry.ts';
-import {
-  bagShape,
-  changesSql,
-  changeTimesSql,
-  type RelationShape,
-  relationSql,
-} from './relation-sql.ts';
+import { bagShape, changesSql, changeTimesSql, type RelationShape } from './relation-sql.ts';
 import type { CollectionState, Upper, Versioned } from './versioned.ts';
-import { WorkBudget } from './work-budget.ts';
 
 /** How long opening waits for a predecessor that is just ending. */
 const OPEN_WAIT_MS = 500;
@@ -49,7 +43,6 @@ export type DeltaListener = (collection: Collection, time: number) => void;
 
 export class CollectionStore {
   readonly sql: FunctionSql;
-  readonly work: WorkBudget;
   readonly #registry: Registry;
   readonly #byId = new Map<ItemId, Collection | GroupState>();
   /** Those whose state changes in the transaction that is open; null outside of one. */
@@ -58,19 +51,23 @@ export class CollectionStore {
   readonly #unsaved = new Map<ItemId, number>();
   #onDeltas: DeltaListener = () => {};
 
-  /** `file` may be `:memory:`. Throws what SQLite throws; `busy` when another process has it. */
-  static open(file: string): CollectionStore {
-    return new CollectionStore(openFunctionSql(file, { timeoutMs: OPEN_WAIT_MS }));
+  /** `file` may be `:memory:`. Not `isKept`: nobody needs it after a crash of the system. Throws what SQLite throws. */
+  static open(
+    file: string,
+    { isKept = true }: { readonly isKept?: boolean } = {},
+  ): CollectionStore {
+    const sql = openFunctionSql(file, { timeoutMs: OPEN_WAIT_MS });
+    const store = new CollectionStore(sql);
+    if (!isKept) sql.exec('PRAGMA synchronous = OFF');
+    return store;
   }
 
   constructor(sql: FunctionSql) {
     this.sql = sql;
-    // Exclusive before anything is read: two processes would each trust a list of collections of their own.
-    sql.exec(`PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY;
+    sql.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY;
       PRAGMA cache_size = -${CACHE_KIB}; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
     registerSqlFunctions(sql);
     addNumericTotals(sql);
-    this.work = new WorkBudget(sql);
     this.#registry = new Registry(sql);
     this.#load();
   }
@@ -233,12 +230,19 @@ export class CollectionStore {
     return this.write(() => this.versioned(id).purge());
   }
 
-  /** A SELECT of the rows at `time`, columns `c0`, `c1`, ... */
-  relation(id: ItemId, time: number): string {
+  /** The rows at `time`, in the text of a read. */
+  place(id: ItemId, time: number): RelationPlace {
     const one = this.versioned(id);
     const { since } = one.state;
     assert(time >= since, `${id} is readable from ${since} on, not at ${time}`);
-    return relationSql(shapeOf(one), one.state, time);
+    return { ...shapeOf(one), id, time };
+  }
+
+  /** Runs a read on this connection. */
+  readNow(read: ReadText): Iterable<readonly Stored[]> {
+    const text = resolveRead(read, ({ id }) => this.versioned(id).state);
+    assert(text !== null, 'what is compiled is read at once');
+    return this.read(text);
   }
 
   /** A SELECT of the changes at times in [from, until): `c0`, ..., `time`, `n`. */

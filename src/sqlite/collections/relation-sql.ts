@@ -24,7 +24,11 @@ export function bagShape(number: number, columnCount: number): RelationShape {
  * A SELECT of the columns `c0`, `c1`, ... of all rows at `time`, each as often as it is there. As plain as the time
  * permits, because SQLite can use indexes and flatten only what is plain.
  */
-export function relationSql(shape: RelationShape, state: CollectionState, time: number): string {
+export function relationSql(
+  shape: RelationShape,
+  state: Pick<CollectionState, 'changedAt' | 'hasRepeats'>,
+  time: number,
+): string {
   const shown = shownColumns(shape.expressions);
   const isLatest = time >= state.changedAt;
   const live = `SELECT ${shown} FROM ${liveTable(shape.number)}${isLatest ? '' : ` WHERE "from" <= ${time}`}`;

@@ -7,6 +7,7 @@ import type { Stored } from '../../../src/sql/storage.ts';
 import type { Column } from '../../../src/sql/types.ts';
 import type { CellDelta } from '../../../src/sqlite/collections/collection.ts';
 import { CollectionStore } from '../../../src/sqlite/collections/collection-store.ts';
+import { Places } from '../../../src/sqlite/collections/read-text.ts';
 
 const COLUMNS: readonly Column[] = [
   { name: 'a', type: 'int8', isNullable: true },
@@ -27,7 +28,9 @@ function newFile(): string {
 const textOf = (row: readonly Stored[]): string => row.map((cell) => `${cell}`).join('|');
 
 function rowsAt(store: CollectionStore, time: number): string[] {
-  return [...store.read(store.relation('t', time))].map(textOf).sort();
+  const places = new Places();
+  const rows = places.read(places.add(store.place('t', time)));
+  return [...store.readNow(rows)].map(textOf).sort();
 }
 
 /** The bag at each time, as an independent model: row text -> how often. */

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { Places } from '../../../../src/sqlite/collections/read-text.ts';
 import { column, get, openBed, queryOf } from './worker-bed.ts';
 
 const COLUMNS = [column('a', 'int4'), column('b', 'text')];
@@ -170,7 +171,10 @@ test('replicated tables stand at one upper; changes may name rows by key', () =>
   bed.worker.applyPieces([], 120);
   expect(bed.worker.sourceState('u1')).toEqual({ upper: 120, note: '100' });
   expect(bed.worker.sourceState('u2')).toEqual({ upper: 120, note: '100' });
-  const rows = (time: number) => [...bed.store.read(bed.store.relation('u1', time))];
+  const rows = (time: number) => {
+    const places = new Places();
+    return [...bed.store.readNow(places.read(places.add(bed.store.place('u1', time))))];
+  };
   expect(rows(105)).toEqual([
     [1n, 'one'],
     [2n, 'two'],

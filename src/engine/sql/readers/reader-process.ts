@@ -1,0 +1,171 @@
+/**
+ * One reader process, as seen by who started it.
+ *
+ *   starting --ready--> idle --read--> busy --last batch, failed, ended--> idle        any --kill, death--> gone
+ */
+import { type ChildProcess, fork } from 'node:child_process';
+import { isSqlState, type SqlError, sqlError } from '../../../sql/errors.ts';
+import { BATCHES_AHEAD, MEMORY_SIGNAL, type ReaderCommand, type ReaderNews } from './messages.ts';
+import type { ReadListener, ReadRequest } from './read-port.ts';
+
+export type ReaderProcessOptions = {
+  readonly file: string;
+  /** Of the whole process. */
+  readonly memoryBytesMax: number;
+  /** It can take a read: it has started, or what it read is over. */
+  readonly onIdle: (reader: ReaderProcess) => void;
+  readonly onGone: (reader: ReaderProcess) => void;
+};
+
+/** Signals with which V8 ends a process that has no memory left. */
+const OUT_OF_MEMORY: ReadonlySet<string> = new Set([MEMORY_SIGNAL, 'SIGABRT', 'SIGTRAP']);
+/** Of JavaScript's own part: what is left is SQLite's. */
+const HEAP_SHARE = 0.5;
+
+type Current = { readonly listener: ReadListener; ahead: number };
+
+export class ReaderProcess {
+  readonly #options: ReaderProcessOptions;
+  readonly #process: ChildProcess;
+  #current: Current | null = null;
+  #isReady = false;
+  #isKilled = false;
+  #isGone = false;
+  readonly gone: Promise<void>;
+
+  constructor(options: ReaderProcessOptions) {
+    this.#options = options;
+    const { file, memoryBytesMax } = options;
+    const heapMib = Math.round((memoryBytesMax * HEAP_SHARE) / 2 ** 20);
+    this.#process = fork(programUrl(), [], {
+      execArgv: [`--max-old-space-size=${heapMib}`, '--disable-warning=ExperimentalWarning'],
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+      serialization: 'advanced',
+    });
+    this.#process.on('message', (news) => this.#hear(news as ReaderNews));
+    this.#process.on('error', () => undefined); // a command to a process that has just died
+    this.gone = new Promise((resolve) => {
+      this.#process.once('close', () => {
+        this.#isGone = true;
+        resolve();
+        this.#end();
+      });
+    });
+    this.#tell({ kind: 'open', file, memoryBytesMax });
+    this.#hold(false);
+  }
+
+  get pid(): number | undefined {
+    return this.#process.pid;
+  }
+
+  /** It takes a read now. */
+  get isIdle(): boolean {
+    return this.#isReady && this.isFree;
+  }
+
+  /** It takes a read now, or when it has started. */
+  get isFree(): boolean {
+    return this.#current === null && !this.#isKilled && !this.#isGone;
+  }
+
+  get hasStarted(): boolean {
+    return this.#isReady;
+  }
+
+  read(request: ReadRequest, listener: ReadListener): void {
+    this.#current = { listener, ahead: 0 };
+    this.#hold(true);
+    this.#tell({ kind: 'read', request });
+  }
+
+  next(): void {
+    if (this.#current !== null) this.#current.ahead -= 1;
+    this.#tell({ kind: 'next' });
+  }
+
+  /** Nothing more is told. One that waits for us is asked, one that computes is killed: it hears nothing. */
+  end(): void {
+    const current = this.#current;
+    if (current === null) return;
+    this.#current = { listener: NOBODY, ahead: current.ahead };
+    if (current.ahead === BATCHES_AHEAD) this.#tell({ kind: 'end' });
+    else this.kill();
+  }
+
+  kill(): void {
+    this.#isKilled = true;
+    this.#process.kill('SIGKILL');
+  }
+
+  #hear(news: ReaderNews): void {
+    const current = this.#current;
+    if (news.kind === 'ready') this.#isReady = true;
+    else if (current !== null) this.#hearRead(current, news);
+    if (!this.isIdle) return;
+    this.#hold(false);
+    this.#options.onIdle(this);
+  }
+
+  #hearRead(current: Current, news: Exclude<ReaderNews, { kind: 'ready' }>): void {
+    const { listener } = current;
+    if (news.kind === 'rows' && !news.isLast) {
+      current.ahead += 1;
+      listener.rows(news.rows, false);
+      return;
+    }
+    this.#current = null;
+    if (news.kind === 'rows') listener.rows(news.rows, true);
+    if (news.kind === 'stale') listener.stale();
+    if (news.kind === 'failed') {
+      listener.failed(sqlError(isSqlState(news.code) ? news.code : 'XX000', news.message));
+    }
+  }
+
+  #end(): void {
+    const current = this.#current;
+    this.#current = null;
+    this.#options.onGone(this);
+    if (this.#isKilled) return;
+    current?.listener.failed(deathOf(this.#process, this.#options.memoryBytesMax));
+  }
+
+  #tell(command: ReaderCommand): void {
+    if (this.#process.connected) this.#process.send(command);
+  }
+
+  /** Who waits for rows keeps our process alive; a process that waits for work does not. */
+  #hold(isHeld: boolean): void {
+    if (isHeld) {
+      this.#process.ref();
+      this.#process.channel?.ref();
+    } else {
+      this.#process.unref();
+      this.#process.channel?.unref();
+    }
+  }
+}
+
+const NOBODY: ReadListener = {
+  rows: () => undefined,
+  failed: () => undefined,
+  stale: () => undefined,
+};
+
+function deathOf({ signalCode, exitCode }: ChildProcess, memoryBytesMax: number): SqlError {
+  if (signalCode !== null && OUT_OF_MEMORY.has(signalCode)) {
+    const mib = Math.round(memoryBytesMax / 2 ** 20);
+    return sqlError('53200', `the read took more than ${mib} MiB of memory`, {
+      hint: 'filter first, or group by fewer values',
+    });
+  }
+  const how = signalCode ?? `exit code ${exitCode}`;
+  return sqlError('58000', `the process that computed the read has ended (${how})`, {
+    hint: 'run the statement again',
+  });
+}
+
+function programUrl(): URL {
+  const isSource = import.meta.url.endsWith('.ts');
+  return new URL(isSource ? './reader-program.ts' : './reader-program.js', import.meta.url);
+}
