@@ -76,8 +76,8 @@ export const SQL_STATES = {
   '57014': 'canceled by the user, or by statement_timeout',
   '57P01': 'the server stops',
   '57P03': 'not ready yet: try again',
-  '58030': 'a file cannot be read or written',
   '58000': 'the process that computed it has ended: try again',
+  '58030': 'a file cannot be read or written',
   '58P01': 'no such file',
   XX000: 'a bug of ours',
 } as const satisfies Record<string, string>;

@@ -104,14 +104,14 @@ export type SqlEffect =
       readonly kind: 'streamRows';
       readonly connection: ConnectionId;
       readonly rows: readonly SqlRow[];
+      /** Of a SELECT: the worker makes more when these were taken. */
+      readonly peek?: number;
     }
   /** The statement failed and ended its batch. `peek`: it had its time, and the worker could not compute it. */
   | {
       readonly kind: 'fail';
       readonly connection: ConnectionId;
       readonly origin: 'statement' | 'peek';
-      /** Of a SELECT: the worker makes more when these were taken. */
-      readonly peek?: number;
       readonly error: TidelockError;
     }
   /** The batch (`run`, `execute`, `sync`) is over. */
@@ -139,13 +139,13 @@ export type Response =
       readonly rows: readonly SqlRow[];
       readonly time: Time | null;
       readonly what: 'select' | 'fetch' | 'show' | 'explain';
+      readonly toldRows?: number;
     }
   | { readonly kind: 'canceled'; readonly what: 'read' | 'write' }
   | { readonly kind: 'streamEnded'; readonly rows: number }
   | { readonly kind: 'started'; readonly duplicated: boolean }
   | {
       readonly kind: 'ended';
-      readonly toldRows?: number;
       readonly tag: 'COMMIT' | 'ROLLBACK';
       readonly wasImplicit: boolean;
     }
