@@ -1,7 +1,7 @@
 /**
- * Two test projects. `unit` shares its workers between files (isolate: false), which makes it some
+ * Three test projects. `unit` shares its workers between files (isolate: false), which makes it some
  * ten times faster and forbids state at module level. `integration` gives every file a process of its
- * own and one Postgres for the whole run.
+ * own and one Postgres for the whole run. `browser` is the dashboard in a real browser, where there is one.
  */
 import { defineConfig } from 'vitest/config';
 
@@ -23,6 +23,17 @@ export default defineConfig({
           pool: 'forks',
           maxWorkers: 2,
           globalSetup: ['test/integration/global-setup.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'browser',
+          include: ['test/browser/**/*.test.ts'],
+          pool: 'forks',
+          maxWorkers: 1,
+          globalSetup: ['test/browser/global-setup.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

@@ -2,7 +2,7 @@
 /**
  * `npm test`: every check as a named step, one line each. A failing step says in one line each what failed,
  * then shows its output without what passed; the others still run. At the end what failed is said again. The
- * last line is `N passed, N failed`: tests, and one for each other step.
+ * last line is `N passed, N failed`: tests, and one for each other step; `, N skipped` counts steps that cannot run here.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { basename, delimiter, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { ensureBrowser } from './browser.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const bin = join(root, 'node_modules', '.bin');
@@ -28,11 +29,19 @@ const UNHANDLED = /⎯ Unhandled (?!Errors)[A-Z]\w+ ⎯+\n(.*)/g;
 
 const STEPS = [
   { name: 'typecheck', command: ['tsc', '--pretty', 'false'] },
+  { name: 'typecheck-web', command: ['tsc', '--pretty', 'false', '-p', 'src/dashboard'] },
   { name: 'lint', command: ['biome', 'ci', '--colors=off', '--error-on-warnings'] },
   { name: 'dead-code', command: ['knip', '--no-progress', '--no-config-hints'] },
   testStep('unit'),
   testStep('integration'),
+  { ...testStep('browser'), missing: missingBrowser },
 ];
+
+/** Why the browser tests cannot run here, or null. */
+async function missingBrowser() {
+  const browser = await ensureBrowser((text) => process.stdout.write(`      ${text}\n`));
+  return 'missing' in browser ? browser.missing : null;
+}
 
 const USAGE = `usage: npm test [-- --only STEP[,STEP...]]
 steps: ${STEPS.map((step) => step.name).join(', ')}
@@ -141,13 +150,18 @@ function rest(output) {
 }
 
 async function runStep(step) {
+  const missing = (await step.missing?.()) ?? null;
+  if (missing !== null) {
+    process.stdout.write(`SKIP  ${step.name.padEnd(13)} ${missing}\n`);
+    return { passed: 0, failures: [], isSkipped: true };
+  }
   const startMs = Date.now();
   const outcome = outcomeOf(step, await run(step.command));
   const { passed, failures, slow, output } = outcome;
   const seconds = `${((Date.now() - startMs) / 1000).toFixed(1)} s`;
   const tests = step.report ? `${passed} passed, ${failures.length} failed` : '';
   const word = failures.length === 0 ? 'ok  ' : 'FAIL';
-  const line = `${word}  ${step.name.padEnd(12)} ${seconds.padStart(7)}  ${tests}`;
+  const line = `${word}  ${step.name.padEnd(13)} ${seconds.padStart(7)}  ${tests}`;
   process.stdout.write(`${line.trimEnd()}\n`);
   if (slow !== '') process.stdout.write(`      ${slow}\n`);
   if (failures.length > 0) process.stdout.write(`${listed(failures)}\n${output.trim()}\n\n`);
@@ -159,11 +173,14 @@ function listed(failures) {
 }
 
 let passed = 0;
+let skipped = 0;
 const failures = [];
 for (const step of chosenSteps()) {
   const outcome = await runStep(step);
   passed += outcome.passed;
+  if (outcome.isSkipped) skipped += 1;
   failures.push(...outcome.failures);
 }
-process.stdout.write(`${listed(failures)}${passed} passed, ${failures.length} failed\n`);
+const ending = skipped === 0 ? '' : `, ${skipped} skipped`;
+process.stdout.write(`${listed(failures)}${passed} passed, ${failures.length} failed${ending}\n`);
 process.exitCode = failures.length === 0 ? 0 : 1;

@@ -7,6 +7,7 @@ import type { DigestEntry } from '../protocol/feed.ts';
 import type { Change } from '../protocol/transicator/change.ts';
 import type { TableNaming } from '../protocol/transicator/names.ts';
 import type { Sequence } from '../protocol/transicator/sequence.ts';
+import type { Inspection } from './inspection-api.ts';
 import type { UploadDoor } from './uploads.ts';
 
 export type FeedRequest = {
@@ -164,6 +165,8 @@ export interface Engine {
   readonly uploads: Pick<UploadDoor, 'apply'>;
   /** For clients of Transicator; absent where nobody serves them. */
   readonly transicator?: TransicatorSource | undefined;
+  /** For people; absent where nobody looks. */
+  readonly inspection?: Inspection | undefined;
 }
 
 export type ChangesRequest = {

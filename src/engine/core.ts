@@ -4,7 +4,6 @@
  */
 
 import { step as coordinatorStep } from '../coordinator/coordinator.ts';
-import { inspect } from '../coordinator/inspect.ts';
 import { type CoordinatorState, createCoordinator } from '../coordinator/state.ts';
 import type { CoordinatorEffect, CoordinatorEvent, Policy } from '../coordinator/types.ts';
 import { unreachable } from '../core/assert.ts';
@@ -124,8 +123,9 @@ export class EngineCore {
     return this.#lastCommitLagS;
   }
 
-  inspect(): ReturnType<typeof inspect> {
-    return inspect(this.#state);
+  /** The coordinator's state, as a view shows it. */
+  look<T>(view: (state: CoordinatorState) => T): T {
+    return view(this.#state);
   }
 
   dispatch(event: CoordinatorEvent): void {

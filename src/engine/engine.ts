@@ -15,6 +15,7 @@ import { type Clock, systemClock } from './clock.ts';
 import { EngineCore } from './core.ts';
 import type { EngineCrashHook } from './crash-points.ts';
 import type { IngestLimits } from './ingest.ts';
+import { EngineInspection } from './inspection.ts';
 import { LiveEngine } from './live-engine.ts';
 import { timelineOf } from './log-at-open.ts';
 import { RowLog } from './row-log.ts';
@@ -107,7 +108,10 @@ export async function openEngine(options: EngineOptions): Promise<RunningEngine>
     policy: { ...DEFAULT_POLICY, ...options.policy },
     tailBytesMax: options.tailBytesMax ?? TAIL_BYTES_MAX,
     merge: options.merge,
-    onAppended: options.onAppended,
+    onAppended: () => {
+      inspection.appended();
+      options.onAppended?.();
+    },
     crashPoint: options.crashPoint,
     onNotice: options.onNotice,
   });
@@ -125,6 +129,7 @@ export async function openEngine(options: EngineOptions): Promise<RunningEngine>
     keepsOldRows: options.keepsOldRows ?? false,
     onNotice: options.onNotice ?? (() => undefined),
   });
+  const inspection = new EngineInspection({ core, driver });
   const source = {
     core,
     url: options.url,
@@ -144,7 +149,7 @@ export async function openEngine(options: EngineOptions): Promise<RunningEngine>
   const rows = new RowLog(source);
   const { slot = 'tidelock' } = options;
   return new LiveEngine({
-    ...{ core, driver, source, snapshots, rows, transicator, uploads },
+    ...{ core, driver, source, snapshots, rows, transicator, uploads, inspection },
     options: { ...options, slot },
   });
 }

@@ -1,4 +1,5 @@
 /** An engine at work: feeds, snapshots and digests over a log that somebody fills. */
+import { inspect } from '../coordinator/inspect.ts';
 import { messageOf, type TidelockError } from '../core/errors.ts';
 import { formatLsn, type Ts } from '../core/lsn.ts';
 import type { TableDef } from '../core/table.ts';
@@ -21,6 +22,7 @@ import type { EngineCore } from './core.ts';
 import { DigestMarkers } from './digest-markers.ts';
 import { scanDigests } from './digest-scan.ts';
 import { openExactSnapshot } from './exact-snapshot.ts';
+import type { Inspection } from './inspection-api.ts';
 import { timelineOf } from './log-at-open.ts';
 import type { RowLog, RowLogOptions } from './row-log.ts';
 import type { Snapshots } from './snapshots.ts';
@@ -58,6 +60,7 @@ type Parts = {
   readonly snapshots: Snapshots;
   readonly rows: RowLog;
   readonly transicator?: TransicatorSource | undefined;
+  readonly inspection?: Inspection | undefined;
   readonly uploads: EngineUploads;
   readonly options: LiveOptions;
 };
@@ -78,7 +81,7 @@ export class LiveEngine implements Engine {
       onFailure: (error) => parts.options.onNotice?.(`a check scan failed: ${messageOf(error)}`),
     });
     this.#tombstones = new Tombstones({
-      view: () => parts.core.inspect(),
+      view: () => parts.core.look(inspect),
       onNotice: parts.options.onNotice ?? (() => undefined),
     });
     this.#measuring = this.#measureLater();
@@ -94,6 +97,10 @@ export class LiveEngine implements Engine {
 
   get transicator(): TransicatorSource | undefined {
     return this.#parts.transicator;
+  }
+
+  get inspection(): Inspection | undefined {
+    return this.#parts.inspection;
   }
 
   get uploads(): EngineUploads {

@@ -1,5 +1,5 @@
 /** What /v1/status and the metrics show, from the coordinator's own view. */
-import type { CoordinatorView } from '../coordinator/inspect.ts';
+import { type CoordinatorView, inspect } from '../coordinator/inspect.ts';
 import type { EngineStatus, SourceState } from './api.ts';
 import type { EngineCore } from './core.ts';
 import type { Snapshots } from './snapshots.ts';
@@ -20,7 +20,7 @@ export function statusOf(parts: {
   readonly slot: string;
 }): EngineStatus {
   const { core, driver, snapshots, tombstones, slot } = parts;
-  const view = core.inspect();
+  const view = core.look(inspect);
   const { source, log } = view;
   const wallMs = core.clock.wallMicros() / 1000;
   const { changes, redelivered } = driver.counters;

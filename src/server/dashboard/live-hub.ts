@@ -1,0 +1,157 @@
+/**
+ * Live views for many pages: one look at the engine per round for all of them, and to each page what changed since it
+ * was last told. At most four rounds a second; fewer when a look is expensive, so that looking never takes more than
+ * a twentieth of the time. Nobody watches: nothing runs.
+ */
+import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { TidelockError } from '../../core/errors.ts';
+import { type JsonObject, patchOf } from '../../protocol/merge-patch.ts';
+import type { Clock } from '../clock.ts';
+
+const ROUND_MS = 250;
+/** A look that took `t` is followed by a rest of so many times `t`. */
+const REST_TIMES = 20;
+/** A comment line keeps proxies and readers sure that the stream lives. */
+const BEAT_MS = 10_000;
+
+export type HubOptions = {
+  readonly clock: Clock;
+  readonly stallMs: number;
+  readonly watchersMax: number;
+};
+
+/** One kind of view: all its watchers see the same. */
+export type LiveView = { readonly name: string; readonly look: () => JsonObject };
+
+export type Watching = {
+  readonly response: ServerResponse;
+  readonly view: LiveView;
+  /** Wall clock, milliseconds. */
+  readonly expiresAtMs: number;
+};
+
+type Watcher = Watching & {
+  readonly socket: Socket | null;
+  told: JsonObject;
+  wroteAt: number;
+  blockedAt: number | null;
+};
+
+export class LiveHub {
+  readonly #options: HubOptions;
+  readonly #watchers = new Set<Watcher>();
+  readonly #sockets = new WeakSet<Socket>();
+  #stopRounds: (() => void) | null = null;
+  #restUntil = 0;
+
+  constructor(options: HubOptions) {
+    this.#options = options;
+  }
+
+  get count(): number {
+    return this.#watchers.size;
+  }
+
+  /** True while the socket belongs to a stream: nothing else may be written to it. */
+  carries(socket: Socket): boolean {
+    return this.#sockets.has(socket);
+  }
+
+  /** Throws `BUSY` when there are too many already. Call before the response's header is written. */
+  requireRoom(): void {
+    if (this.#watchers.size < this.#options.watchersMax) return;
+    throw new TidelockError({
+      code: 'BUSY',
+      message: `${this.#watchers.size} pages are watched already`,
+      hint: 'close some of them',
+    });
+  }
+
+  /**
+   * Sends the whole view, then what changes, until the page goes, its token expires or it takes nothing for too long.
+   * Returns the way to send events of another name to this watcher alone.
+   */
+  watch(watching: Watching): (event: string, data: unknown) => void {
+    const { response, view } = watching;
+    const now = this.#options.clock.now();
+    const told = view.look();
+    const { socket } = response;
+    const watcher = { ...watching, socket, told, wroteAt: now, blockedAt: null };
+    this.#watchers.add(watcher);
+    if (socket !== null) this.#sockets.add(socket);
+    response.once('close', () => this.#forget(watcher));
+    this.#write(watcher, 'state', told);
+    this.#stopRounds ??= this.#options.clock.every(ROUND_MS, () => this.#round());
+    return (event, data) => {
+      if (!response.writableNeedDrain) this.#write(watcher, event, data);
+    };
+  }
+
+  /** Ends all streams: the pages connect again. */
+  close(): void {
+    for (const watcher of [...this.#watchers]) this.#end(watcher);
+  }
+
+  #round(): void {
+    const { clock } = this.#options;
+    const start = clock.now();
+    if (start < this.#restUntil) return;
+    const looks = new Map<LiveView, JsonObject>();
+    const patches = new Map<JsonObject, JsonObject | null>();
+    for (const watcher of [...this.#watchers]) {
+      if (this.#isOver(watcher, start)) continue;
+      const { view, told } = watcher;
+      const now = looks.get(view) ?? view.look();
+      looks.set(view, now);
+      const patch = patches.has(told) ? patches.get(told) : patchOf(told, now);
+      patches.set(told, patch ?? null);
+      watcher.told = now;
+      if (patch != null) this.#write(watcher, 'patch', patch);
+      else if (start - watcher.wroteAt >= BEAT_MS) this.#beat(watcher);
+    }
+    this.#restUntil = start + (clock.now() - start) * REST_TIMES;
+  }
+
+  /** True for a watcher that gets nothing this time: its socket is full, or it is gone. */
+  #isOver(watcher: Watcher, now: number): boolean {
+    const { clock, stallMs } = this.#options;
+    if (watcher.response.destroyed || clock.wallMs() >= watcher.expiresAtMs) {
+      this.#end(watcher);
+      return true;
+    }
+    if (!watcher.response.writableNeedDrain) {
+      watcher.blockedAt = null;
+      return false;
+    }
+    watcher.blockedAt ??= now;
+    if (now - watcher.blockedAt >= stallMs) {
+      this.#forget(watcher);
+      watcher.response.destroy();
+    }
+    return true;
+  }
+
+  #write(watcher: Watcher, event: string, data: unknown): void {
+    watcher.wroteAt = this.#options.clock.now();
+    watcher.response.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+  }
+
+  #beat(watcher: Watcher): void {
+    watcher.wroteAt = this.#options.clock.now();
+    watcher.response.write(': still here\n\n');
+  }
+
+  #end(watcher: Watcher): void {
+    this.#forget(watcher);
+    watcher.response.end();
+    watcher.socket?.destroySoon();
+  }
+
+  #forget(watcher: Watcher): void {
+    this.#watchers.delete(watcher);
+    if (this.#watchers.size > 0) return;
+    this.#stopRounds?.();
+    this.#stopRounds = null;
+  }
+}

@@ -1,0 +1,58 @@
+/** GET /v1/live: the engine as server-sent events: all of it once, then what changes. */
+import type { FastifyReply, RouteOptions } from 'fastify';
+import { SAMPLE_FIELDS } from '../../protocol/dashboard.ts';
+import type { ServerContext } from '../context.ts';
+import { object } from '../schemas.ts';
+import { engineLive } from './engine-view.ts';
+import type { PulseHistory } from './history.ts';
+import type { LiveHub, LiveView } from './live-hub.ts';
+
+export type LiveParts = {
+  readonly context: ServerContext;
+  readonly hub: LiveHub;
+  /** Null where the engine has no pulse to be felt. */
+  readonly history: PulseHistory | null;
+};
+
+export function liveRoute({ context, hub, history }: LiveParts): RouteOptions {
+  const view = (isAdmin: boolean): LiveView => ({
+    name: isAdmin ? 'engine' : 'engine without readers',
+    look: () => engineLive(context, isAdmin),
+  });
+  const views = { admin: view(true), others: view(false) };
+  return {
+    method: 'GET',
+    url: '/v1/live',
+    exposeHeadRoute: false,
+    config: { scope: 'read' },
+    schema: { hide: true, querystring: object({}) },
+    handler: async ({ access }, reply) => {
+      context.draining.throwIfAborted();
+      hub.requireRoom();
+      openStream(reply);
+      const tell = hub.watch({
+        response: reply.raw,
+        view: access.isAdmin ? views.admin : views.others,
+        expiresAtMs: access.expiresAtMs,
+      });
+      if (history === null) return;
+      tell('history', { fields: SAMPLE_FIELDS, samples: history.samples });
+      reply.raw.once(
+        'close',
+        history.follow((sample) => tell('sample', sample)),
+      );
+    },
+  };
+}
+
+/** Fastify lets go of the answer: the hub writes it from now on. */
+function openStream(reply: FastifyReply): void {
+  reply.hijack();
+  reply.raw.socket?.setTimeout(0);
+  reply.raw.writeHead(200, {
+    'content-type': 'text/event-stream; charset=utf-8',
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    'x-accel-buffering': 'no',
+  });
+}
