@@ -4,9 +4,10 @@
  * A write is one `BEGIN IMMEDIATE` transaction; readers see whole transactions. Another process' lock is waited for
  * within a bound.
  */
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { unreachable } from '../../core/assert.ts';
 import { TidelockError } from '../../core/errors.ts';
+import type { CopyMark } from '../../planner/run-durable.ts';
 import type {
   RunAnswer,
   RunQuery,
@@ -18,8 +19,10 @@ import type {
 } from '../../planner/run-store.ts';
 import { inTransaction, openSql, rollBack, type Sql, sqlFailureOf } from '../sql.ts';
 import { WriteWatch } from '../write-watch.ts';
+import { beginHistory } from './run-fill.ts';
 import { answer, marksOf } from './run-reads.ts';
 import { prepareRunFile, readFact, writeFact } from './run-schema.ts';
+import { RunSnapshot } from './run-snapshot.ts';
 import { RunTransaction } from './run-transaction.ts';
 import { Statements } from './run-values.ts';
 import {
@@ -52,7 +55,6 @@ export const WRITES_MAX = 10_000;
 /** Answers to keyed batches are kept for so long. */
 const ANSWER_MS = 3_600_000;
 const FORGOTTEN_MAX = 100;
-const HISTORY_BYTES = 9;
 
 export type RunStoreOptions = {
   /** On a local disk; the caller has checked. */
@@ -63,8 +65,6 @@ export type RunStoreOptions = {
   readonly now: () => number;
   /** Imported areas: a status is any text. */
   readonly acceptsAnyStatus?: boolean | undefined;
-  /** Called once for a new file, inside the transaction that makes it ready. */
-  readonly fill?: ((sql: Sql) => void) | undefined;
 };
 
 /** Throws `RUNS_UNUSABLE`, `BUSY`. */
@@ -94,7 +94,7 @@ export class SqliteRunStore implements RunStore {
     this.#options = options;
     this.#statements = new Statements(sql);
     prepareRunFile(sql, options.file);
-    if (readFact(sql, 'history') === null) inTransaction(sql, () => this.#begin());
+    if (readFact(sql, 'history') === null) inTransaction(sql, () => beginHistory(sql, this.area));
     this.history = readFact(sql, 'history') ?? '';
   }
 
@@ -104,38 +104,52 @@ export class SqliteRunStore implements RunStore {
 
   write(batch: WriteBatch): WriteResult {
     requireBounded(batch);
-    try {
-      const result = inTransaction(this.sql, () => this.#writeOnce(batch));
-      this.#tell();
-      return result;
-    } catch (error) {
-      throw translated(error, this.#options.file);
-    }
+    const result = this.#guarded(() => inTransaction(this.sql, () => this.#writeOnce(batch)));
+    this.#tell();
+    return result;
   }
 
   read(query: RunQuery): RunQueryResult {
-    try {
+    return this.#guarded(() => {
       this.sql.exec('BEGIN');
-      return answer(this.#statements, query);
-    } catch (error) {
-      throw translated(error, this.#options.file);
-    } finally {
-      rollBack(this.sql);
-    }
+      try {
+        return answer(this.#statements, query);
+      } finally {
+        rollBack(this.sql);
+      }
+    });
   }
 
   /** When the oldest transaction after `seq` was committed; null: there is none. */
   oldestCommit(seq: number): number | null {
-    const row = this.#statements.first(
-      'SELECT at FROM commits WHERE seq > ? ORDER BY seq LIMIT 1',
-      seq,
-    );
+    const text = 'SELECT at FROM commits WHERE seq > ? ORDER BY seq LIMIT 1';
+    const row = this.#guarded(() => this.#statements.first(text, seq));
     return row === null ? null : Number(row[0]);
   }
 
   /** Transactions up to `seq` are in the durable database. */
   forgetCommits(seq: number): void {
-    this.#statements.run('DELETE FROM commits WHERE seq <= ?', seq);
+    this.#guarded(() => this.#statements.run('DELETE FROM commits WHERE seq <= ?', seq));
+  }
+
+  /** Where the durable database stood when this one was made from it; null: it was empty. */
+  get base(): CopyMark | null {
+    const text = this.#guarded(() => readFact(this.sql, 'base'));
+    return text === null ? null : (JSON.parse(text) as CopyMark);
+  }
+
+  /** A fact beside the rows, of this host only: what the syncer says of itself. */
+  fact(name: string): string | null {
+    return this.#guarded(() => readFact(this.sql, `fact ${name}`));
+  }
+
+  setFact(name: string, value: string): void {
+    this.#guarded(() => writeFact(this.sql, `fact ${name}`, value));
+  }
+
+  /** One moment of the database, for whoever reads long. To be closed. */
+  snapshot(): RunSnapshot {
+    return this.#guarded(() => new RunSnapshot(this.#options.file));
   }
 
   onChange(listener: () => void): () => void {
@@ -155,12 +169,12 @@ export class SqliteRunStore implements RunStore {
     this.sql.close();
   }
 
-  #begin(): void {
-    if (readFact(this.sql, 'history') !== null) return;
-    writeFact(this.sql, 'seq', '0');
-    writeFact(this.sql, 'area', this.area);
-    this.#options.fill?.(this.sql);
-    writeFact(this.sql, 'history', randomBytes(HISTORY_BYTES).toString('base64url'));
+  #guarded<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw translated(error, this.#options.file);
+    }
   }
 
   /** Listeners hear of changes by any process; nothing is asked of the file when nobody listens. */

@@ -120,8 +120,10 @@ export function putRunner(tx: RunTransaction, write: Write<'putRunner'>): RunAns
   return { isNew: false };
 }
 
+/** Who is gone holds nothing: its tasks can be claimed at once. */
 export function removeRunner(tx: RunTransaction, id: string): RunAnswer {
   tx.remove('runners', id);
+  tx.statements.run(`UPDATE tasks SET lease_until = 0 WHERE lease_owner = ? AND ${OPEN}`, id);
   runnerEvent(tx, { old: id, new: null, cause: 'gone' });
   return {};
 }

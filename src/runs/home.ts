@@ -1,0 +1,165 @@
+/**
+ * An area's run database on its home host: found or made, filled from the durable one when the local file is gone,
+ * and synced by whichever process holds the lease.
+ *
+ * Every process that writes opens it like this, so whoever dies is replaced by any other.
+ */
+import { mkdirSync, statSync } from 'node:fs';
+import { hasCode, TidelockError } from '../core/errors.ts';
+import type { DurableStore } from '../planner/run-durable.ts';
+import { DurableFile } from '../sqlite/runs/durable-file.ts';
+import { fillRunFile, isFilled } from '../sqlite/runs/run-fill.ts';
+import { openRunStore, type SqliteRunStore } from '../sqlite/runs/run-store.ts';
+import { type NetworkDiskOf, networkDiskOf, requireLocalDisk } from './disk.ts';
+import { type HostIdentity, hostIdentity, pidStartOf } from './host.ts';
+import { type AreaPlace, homeHost, placeOf } from './place.ts';
+import { Syncer } from './syncer.ts';
+
+export type HomeOptions = {
+  /** The area's directory. */
+  readonly area: string;
+  /** Local temp storage. */
+  readonly tempDir: string;
+  /** A path, or `postgres://..`; undefined: a file in the area. */
+  readonly durable?: string | undefined;
+  /** Plays another host on this machine. */
+  readonly hostId?: string | undefined;
+  /** The area's home as configured; undefined: its file says, or this host is it from now on. */
+  readonly home?: string | undefined;
+  /** Imported areas: a status is any text. */
+  readonly acceptsAnyStatus?: boolean | undefined;
+  readonly now?: (() => number) | undefined;
+  readonly random?: (() => number) | undefined;
+  /** The local database was removed or replaced under us. */
+  readonly onLost?: ((error: TidelockError) => void) | undefined;
+  /** For tests: a machine that starts again, a disk that is a network's. */
+  readonly bootId?: string | undefined;
+  readonly networkDiskOf?: NetworkDiskOf | undefined;
+  /** Opens a durable database that is no file. */
+  readonly openDurable?: ((url: string, area: string) => DurableStore) | undefined;
+};
+
+export type Home = {
+  readonly place: AreaPlace;
+  readonly identity: HostIdentity;
+  readonly store: SqliteRunStore;
+  readonly durable: DurableStore;
+  readonly syncer: Syncer;
+  /** Carries what is left and closes. */
+  readonly close: () => Promise<void>;
+};
+
+/** How long an opener waits for the syncer of a lost database to lose its lease. */
+const FILL_LEASE_MS = 10_000;
+const FILL_WAIT_MS_MAX = 15_000;
+const LOOK_MS = 100;
+
+const DURABLE_REMEDY =
+  'name a path on a local disk of the home host or a Postgres: --durable postgres://user@host/db';
+
+export type HomePlace = {
+  readonly identity: HostIdentity;
+  readonly place: AreaPlace;
+  readonly home: string;
+};
+
+/** Where things are, without opening any. */
+export function findHome(options: HomeOptions): HomePlace {
+  const own = hostIdentity(options.hostId);
+  const identity = { ...own, bootId: options.bootId ?? own.bootId };
+  const place = placeOf({ area: options.area, tempDir: options.tempDir, identity });
+  return { identity, place, home: homeHost(place, identity.host, options.home) };
+}
+
+/** Throws `OFF_HOME`, `NETWORK_DISK`, `DURABLE_DOWN`, `RUNS_UNUSABLE`, `BUSY`. */
+export async function openHome(options: HomeOptions): Promise<Home> {
+  const { identity, place, home } = findHome(options);
+  if (home !== identity.host) throw offHome(place, home, identity.host);
+  const durable = openDurable(options, place);
+  const diskOf = options.networkDiskOf ?? networkDiskOf;
+  requireLocalDisk(place.localDir, diskOf, 'set TMPDIR to a folder on a local disk');
+  mkdirSync(place.localDir, { recursive: true, mode: 0o700 });
+  const now = options.now ?? Date.now;
+  const random = options.random ?? Math.random;
+  const owner = ownerOf(identity.host, random);
+  await fill({ place, durable, owner, now });
+  const { acceptsAnyStatus } = options;
+  const file = place.localFile;
+  const store = openRunStore({ file, area: place.area, now, acceptsAnyStatus });
+  const inode = statSync(file).ino;
+  const syncer = new Syncer({
+    ...{ store, durable, owner, now, random },
+    onLost: options.onLost ?? (() => undefined),
+    isPresent: () => statSync(file, { throwIfNoEntry: false })?.ino === inode,
+  });
+  const end = async (): Promise<void> => {
+    await syncer.stop();
+    store.close();
+    await durable.close();
+  };
+  let ending: Promise<void> | null = null;
+  const close = (): Promise<void> => {
+    ending ??= end();
+    return ending;
+  };
+  return { place, identity, store, durable, syncer, close };
+}
+
+/** One process may open several databases. */
+function ownerOf(host: string, random: () => number): string {
+  const nonce = Math.floor(random() * 36 ** 6).toString(36);
+  return `${host}:${process.pid}:${pidStartOf(process.pid)}:${nonce}`;
+}
+
+function openDurable(options: HomeOptions, place: AreaPlace): DurableStore {
+  const { durable } = options;
+  if (durable !== undefined && /^postgres(ql)?:/.test(durable)) {
+    if (options.openDurable !== undefined) return options.openDurable(durable, place.area);
+  }
+  const file = durable ?? place.durableFile;
+  requireLocalDisk(file, options.networkDiskOf ?? networkDiskOf, DURABLE_REMEDY);
+  return new DurableFile(file);
+}
+
+type Filling = {
+  readonly place: AreaPlace;
+  readonly durable: DurableStore;
+  readonly owner: string;
+  readonly now: () => number;
+};
+
+/** While it is filled nobody may sync: a syncer of the lost file is waited for until its lease ends. */
+async function fill({ place, durable, owner, now }: Filling): Promise<void> {
+  const deadline = now() + FILL_WAIT_MS_MAX;
+  while (!isFilled(place.localFile)) {
+    const lease = await durable.lease(`${owner}:fill`, now(), FILL_LEASE_MS);
+    if (lease.isOurs) {
+      await fillRunFile(place.localFile, { area: place.area, durable });
+      await durable.release(`${owner}:fill`);
+      return;
+    }
+    if (now() > deadline) throw notFilled(lease.owner);
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
+}
+
+function notFilled(owner: string): TidelockError {
+  return new TidelockError({
+    code: 'SYNC_TAKEN',
+    message: `${owner} still syncs another local database of this area`,
+    hint: 'end that process; it may run on a host with the same name',
+  });
+}
+
+export function offHome(place: AreaPlace, home: string, host: string): TidelockError {
+  return new TidelockError({
+    code: 'OFF_HOME',
+    message: `${home} is the home of ${place.area}, and this host is ${host}`,
+    hint: `start \`tidelock runs serve\` on ${home}; or, when ${home} is gone for good, write ${host} into ${place.homeFile}`,
+  });
+}
+
+/** True when waiting may help. */
+export function isPassing(error: unknown): boolean {
+  return hasCode(error, 'DURABLE_DOWN') || hasCode(error, 'BUSY');
+}

@@ -1,0 +1,60 @@
+/** Where the files of an area's run database are, and which host is its home. */
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { basename, join, resolve } from 'node:path';
+import type { HostIdentity } from './host.ts';
+
+/** In the area: who is home, who leads, and unless configured otherwise the durable database. */
+const STATE_DIR = '.tidelock';
+const HASH_DIGITS = 12;
+
+export type AreaPlace = {
+  /** Absolute path of the area. */
+  readonly area: string;
+  readonly stateDir: string;
+  readonly homeFile: string;
+  readonly discoveryFile: string;
+  /** The durable database when nothing else is configured. */
+  readonly durableFile: string;
+  /** The fast database: by user, area, host and boot, so a file of another boot is never opened. */
+  readonly localFile: string;
+  readonly localDir: string;
+};
+
+export function placeOf(options: {
+  readonly area: string;
+  readonly tempDir: string;
+  readonly identity: HostIdentity;
+}): AreaPlace {
+  const { tempDir, identity } = options;
+  const area = resolve(options.area);
+  const stateDir = join(area, STATE_DIR);
+  const hash = digest(`${area}\n${identity.host}`);
+  const user = `tidelock-runs-${userInfo().uid}`;
+  const localDir = join(tempDir, user, `${basename(area)}-${hash}`, digest(identity.bootId));
+  return {
+    ...{ area, stateDir, localDir },
+    homeFile: join(stateDir, 'home'),
+    discoveryFile: join(stateDir, 'server.json'),
+    durableFile: join(stateDir, 'runs.db'),
+    localFile: join(localDir, 'runs.db'),
+  };
+}
+
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, HASH_DIGITS);
+}
+
+/** The area's home: as configured, else as the area's file says, else this host from now on. */
+export function homeHost(place: AreaPlace, host: string, configured?: string): string {
+  if (configured !== undefined && configured !== '') return configured;
+  mkdirSync(place.stateDir, { recursive: true });
+  try {
+    writeFileSync(place.homeFile, `${host}\n`, { flag: 'wx' });
+    return host;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    return readFileSync(place.homeFile, 'utf8').trim() || host;
+  }
+}

@@ -1,0 +1,134 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import type { RunStore } from '../../../src/planner/run-store.ts';
+import { COPIED_TABLES, copiedColumns } from '../../../src/planner/run-tables.ts';
+import { type Home, type HomeOptions, openHome } from '../../../src/runs/home.ts';
+import { change, newTask, seedRun, tempDir } from '../../support/run-bed.ts';
+
+type Bed = {
+  readonly options: HomeOptions;
+  readonly open: (more?: Partial<HomeOptions>) => Promise<Home>;
+};
+
+function bed(): Bed {
+  const dir = tempDir();
+  const options = { area: join(dir, 'area'), tempDir: join(dir, 'tmp'), hostId: 'h1' };
+  return {
+    options,
+    open: async (more = {}) => {
+      const home = await openHome({ ...options, ...more });
+      onTestFinished(() => home.close());
+      return home;
+    },
+  };
+}
+
+/** Every copied row as the local database has it. */
+function rowsOf(store: RunStore): object {
+  const changes = store.read({ kind: 'changes', since: 0, limit: 10_000 }).changes;
+  return Object.fromEntries(
+    COPIED_TABLES.map((table) => {
+      const fields = copiedColumns(table).map(({ field }) => field);
+      const rows = (changes?.rows[table.name] ?? []) as readonly Readonly<
+        Record<string, unknown>
+      >[];
+      const byKey = rows.toSorted((a, b) => Number(a[table.key]) - Number(b[table.key]));
+      return [table.name, byKey.map((row) => fields.map((field) => row[field]))];
+    }),
+  );
+}
+
+async function durableRows(home: Home): Promise<object> {
+  const found: Record<string, unknown[][]> = {};
+  for (const { name } of COPIED_TABLES) found[name] = [];
+  for await (const { table, rows } of home.durable.pages()) {
+    const definition = COPIED_TABLES.find(({ name }) => name === table);
+    const fields = definition === undefined ? [] : copiedColumns(definition);
+    found[table]?.push(...rows.map((row) => fields.map(({ field }) => row[field])));
+  }
+  return found;
+}
+
+describe('the durable run database', () => {
+  test('has every row of the local one after a sync, deletes too, and its sequence', async () => {
+    const home = await bed().open();
+    const { runId, ids } = seedRun(home.store, ['a', 'b/', 'b/1', 'b/2']);
+    await home.syncer.carried(5000);
+    const [a = 0, , one = 0] = ids;
+    home.store.write({ actor: 'me', writes: [change(one, { kind: 'launch' }), newTask()] });
+    home.store.write({
+      ...{ actor: 'me' },
+      writes: [{ kind: 'removeTests', runId, testIds: [a], cause: 'test' }],
+    });
+    await home.syncer.carried(5000);
+    expect(await durableRows(home)).toEqual(rowsOf(home.store));
+    expect(await home.durable.mark()).toEqual({ history: home.store.history, seq: home.store.seq });
+    expect(home.syncer.status).toMatchObject({ state: 'following', ageMs: 0 });
+  });
+
+  test('a machine that starts again goes on from the durable database', async () => {
+    const { open: start } = bed();
+    const first = await start({ bootId: 'boot-1' });
+    const { ids } = seedRun(first.store, ['a']);
+    first.store.write({ actor: 'me', writes: [change(ids[0] ?? 0, { kind: 'launch' })] });
+    await first.syncer.carried(5000);
+    const before = rowsOf(first.store);
+    await first.close();
+    const second = await start({ bootId: 'boot-2' });
+    expect(rowsOf(second.store)).toEqual(before);
+    expect(second.store.history).not.toBe(first.store.history);
+    second.store.write({ actor: 'me', writes: [newTask()] });
+    await second.syncer.carried(5000);
+    expect(await durableRows(second)).toEqual(rowsOf(second.store));
+  });
+
+  test('when the local folder is gone under an open database, its syncer ends and a new one is filled', async () => {
+    const { options, open: start } = bed();
+    const losses: string[] = [];
+    const first = await start({ onLost: ({ message }) => losses.push(message) });
+    seedRun(first.store, ['a', 'b']);
+    await first.syncer.carried(5000);
+    const before = rowsOf(first.store);
+    rmSync(options.tempDir, { recursive: true });
+    const second = await start();
+    expect(rowsOf(second.store)).toEqual(before);
+    await expect.poll(() => losses.length, { timeout: 10_000 }).toBe(1);
+  });
+
+  test('a second process waits for the lease and takes over when the first ends', async () => {
+    const { open: start } = bed();
+    const first = await start();
+    seedRun(first.store, ['a']);
+    await first.syncer.carried(5000);
+    const second = await start();
+    await expect.poll(() => second.syncer.status.error).toContain('syncs');
+    await first.close();
+    second.store.write({ actor: 'me', writes: [newTask()] });
+    await second.syncer.carried(5000);
+    expect(second.syncer.status.state).toBe('following');
+  });
+});
+
+describe('where run databases are', () => {
+  test('no file is opened over a network, and the error says what to do instead', async () => {
+    const { options } = bed();
+    const wrong = openHome({
+      ...options,
+      networkDiskOf: (path) => (path.includes('area') ? 'nfs' : null),
+    });
+    await expect(wrong).rejects.toMatchObject({ code: 'NETWORK_DISK', hint: /--durable/ });
+    const temp = openHome({
+      ...options,
+      networkDiskOf: (path) => (path.includes('tmp') ? 'cifs' : null),
+    });
+    await expect(temp).rejects.toMatchObject({ code: 'NETWORK_DISK', hint: /TMPDIR/ });
+  });
+
+  test('the host that uses an area first is its home; others do not open the file', async () => {
+    const { options, open: start } = bed();
+    await start();
+    const other = openHome({ ...options, hostId: 'h2' });
+    await expect(other).rejects.toMatchObject({ code: 'OFF_HOME' });
+  });
+});
