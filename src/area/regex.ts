@@ -13,7 +13,8 @@ const CLASSES: Readonly<Record<string, string>> = {
  * A group that repeats what repeats, `(a+)+`: on some lines it takes time that doubles with every character.
  * Seen by its form, so some that are harmless are named too.
  */
-const NESTED_REPETITION = /\((?:[^()\\]|\\.)*(?:[^\\()][*+]|\{\d+,\})(?:[^()\\]|\\.)*\)(?:[*+]|\{\d+,\})/;
+const NESTED_REPETITION =
+  /\((?:[^()\\]|\\.)*(?:[^\\()][*+]|\{\d+,\})(?:[^()\\]|\\.)*\)(?:[*+]|\{\d+,\})/;
 
 /** Compiles it. POSIX classes and a leading `(?i)` are understood. Throws AREA_UNFIT. */
 export function compileRegex(

@@ -39,7 +39,13 @@ export type Reading<T> = Generator<ConfigRequest, T, ConfigAnswer>;
 
 export type Environment = Readonly<Record<string, string>>;
 
-export type Entry = { readonly key: string; readonly value: string; readonly origin: Origin };
+export type Entry = {
+  readonly key: string;
+  readonly value: string;
+  readonly origin: Origin;
+  /** Where each line of a value of several lines was written. */
+  readonly lines?: readonly number[];
+};
 
 /** Entries in the order that the grammar gives: a redefined key moves to the end. */
 export type Section = { readonly name: string; readonly entries: readonly Entry[] };
@@ -177,6 +183,8 @@ export type Waiver = {
   readonly glob: string;
   /** null: a plain diff of the two files; otherwise rules that judge the diff. */
   readonly rules: LogRules | null;
+  /** Of `[waiver_rules]`: run in the place of the diff, with %file1% (old) and %file2% (new); null: a diff. */
+  readonly command: string | null;
 };
 
 /** A command when an execution enters a state, a status, or both; null: any. */
@@ -205,6 +213,8 @@ export type TestDef = {
   readonly waivers: readonly Waiver[];
   readonly triggers: readonly Trigger[];
   readonly launchEnvironment: readonly Entry[];
+  /** In the place of the area's; null: the area's. */
+  readonly disks: Area['disks'] | null;
   readonly tags: readonly string[];
   readonly meta: ReadonlyMap<string, string>;
   /** Of everything read for it: a result of another text is STALE. */

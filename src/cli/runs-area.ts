@@ -1,11 +1,9 @@
 /** Which area a verb of `tidelock runs` means. */
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { AREA_CONFIGS } from '../area/area.ts';
 import { TidelockError } from '../core/errors.ts';
 import { programName } from './options.ts';
-
-/** The first one that a folder has says what it is: a native area, or one of Megatest. */
-export const AREA_CONFIGS = ['area.config', 'megatest.config'] as const;
 
 /** The area's folder: `--area`, or the nearest one upwards from here. */
 export function homeOf(area: string | undefined): string {

@@ -1,0 +1,185 @@
+/** `tidelock runs config show`, `tidelock runs targets`: what an area says, and where it says so. */
+import type { Command } from 'commander';
+import { type AreaReading, readArea } from '../area/area.ts';
+import { originPlace, printConfig, printEntry } from '../area/print.ts';
+import {
+  environmentOfEntries,
+  expandTargets,
+  patternOfTarget,
+  readTarget,
+  type TargetReading,
+  targetEnvironment,
+  targetsOf,
+} from '../area/targets.ts';
+import { readTest } from '../area/testconfig.ts';
+import type { Config, Entry, Environment, Finding, TestDef } from '../area/types.ts';
+import { TidelockError } from '../core/errors.ts';
+import { readNow } from '../runs/config-host.ts';
+import { shortPath } from './options.ts';
+import { homeOf } from './runs-area.ts';
+
+type Flags = {
+  readonly area?: string;
+  readonly test?: string;
+  readonly target?: string;
+  readonly origin?: true;
+  readonly json?: true;
+};
+
+export function register(runs: Command): void {
+  runs
+    .command('config')
+    .description('what an area says')
+    .command('show')
+    .description('every value in force, of the area, a target or a test')
+    .option('--area <dir>', 'the area; default: found upwards from here')
+    .option('--test <name>', 'the testconfig of this test, and what it makes of it')
+    .option('--target <target>', 'the environment of this target')
+    .option('--origin', 'with file and line of each value')
+    .option('--json', 'one JSON object')
+    .action(show);
+  runs
+    .command('targets')
+    .description('targets that runconfigs.config has a section for')
+    .option('--area <dir>', 'the area; default: found upwards from here')
+    .option('--json', 'one JSON array')
+    .action(targets);
+}
+
+/** What one answer shows. */
+type Shown = {
+  readonly about: Readonly<Record<string, unknown>>;
+  readonly config: Pick<Config, 'sections'>;
+  readonly findings: readonly Finding[];
+};
+
+function show(flags: Flags): void {
+  const read = areaOf(flags.area);
+  const shown = flags.test === undefined ? areaShown(read, flags.target) : testShown(read, flags);
+  for (const { message, origin } of shown.findings) {
+    console.error(`warning: ${shortPath(origin.file)}:${origin.line}: ${message}`);
+  }
+  if (flags.json === true) console.log(JSON.stringify(jsonOf(shown), null, 2));
+  else printShown(shown, flags.origin === true);
+}
+
+function areaOf(area: string | undefined): AreaReading {
+  return readNow(readArea({ home: homeOf(area), environment: environment() }));
+}
+
+function environment(): Environment {
+  return Object.fromEntries(
+    Object.entries(process.env).flatMap(([key, value]) =>
+      value === undefined ? [] : [[key, value] as const],
+    ),
+  );
+}
+
+function targetOf({ area, reading }: AreaReading, text: string): TargetReading {
+  const [target = text, ...more] = expandTargets(area, text);
+  if (more.length > 0) {
+    throw new TidelockError({
+      code: 'BAD_REQUEST',
+      message: `${text} stands for ${more.length + 1} targets`,
+      hint: 'name one of them',
+    });
+  }
+  return readNow(readTarget(area, target, reading.environment));
+}
+
+function areaShown(read: AreaReading, target: string | undefined): Shown {
+  const { area, file } = read;
+  if (target !== undefined) return targetShown(targetOf(read, target));
+  const about = {
+    ...{ area: area.name, home: area.home, file, grammar: area.isCompatible ? 'megatest' : 'own' },
+    ...{ fields: area.fields, linkTree: area.linkTree, disks: area.disks, jobsMax: area.jobsMax },
+    tests: [...area.tests.keys()],
+  };
+  return { about, config: area.config, findings: area.config.findings };
+}
+
+function targetShown(read: TargetReading): Shown {
+  const section = { name: read.target, entries: read.entries };
+  return {
+    about: {
+      ...{ target: read.target, isDeclared: read.isDeclared },
+      pattern: patternOfTarget(read),
+    },
+    config: { sections: new Map([[section.name, section]]) },
+    findings: read.reading.config.findings,
+  };
+}
+
+function testShown(read: AreaReading, flags: Flags): Shown {
+  const { area } = read;
+  const name = flags.test ?? '';
+  if (!area.tests.has(name)) {
+    throw new TidelockError({
+      code: 'BAD_REQUEST',
+      message: `the area has no test ${name}`,
+      hint: `it has: ${[...area.tests.keys()].join(', ') || 'none'}`,
+    });
+  }
+  const target = flags.target === undefined ? null : targetOf(read, flags.target);
+  const entries = target?.entries ?? [];
+  const { test, reading } = readNow(
+    readTest({
+      ...{ area, name, target: entries, expandsLate: false },
+      environment: {
+        ...read.reading.environment,
+        ...(target === null ? {} : targetEnvironment(area, target.target)),
+        ...environmentOfEntries(entries),
+      },
+    }),
+  );
+  return { about: testAbout(test), config: reading.config, findings: test.findings };
+}
+
+function testAbout(test: TestDef): Readonly<Record<string, unknown>> {
+  const { items } = test;
+  return {
+    ...{ test: test.name, directory: test.directory, priority: test.priority, hash: test.hash },
+    prerequisites: test.prerequisites.map(({ test: name, mode }) => `${name} (${mode})`),
+    items: items.kind === 'known' ? items.items.map(({ path }) => path) : items.kind,
+    steps: test.steps.map(({ name, rules }) =>
+      rules === null ? name : `${name} (${rules.rules.length} rules)`,
+    ),
+  };
+}
+
+function jsonOf({ about, config, findings }: Shown): unknown {
+  const entry = ({ key, value, origin }: Entry) => ({ key, value, ...origin });
+  const sections = [...config.sections.values()].map(
+    ({ name, entries }) => [name, entries.map(entry)] as const,
+  );
+  return { ...about, sections: Object.fromEntries(sections), findings };
+}
+
+function printShown({ about, config }: Shown, withOrigin: boolean): void {
+  for (const [name, value] of Object.entries(about)) console.log(`# ${name}: ${plain(value)}`);
+  console.log('');
+  const place = (entry: Entry): string => originPlace(entry, shortPath);
+  console.log(printConfig(config, withOrigin ? place : undefined).trimEnd());
+}
+
+function plain(value: unknown): string {
+  if (Array.isArray(value)) return value.map(plain).join(', ') || 'none';
+  if (typeof value === 'object' && value !== null) return Object.values(value).map(plain).join(' ');
+  return value === null ? 'none' : String(value);
+}
+
+function targets(flags: Flags): void {
+  const { area, reading } = areaOf(flags.area);
+  const first = readNow(readTarget(area, 'default', reading.environment));
+  const names = targetsOf(area, first.reading);
+  if (flags.json === true) {
+    console.log(JSON.stringify(names));
+    return;
+  }
+  for (const name of names) {
+    const read = readNow(readTarget(area, name, reading.environment));
+    console.log(name);
+    for (const entry of read.entries)
+      console.log(`  ${printEntry(entry).replaceAll('\n', '\n  ')}`);
+  }
+}
