@@ -20,6 +20,7 @@ import { cancel, connect, disconnect, grantLock, resume, startBatch, sync } from
 import type { AfterPeek, SqlCoordinator } from './state.ts';
 import { subscribed, subscriptionFailed } from './subscribed.ts';
 import { advanceTables } from './timelines.ts';
+import { endOverdue } from './timeouts.ts';
 import type { Response, SqlEffect, SqlEvent } from './types.ts';
 import type { WorkerFeedback } from './worker.ts';
 import { changed } from './writes.ts';
@@ -120,6 +121,7 @@ function clock(turn: Turn, now: number): void {
     const context = contextOf(turn, connection);
     if (context !== undefined) serveFetch(context);
   }
+  endOverdue(turn);
 }
 
 function header(

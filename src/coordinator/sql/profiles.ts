@@ -14,6 +14,7 @@ const OURS: SqlOptions = {
   needsIndexedSources: false,
   windowMs: WINDOW_MS,
   windowBytes: WINDOW_BYTES,
+  statementTimeoutMs: 0,
   database: 'tidelock',
   schema: 'public',
 };

@@ -21,9 +21,10 @@ import {
 } from './context.ts';
 import { closeTransaction, endTransaction } from './ending.ts';
 import { execute } from './execute.ts';
-import { forgetPeek } from './reads.ts';
+import { leaveQueue, stopRunning } from './running.ts';
 import { type Batch, SESSIONS_MAX, type SqlCoordinator, statusOf } from './state.ts';
 import { dropSubscriptionsOf } from './subscriptions.ts';
+import { forgetTimeout, watchTime } from './timeouts.ts';
 import { checkAllowed, newTransaction } from './transactions.ts';
 import type { Response, SqlEvent } from './types.ts';
 
@@ -45,6 +46,7 @@ export function connect(state: SqlCoordinator, event: SqlEvent & { kind: 'connec
     cursors: new Map(),
     times: new Map(),
     settings: new Map(),
+    timeoutMs: state.options.statementTimeoutMs,
   });
 }
 
@@ -56,6 +58,7 @@ export function disconnect(context: Context): void {
   dropSubscriptionsOf(context);
   state.sessions.delete(session.connection);
   state.deadlines.delete(session.connection);
+  forgetTimeout(context);
 }
 
 export function startBatch(context: Context, batch: Batch): void {
@@ -145,11 +148,13 @@ function goOn(context: Context): void {
     batch.next += 1;
     attempt(context, () => runStatement(context, batch, statement));
   }
+  watchTime(context);
 }
 
 function runStatement(context: Context, batch: Batch, statement: Statement): void {
   const { session, state } = context;
   const { transaction } = session;
+  forgetTimeout(context);
   if (transaction?.kind === 'started') transaction.kind = 'implicit';
   session.transaction ??= newTransaction(state, batch);
   checkAllowed(session.transaction, statement);
@@ -200,18 +205,4 @@ function abandon(context: Context): void {
   if (transaction === null || isImplicit(transaction)) return;
   const emptied = { domain: null, writes: [], writtenRows: 0 };
   session.transaction = { ...transaction, ...emptied, kind: 'failed' };
-}
-
-function stopRunning(context: Context): void {
-  const { running } = context.session;
-  if (running?.kind === 'peek') {
-    forgetPeek(context, running.peek);
-    command(context, { kind: 'cancelPeek', peek: running.peek });
-  }
-  if (running?.kind === 'lock') leaveQueue(context);
-}
-
-function leaveQueue({ state, session }: Context): void {
-  const { queue } = state.lock;
-  queue.splice(queue.indexOf(session.connection), 1);
 }

@@ -3,6 +3,7 @@ import { sqlError } from '../../sql/errors.ts';
 import type { Statement } from '../../sql/statement.ts';
 import type { Context } from './context.ts';
 import type { Isolation } from './determine.ts';
+import { readTimeout, timeoutText } from './timeout-text.ts';
 import type { Response } from './types.ts';
 
 const ISOLATIONS: ReadonlyMap<string, Isolation> = new Map([
@@ -24,7 +25,6 @@ const KEPT: ReadonlyMap<string, string> = new Map([
   ['intervalstyle', 'postgres'],
   ['server_encoding', 'UTF8'],
   ['standard_conforming_strings', 'on'],
-  ['statement_timeout', '0'],
   ['timezone', 'UTC'],
 ]);
 
@@ -34,7 +34,6 @@ const FIXED: ReadonlySet<string> = new Set([
   'datestyle',
   'intervalstyle',
   'standard_conforming_strings',
-  'statement_timeout',
   'timezone',
 ]);
 
@@ -46,6 +45,7 @@ export function setVariable(
   if (name === 'database') setDatabase(context, value, offset);
   else if (name === 'schema' || name === 'search_path') setSchema(context, value, offset);
   else if (name === 'transaction_isolation') setIsolation(context, value, offset);
+  else if (name === 'statement_timeout') setStatementTimeout(context, value, offset);
   else keep(context, { name, value, offset });
   return { kind: 'set', name };
 }
@@ -58,6 +58,7 @@ export function settingOf({ session }: Context, variable: string, offset: number
   if (name === 'transaction_isolation' || name === 'transaction_isolation_level') {
     return [...ISOLATIONS].find(([, level]) => level === session.isolation)?.[0] ?? '';
   }
+  if (name === 'statement_timeout') return timeoutText(session.timeoutMs);
   const value = session.settings.get(name) ?? KEPT.get(name);
   if (value !== undefined) return value;
   throw sqlError('42704', `unrecognized configuration parameter "${variable}"`, { offset });
@@ -77,6 +78,15 @@ function setSchema({ state, session }: Context, value: string | null, offset: nu
     throw sqlError('3F000', `unknown schema ${schema}`, { offset });
   }
   session.schema = schema;
+}
+
+function setStatementTimeout(
+  { state, session }: Context,
+  value: string | null,
+  offset: number,
+): void {
+  session.timeoutMs =
+    value === null ? state.options.statementTimeoutMs : readTimeout(value, offset);
 }
 
 function setIsolation({ state, session }: Context, value: string | null, offset: number): void {

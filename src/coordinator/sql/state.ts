@@ -163,6 +163,8 @@ export type Session = {
   readonly times: Map<string, Time>;
   /** Settings that are kept and have no effect here. */
   readonly settings: Map<string, string>;
+  /** What one statement may take, in milliseconds; 0: as long as it wants. */
+  timeoutMs: number;
 };
 
 export type SqlCoordinator = {
@@ -189,6 +191,8 @@ export type SqlCoordinator = {
   lastSubscription: number;
   /** When fetches that wait are answered with what there is. */
   readonly deadlines: Map<ConnectionId, number>;
+  /** When statements that wait have had their time. */
+  readonly timeouts: Map<ConnectionId, number>;
 };
 
 export function newSqlCoordinator(options: SqlOptions): SqlCoordinator {
@@ -213,6 +217,7 @@ export function newSqlCoordinator(options: SqlOptions): SqlCoordinator {
     lastPeek: 0,
     lastSubscription: 0,
     deadlines: new Map(),
+    timeouts: new Map(),
   };
 }
 

@@ -29,6 +29,8 @@ export type SqlOptions = {
   readonly windowMs: number | null;
   /** The same on the timeline of PostgreSQL, in bytes of its log. */
   readonly windowBytes: number | null;
+  /** What one statement may take where its session has not said otherwise; 0: as long as it wants. */
+  readonly statementTimeoutMs: number;
   /** The database and schema of a name that has none. */
   readonly database: string;
   readonly schema: string;

@@ -173,15 +173,14 @@ export class Items {
   }
 
   /**
-   * A SELECT of an item's changes at times of [from, until): `c0`, ..., `time`, `n`, not consolidated. Null when they are
-   * not kept: the rows at two times tell them.
+   * A SELECT of an item's changes at times of a span: `c0`, ..., `time`, `n`, not consolidated. Null when they are not kept:
+   * the rows at two times tell them.
    */
-  changes(id: ItemId, from: Time, until: Time): string | null {
+  #changes(id: ItemId, span: Span, places: Places): string | null {
     const item = this.get(id);
-    if (item.kind === 'collection') return this.#store.changes(id, from, until);
-    return item.kind === 'index'
-      ? this.changes(item.on, from, until)
-      : this.#keptChanges(item.id, from, until);
+    if (item.kind === 'index') return this.#changes(item.on, span, places);
+    if (item.kind === 'view') return this.#keptChanges(item.id, span, places);
+    return places.add(this.#store.changesPlace(id, span.from, span.until));
   }
 
   /** Null when the view is not kept, or not since that time. */
@@ -192,18 +191,23 @@ export class Items {
     return top.kind === 'get' ? state : planSql(top, () => state);
   }
 
-  #keptChanges(id: ItemId, from: Time, until: Time): string | null {
+  #keptChanges(id: ItemId, { from, until }: Span, places: Places): string | null {
     const top = this.#kept.topOf(id);
     if (top === null || from <= this.#store.versioned(id).state.since) return null;
-    return changesThrough(top, this.#store.changes(id, from, until));
+    return changesThrough(top, places.add(this.#store.changesPlace(id, from, until)));
   }
 
-  /** As `changes`, of the rows of a query. */
-  queryChanges({ plan, items }: Query, from: Time, until: Time): string | null {
+  /** What `text` makes of the changes of a query's rows; null when they are not kept. */
+  changesText(
+    { plan, items }: Query,
+    span: Span,
+    text: (changes: string) => string,
+  ): ReadText | null {
     const [item] = items;
     if (item === undefined || !isChain(plan)) return null;
-    const changes = this.changes(item, from, until);
-    return changes === null ? null : changesThrough(plan, changes);
+    const places = new Places();
+    const changes = this.#changes(item, span, places);
+    return changes === null ? null : places.read(text(changesThrough(plan, changes)));
   }
 
   /** A SELECT of what `text` makes of the rows of a query at some times, in no order, columns `c0`, `c1`, ... */
@@ -227,6 +231,9 @@ export class Items {
     };
   }
 }
+
+/** Times of [from, until). */
+type Span = { readonly from: Time; readonly until: Time };
 
 /** When and where relations are read. */
 type At = { readonly time: Time; readonly now: number; readonly places: Places };

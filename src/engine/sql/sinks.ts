@@ -13,8 +13,7 @@ import { queryOf } from '../../sqlite/collections/plan-sql.ts';
 import { SqliteSink } from '../../sqlite/collections/sqlite-sink.ts';
 import type { Need } from './compaction.ts';
 import { avroFormat, FileSink, jsonFormat } from './file-sink.ts';
-import { Follower } from './follower.ts';
-import type { Items } from './items.ts';
+import { Follower, type FollowerListener, type FollowerParts } from './follower.ts';
 import { storedRow } from './stored-rows.ts';
 
 type CreateSink = Extract<WorkerCommand, { kind: 'createSink' }>;
@@ -29,6 +28,7 @@ type Target = {
 type Sink = {
   readonly from: ItemId;
   readonly follower: Follower;
+  readonly listener: FollowerListener;
   readonly target: Target;
   upper: Frontier;
 };
@@ -36,27 +36,39 @@ type Sink = {
 /** Kept beside the rows, of sinks that cannot keep it themselves. */
 type Note = { readonly place: number; readonly upper: Frontier };
 
+export type SinksOptions = FollowerParts & {
+  readonly tell: (feedback: WorkerFeedback) => void;
+  /** Something was told at a moment when nobody asked. */
+  readonly wake: () => void;
+};
+
 export class Sinks {
+  readonly #options: SinksOptions;
   readonly #store: CollectionStore;
-  readonly #items: Items;
   readonly #tell: (feedback: WorkerFeedback) => void;
   readonly #open = new Map<ItemId, Sink>();
 
-  constructor(store: CollectionStore, items: Items, tell: (feedback: WorkerFeedback) => void) {
-    this.#store = store;
-    this.#items = items;
-    this.#tell = tell;
+  constructor(options: SinksOptions) {
+    this.#options = options;
+    this.#store = options.store;
+    this.#tell = options.tell;
   }
 
   create(command: CreateSink): void {
     const { id, from, columns, asOf, hasSnapshot } = command;
     const plan = { kind: 'get', item: from, columns } as const;
     const query = { ...queryOf(plan), items: [from] };
-    const follower = new Follower(this.#store, this.#items, { query, asOf, hasSnapshot });
+    const follower = new Follower(this.#options, { query, asOf, hasSnapshot });
     try {
       const { target, upper } = this.#openTarget(command);
       if (upper !== undefined) follower.resume(upper);
-      this.#open.set(id, { from, follower, target, upper: upper ?? 0 });
+      this.#open.set(id, {
+        from,
+        follower,
+        target,
+        upper: upper ?? 0,
+        listener: this.#listener(id),
+      });
       this.#tell({ kind: 'sinkReady', id });
     } catch (error) {
       this.#fail(id, toSqlError(error));
@@ -64,13 +76,19 @@ export class Sinks {
   }
 
   drop(id: ItemId): void {
-    this.#open.get(id)?.target.close();
+    this.#close(id);
     if (this.#open.delete(id)) this.#store.setNote(id, null);
   }
 
   close(): void {
-    for (const { target } of this.#open.values()) target.close();
+    for (const id of this.#open.keys()) this.#close(id);
     this.#open.clear();
+  }
+
+  #close(id: ItemId): void {
+    const sink = this.#open.get(id);
+    sink?.follower.end();
+    sink?.target.close();
   }
 
   *needs(): Generator<Need> {
@@ -86,20 +104,27 @@ export class Sinks {
 
   /** Writes what has become complete. */
   settle(): void {
-    for (const [id, sink] of [...this.#open]) {
-      try {
-        for (const { deltas, upper, isLast } of sink.follower.batches()) {
-          sink.target.write(deltas);
-          if (!isLast) continue;
-          sink.target.finish(upper);
-          sink.upper = upper;
-        }
-      } catch (error) {
-        sink.target.close();
+    for (const { follower, listener } of [...this.#open.values()]) follower.advance(listener);
+  }
+
+  #listener(id: ItemId): FollowerListener {
+    return {
+      batch: ({ deltas, upper, isLast }) => {
+        const sink = this.#open.get(id);
+        if (sink === undefined) return;
+        sink.target.write(deltas);
+        if (!isLast) return;
+        sink.target.finish(upper);
+        sink.upper = upper;
+      },
+      failed: (error) => {
+        this.#close(id);
         this.#open.delete(id);
-        this.#fail(id, toSqlError(error));
-      }
-    }
+        this.#fail(id, error);
+        this.#options.wake();
+      },
+      idle: () => this.#options.wake(),
+    };
   }
 
   #openTarget({ id, into, columns }: CreateSink): { target: Target; upper: Frontier | undefined } {

@@ -63,11 +63,12 @@ export class SqlWorker {
     this.#items = new Items(store);
     dropLeftOvers(store);
     const wake = (): void => this.#wake();
-    this.#peeks = new Peeks({ items: this.#items, readers, tell, wake });
+    const parts = { store, items: this.#items, readers, tell, wake };
+    this.#peeks = new Peeks(parts);
     this.#files = new FileSources(store, this.#items, tell);
     this.#postgres = new PostgresSources(store, this.#items);
-    this.#subscriptions = new Subscriptions(store, this.#items, tell);
-    this.#sinks = new Sinks(store, this.#items, tell);
+    this.#subscriptions = new Subscriptions(parts);
+    this.#sinks = new Sinks(parts);
     this.#compaction = new Compaction(store, this.#items);
   }
 

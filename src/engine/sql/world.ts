@@ -48,6 +48,8 @@ export type SqlServiceOptions = {
   /** In [0, 1); for the secrets that cancel. */
   readonly random: () => number;
   readonly onNotice: (notice: string) => void;
+  /** What one statement may take where its session has not set `statement_timeout`; by default as long as it wants. */
+  readonly statementTimeoutMs?: number | undefined;
   /** What one process that reads may take of memory; by default 512 MiB. */
   readonly readBytesMax?: number | undefined;
   /** Takes the rows of materialized views over replicated tables; null: nobody does. */
@@ -98,7 +100,8 @@ export class SqlWorld implements SessionHost {
   constructor(options: SqlWorldOptions) {
     const { store, readers, rows, clock, onNotice, onOtherHistory } = options;
     this.#options = options;
-    this.#state = newSqlCoordinator(SQL_PROFILES.ours);
+    const { statementTimeoutMs = 0 } = options;
+    this.#state = newSqlCoordinator({ ...SQL_PROFILES.ours, statementTimeoutMs });
     this.#worker = new SqlWorker({
       ...{ store, readers },
       tell: (feedback) => this.dispatch({ kind: 'feedback', feedback }),

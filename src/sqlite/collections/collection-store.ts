@@ -23,7 +23,7 @@ import type { GroupsState } from './kept-plan.ts';
 import { addNumericTotals } from './numeric-totals.ts';
 import { type ReadText, type RelationPlace, resolveRead } from './read-text.ts';
 import { type BagDefinition, type Entry, Registry, textOf } from './registry.ts';
-import { bagShape, changesSql, changeTimesSql, type RelationShape } from './relation-sql.ts';
+import { bagShape, changeTimesSql, type RelationShape } from './relation-sql.ts';
 import type { CollectionState, Upper, Versioned } from './versioned.ts';
 
 /** How long opening waits for a predecessor that is just ending. */
@@ -235,7 +235,7 @@ export class CollectionStore {
     const one = this.versioned(id);
     const { since } = one.state;
     assert(time >= since, `${id} is readable from ${since} on, not at ${time}`);
-    return { ...shapeOf(one), id, time };
+    return { ...shapeOf(one), id, at: { time } };
   }
 
   /** Runs a read on this connection. */
@@ -245,13 +245,13 @@ export class CollectionStore {
     return this.read(text);
   }
 
-  /** A SELECT of the changes at times in [from, until): `c0`, ..., `time`, `n`. */
-  changes(id: ItemId, from: number, until: number): string {
+  /** The changes at times in [from, until), in the text of a read: `c0`, ..., `time`, `n`. */
+  changesPlace(id: ItemId, from: number, until: number): RelationPlace {
     const one = this.versioned(id);
     const { since } = one.state;
     assert(from > since, `changes of ${id} are known after ${since}, not from ${from} on`);
     this.#indexTimes(one.number);
-    return changesSql(shapeOf(one), from, until);
+    return { ...shapeOf(one), id, at: { from, until } };
   }
 
   /** Some of the rows of now, with how often they are there; none when it is empty. */

@@ -4,11 +4,14 @@
  */
 import { assert } from '../../core/assert.ts';
 import type { ItemId } from '../../sql/types.ts';
-import { type RelationShape, relationSql } from './relation-sql.ts';
+import { changesSql, type RelationShape, relationSql } from './relation-sql.ts';
 import type { CollectionState } from './versioned.ts';
 
-/** The rows of one collection at one time. */
-export type RelationPlace = RelationShape & { readonly id: ItemId; readonly time: number };
+/** The rows of one collection at one time, or its changes at times of [from, until). */
+export type RelationPlace = RelationShape & {
+  readonly id: ItemId;
+  readonly at: { readonly time: number } | { readonly from: number; readonly until: number };
+};
 
 export type ReadText = { readonly text: string; readonly places: readonly RelationPlace[] };
 
@@ -40,12 +43,16 @@ export function resolveRead(
 ): string | null {
   const relations = places.map((place) => {
     const state = stateOf(place);
-    return state === null || place.time < state.since
-      ? null
-      : relationSql(place, state, place.time);
+    return state === null ? null : relationOf(place, state);
   });
   if (relations.includes(null)) return null;
   const parts = text.split(MARK);
   assert(parts.length % 2 === 1, 'every place has two marks');
   return parts.map((part, index) => (index % 2 === 0 ? part : relations[Number(part)])).join('');
+}
+
+function relationOf(place: RelationPlace, state: ReadState): string | null {
+  const { at } = place;
+  if ('time' in at) return at.time < state.since ? null : relationSql(place, state, at.time);
+  return at.from <= state.since ? null : changesSql(place, at.from, at.until);
 }
