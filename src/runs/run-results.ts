@@ -1,0 +1,125 @@
+/** Runs as reports read them, through the database itself or its server. */
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { join } from 'node:path';
+import { TidelockError } from '../core/errors.ts';
+import type { RunRow, TestRow } from '../planner/rows.ts';
+import type { RunQuery, RunQueryResult } from '../planner/run-store.ts';
+import { csvOf } from '../report/csv.ts';
+import { htmlOf } from '../report/html.ts';
+import { junitOf } from '../report/junit.ts';
+import { isFailure, type RunResults } from '../report/results.ts';
+
+export type ReadRuns = (query: RunQuery) => RunQueryResult | Promise<RunQueryResult>;
+
+export const REPORT_FORMATS = ['junit', 'json', 'csv', 'html'] as const;
+export type ReportFormat = (typeof REPORT_FORMATS)[number];
+
+/** How much of a log a report quotes. */
+const TAIL_BYTES = 8 * 1024;
+/** Of a control sequence of a terminal: colours, cursor (ECMA-48, 5.4). */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: it is about them
+const CONTROL_SEQUENCE = /\u001b\[[0-?]*[ -/]*[@-~]/g;
+
+/** Runs that are not removed, oldest first; of one target when it is named. */
+export async function runsOf(read: ReadRuns, target?: string): Promise<readonly RunRow[]> {
+  const { runs = [] } = await read({ kind: 'runs' });
+  return runs
+    .filter((run) => run.state !== 'removed' && (target === undefined || run.target === target))
+    .sort((a, b) => a.createdAt - b.createdAt || a.id - b.id);
+}
+
+/**
+ * A run by its name, `last`, or `last-good` (the last one that ended without a failure).
+ * Throws `RUN_NOT_FOUND`, and `BAD_REQUEST` for a name that several targets have.
+ */
+export async function findRun(read: ReadRuns, name: string, target?: string): Promise<RunRow> {
+  const runs = await runsOf(read, target);
+  const of = target === undefined ? '' : ` of target ${target}`;
+  const found = runs.filter((run) => run.name === name);
+  if (found.length > 1) throw ambiguous(name, found);
+  const run = found[0] ?? (await specialRun(read, name, runs));
+  if (run !== undefined) return run;
+  throw new TidelockError({
+    code: 'RUN_NOT_FOUND',
+    message: `there is no run ${name}${of}`,
+    hint: 'list them with: tidelock runs ls',
+  });
+}
+
+async function specialRun(
+  read: ReadRuns,
+  name: string,
+  runs: readonly RunRow[],
+): Promise<RunRow | undefined> {
+  if (name === 'last') return runs.at(-1);
+  if (name !== 'last-good') return undefined;
+  for (const run of [...runs].reverse()) {
+    const { tests = [] } = await read({ kind: 'tests', runId: run.id });
+    if (run.state === 'done' && tests.length > 0 && !tests.some(isFailure)) return run;
+  }
+  return undefined;
+}
+
+function ambiguous(name: string, runs: readonly RunRow[]): TidelockError {
+  return new TidelockError({
+    code: 'BAD_REQUEST',
+    message: `several targets have a run ${name}: ${runs.map(({ target }) => target).join(', ')}`,
+    hint: 'say which one with --target',
+  });
+}
+
+/** A run with everything that reports show of it. */
+export async function resultsOf(read: ReadRuns, run: RunRow): Promise<RunResults> {
+  const { tests = [] } = await read({ kind: 'tests', runId: run.id });
+  const [steps, data] = [[], []] as [RunResults['steps'][number][], RunResults['data'][number][]];
+  for (const { id: testId, isToplevel } of tests) {
+    if (isToplevel) continue;
+    steps.push(...((await read({ kind: 'steps', testId })).steps ?? []));
+    data.push(...((await read({ kind: 'data', testId })).data ?? []));
+  }
+  return { run, tests, steps, data };
+}
+
+/** The text of a report. `fields`: names of the target's parts. */
+export function reportText(
+  results: RunResults,
+  format: ReportFormat,
+  fields: readonly string[],
+): string {
+  const tail = (test: TestRow): string | null => (isFailure(test) ? logTail(test) : null);
+  switch (format) {
+    case 'junit':
+      return junitOf(results, { fields, tail });
+    case 'html':
+      return htmlOf(results, { tail });
+    case 'csv':
+      return csvOf([results]);
+    case 'json':
+      return `${JSON.stringify(results, null, 2)}\n`;
+  }
+}
+
+/** The last lines of an execution's log, without colours; null when there is none on this host. */
+export function logTail({ runDir, log }: Pick<TestRow, 'runDir' | 'log'>): string | null {
+  if (runDir === null || log === null) return null;
+  try {
+    return tailOf(join(runDir, log));
+  } catch {
+    return null;
+  }
+}
+
+function tailOf(path: string): string {
+  const file = openSync(path, 'r');
+  try {
+    const { size } = fstatSync(file);
+    const start = Math.max(0, size - TAIL_BYTES);
+    const bytes = Buffer.alloc(Math.min(size, TAIL_BYTES));
+    const count = readSync(file, bytes, 0, bytes.length, start);
+    const text = bytes.toString('utf8', 0, count).replace(CONTROL_SEQUENCE, '');
+    // A first line that is cut, perhaps inside of a character, says nothing.
+    return start === 0 ? text : text.slice(text.indexOf('\n') + 1);
+  } finally {
+    closeSync(file);
+  }
+}
