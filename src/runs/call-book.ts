@@ -2,12 +2,12 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { basename, isAbsolute, join, relative } from 'node:path';
+import { dataOfCsv } from '../area/test-data.ts';
 import type { LogRules } from '../area/types.ts';
 import type { NewData } from '../planner/run-store.ts';
 import { type HelperCall, statusOfWord } from './helper-calls.ts';
 import type { LaunchRecord, LaunchStep } from './launch-record.ts';
 import type { Outbox } from './outbox.ts';
-import { dataOfCsv, dataRow } from './test-data.ts';
 import { goesOn, type LogVerdict, type StepVerdict, verdictOf } from './verdict.ts';
 
 /** Codes of `-runstep` with rules: what scripts know from logpro. */
@@ -95,7 +95,7 @@ export class CallBook {
         this.#putData(dataOfCsv(textOf(call.options.get('data-file')), this.#before()));
         return;
       case 'values':
-        this.#putData([valuesOf(call, this.#before())]);
+        this.#putData(valuesOf(call, this.#before()));
         return;
       case 'log':
         this.#topLog = this.#logOf(call, call.name);
@@ -218,8 +218,8 @@ function textOf(file: string | undefined): string {
   }
 }
 
-function valuesOf({ options }: HelperCall, before: readonly NewData[]): NewData {
-  const names = ['category', 'variable', 'value', 'expected', 'tol', 'units', 'comment'];
-  const cells = names.map((name) => options.get(name) ?? '');
-  return dataRow([...cells, options.get('status') ?? '', options.get('type') ?? ''], before);
+function valuesOf({ options }: HelperCall, before: readonly NewData[]): readonly NewData[] {
+  const names = ['category', 'variable', 'value', 'expected', 'tol', 'units', 'comment', 'status'];
+  const cells = [...names, 'type'].map((name) => (options.get(name) ?? '').replaceAll('"', '""'));
+  return dataOfCsv(`"${cells.join('","')}"`, before);
 }

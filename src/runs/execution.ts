@@ -7,6 +7,7 @@
  * are judged again, a living one is waited for, one that died without a mark ends it INCOMPLETE/DEAD.
  */
 import { statSync } from 'node:fs';
+import { autoStatus } from '../area/test-data.ts';
 import type { State, StatePair } from '../planner/rows.ts';
 import type { TestFacts } from '../planner/run-store.ts';
 import { type TransitionEvent, transition } from '../planner/states.ts';
@@ -23,7 +24,6 @@ import {
   startGroup,
 } from './process-group.ts';
 import { type GroupUse, membersOf, signalMembers } from './processes.ts';
-import { autoStatus } from './test-data.ts';
 import { goesOn, type StepVerdict, together, verdictOf } from './verdict.ts';
 
 /** Between the polite end and the other one. */

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { createReadStream, createWriteStream, existsSync, globSync } from 'node:fs';
+import { closeSync, createReadStream, existsSync, globSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Waiver } from '../area/types.ts';
@@ -59,27 +59,46 @@ async function agrees(waiver: Waiver, { record, oldDir, means }: Comparison): Pr
   for (const [index, file] of files.entries()) {
     const [old, now] = [join(oldDir, file), join(record.runDir, file)];
     if (!existsSync(old)) return false;
-    if (waiver.rules === null) {
-      if ((await hashOf(old)) !== (await hashOf(now))) return false;
-      continue;
-    }
-    const diff = join(controlFolder(record.runDir, record.attempt), `waiver-${index}.diff`);
-    await writeDiff(old, now, diff);
-    const { status } = await means.judgeDiff(waiver, diff);
-    if (status !== 'PASS' && status !== 'WARN' && status !== 'WAIVED') return false;
+    const isSame = await isAgreed(waiver, { old, now, index, record, judge: means.judgeDiff });
+    if (!isSame) return false;
   }
   return true;
+}
+
+type Pair = {
+  readonly old: string;
+  readonly now: string;
+  readonly index: number;
+  readonly record: LaunchRecord;
+  readonly judge: WaiverMeans['judgeDiff'];
+};
+
+async function isAgreed(
+  waiver: Waiver,
+  { old, now, index, record, judge }: Pair,
+): Promise<boolean> {
+  const { rules, command } = waiver;
+  if (command !== null) return (await runOn(command, old, now)) === 0;
+  if (rules === null) return (await hashOf(old)) === (await hashOf(now));
+  const diff = join(controlFolder(record.runDir, record.attempt), `waiver-${index}.diff`);
+  await runOn('diff %file1% %file2%', old, now, diff);
+  const { status } = await judge(waiver, diff);
+  return status === 'PASS' || status === 'WARN' || status === 'WAIVED';
+}
+
+/** The exit code of a command on two files; its output goes to `file`. */
+async function runOn(command: string, old: string, now: string, file?: string): Promise<number> {
+  const shown = command.replaceAll('%file1%', '"$1"').replaceAll('%file2%', '"$2"');
+  const output = openSync(file ?? '/dev/null', 'w');
+  const stdio = ['ignore' as const, output, 'ignore' as const];
+  const child = spawn('/bin/sh', ['-c', shown, 'waiver', old, now], { stdio });
+  closeSync(output);
+  const [code] = (await once(child, 'exit')) as [number | null];
+  return code ?? 1;
 }
 
 async function hashOf(file: string): Promise<string> {
   const hash = createHash('sha256');
   await pipeline(createReadStream(file), hash);
   return hash.digest('hex');
-}
-
-async function writeDiff(old: string, now: string, file: string): Promise<void> {
-  const child = spawn('diff', [old, now], { stdio: ['ignore', 'pipe', 'ignore'] });
-  const ended = once(child, 'close');
-  await pipeline(child.stdout, createWriteStream(file));
-  await ended;
 }

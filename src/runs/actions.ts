@@ -1,0 +1,336 @@
+/** The actions of the queue, performed: each ends exactly once, with a result that says what came of it. */
+
+import { compilePatterns, matches } from '../area/patterns.ts';
+import { unreachable } from '../core/assert.ts';
+import { messageOf, TidelockError } from '../core/errors.ts';
+import type { Action, RunRow, TaskRow, TestRow } from '../planner/rows.ts';
+import type { NewTask, RunStore } from '../planner/run-store.ts';
+import { isActive, isWaiting } from '../planner/states.ts';
+import type { PlanRequest } from '../planner/types.ts';
+import { type ActionArgs, argsOf, type NewAction } from './action-args.ts';
+import type { AreaBook } from './area-book.ts';
+import { type ActivityMeans, RunActivity } from './run-activity.ts';
+import { removeWorkArea } from './work-area.ts';
+
+/** An action is tried so often: its runner may die. */
+const ATTEMPTS_MAX = 5;
+
+export type ActionMeans = Omit<ActivityMeans, 'book' | 'onLaunch' | 'onEnd' | 'plan'> & {
+  readonly book: AreaBook;
+  readonly id: string;
+  readonly tasks: Pick<ActivityMeans, 'onLaunch' | 'onEnd'>;
+  /** A fresh machine for one run. */
+  readonly newPlan: () => ActivityMeans['plan'];
+  /** Actions that others perform: archives, exports. */
+  readonly others: Partial<Record<Action, (args: ActionArgs) => Promise<unknown>>>;
+};
+
+type Work = { readonly task: TaskRow; activity: RunActivity | null };
+
+export class Actions {
+  readonly #means: ActionMeans;
+  readonly #work = new Map<number, Work>();
+  /** Actions on one run are performed one after the other; a kill and a removal do not wait. */
+  readonly #turns = new Map<string, Promise<void>>();
+
+  constructor(means: ActionMeans) {
+    this.#means = means;
+  }
+
+  get size(): number {
+    return this.#work.size;
+  }
+
+  get activities(): readonly RunActivity[] {
+    return [...this.#work.values()].flatMap(({ activity }) =>
+      activity === null ? [] : [activity],
+    );
+  }
+
+  newTask({ action, args, priority, dedupeKey }: NewAction): NewTask {
+    return {
+      ...{ kind: 'action', action, args, priority, dedupeKey, runId: null, testId: null },
+      ...{ attemptsMax: ATTEMPTS_MAX, notBefore: 0, parentId: null },
+    };
+  }
+
+  /** Performs a task that was claimed; resolves when it has ended. */
+  async begin(task: TaskRow): Promise<void> {
+    const work: Work = { task, activity: null };
+    this.#work.set(task.id, work);
+    const { outbox, id: owner } = this.#means;
+    outbox.add({ kind: 'endTask', taskId: task.id, owner, state: 'running', result: null });
+    try {
+      const result = await this.#perform(work);
+      outbox.now({
+        kind: 'endTask',
+        taskId: task.id,
+        owner,
+        state: 'done',
+        result: result ?? null,
+      });
+    } catch (error) {
+      const result = error instanceof TidelockError ? error.toJSON() : { error: messageOf(error) };
+      outbox.now({ kind: 'endTask', taskId: task.id, owner, state: 'failed', result });
+    } finally {
+      this.#work.delete(task.id);
+    }
+  }
+
+  /** What is not in `held` is somebody else's, or was cancelled. */
+  keepOnly(held: ReadonlySet<number>): void {
+    for (const [id, { activity }] of this.#work) if (!held.has(id)) activity?.kill('%');
+  }
+
+  killAll(): void {
+    for (const activity of this.activities) activity.kill('%');
+  }
+
+  killAllNow(): void {
+    for (const activity of this.activities) activity.killNow();
+  }
+
+  async #perform(work: Work): Promise<unknown> {
+    const { task } = work;
+    const args = argsOf(task);
+    const { action } = task;
+    switch (action) {
+      case 'run':
+      case 'rerun':
+      case 'clean-rerun':
+        return await this.#inTurn(keyOf(args), () => this.#run(work, args));
+      case 'kill':
+        return this.#kill(args);
+      case 'remove-runs':
+        return await this.#remove(args);
+      case 'set-state':
+        return this.#setState(args);
+      case 'lock':
+      case 'unlock':
+        return this.#lock(args, action === 'lock');
+      case 'update-meta':
+      case 'rollup':
+      case 'archive':
+      case 'prune':
+      case 'export':
+        return await this.#other(action, args);
+      case 'exec':
+        throw refused('exec', 'is taken with its run');
+      default:
+        return unreachable(action);
+    }
+  }
+
+  async #other(action: Action, args: ActionArgs): Promise<unknown> {
+    const perform = this.#means.others[action];
+    if (perform === undefined) throw refused(action, 'is not performed by this runner');
+    return await perform(args);
+  }
+
+  async #inTurn<T>(key: string, perform: () => Promise<T>): Promise<T> {
+    const before = this.#turns.get(key) ?? Promise.resolve();
+    const mine = before.then(perform);
+    const settled = mine.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#turns.set(key, settled);
+    try {
+      return await mine;
+    } finally {
+      if (this.#turns.get(key) === settled) this.#turns.delete(key);
+    }
+  }
+
+  async #run(work: Work, args: ActionArgs): Promise<unknown> {
+    const { outbox, store, newPlan, tasks, now } = this.#means;
+    const book = await this.#means.book.target(args.target, args.setVars);
+    const [created] = outbox.now({ kind: 'createRun', target: args.target, name: args.name });
+    const runId = created?.id ?? 0;
+    requireUnlocked(store, runId);
+    outbox.now({
+      kind: 'setRun',
+      runId,
+      facts: { state: 'running', endedAt: null },
+      cause: 'starts',
+    });
+    const request = requestOf(work.task, args);
+    const activity = new RunActivity(
+      { runId, request },
+      { ...this.#means, ...tasks, book, plan: newPlan() },
+    );
+    work.activity = activity;
+    try {
+      await activity.start();
+      await activity.done;
+    } finally {
+      work.activity = null;
+      const facts = { state: 'done' as const, endedAt: now() };
+      outbox.now({ kind: 'setRun', runId, facts, cause: 'nothing more to do' });
+    }
+    return { runId, counts: runOf(store, runId)?.counts ?? {} };
+  }
+
+  /** Whoever runs them sees the request in the database; what waits never starts. */
+  #kill(args: ActionArgs): unknown {
+    const { outbox } = this.#means;
+    const rows = this.#rowsOf(args);
+    const active = rows.filter((row) => isActive(row) && row.state !== 'KILLREQ');
+    const waiting = rows.filter((row) => isWaiting(row));
+    const cause = 'a kill was asked for';
+    for (const { id: testId } of active) {
+      outbox.add({ kind: 'transition', testId, event: { kind: 'requestKill' }, facts: {}, cause });
+    }
+    for (const { id: testId } of waiting) {
+      const event = { kind: 'settle' as const, status: 'BLOCKED' as const };
+      outbox.add({ kind: 'transition', testId, event, facts: { comment: cause }, cause });
+    }
+    outbox.flush();
+    for (const activity of this.activities)
+      this.#tellKilled(activity, args, [...active, ...waiting]);
+    return { killed: active.length, blocked: waiting.length };
+  }
+
+  #tellKilled(activity: RunActivity, args: ActionArgs, rows: readonly TestRow[]): void {
+    const { target, run } = activity.request;
+    if (target !== args.target || run !== args.name || rows.length === 0) return;
+    activity.kill(args.pattern);
+  }
+
+  #rowsOf({ target, name, pattern, states, statuses }: ActionArgs): readonly TestRow[] {
+    const { store } = this.#means;
+    const run = (store.read({ kind: 'runs' }).runs ?? []).find(
+      (candidate) => candidate.target === target && candidate.name === name,
+    );
+    if (run === undefined) throw noRun(target, name);
+    const patterns = compilePatterns(pattern);
+    return (store.read({ kind: 'tests', runId: run.id }).tests ?? []).filter(
+      (row) =>
+        !row.isToplevel &&
+        matches(patterns, row.name, row.itemPath) &&
+        (states.length === 0 || states.includes(row.state)) &&
+        (statuses.length === 0 || statuses.includes(row.status)),
+    );
+  }
+
+  /** Kills first, waits until all is over, then removes directories and rows. */
+  async #remove(args: ActionArgs): Promise<unknown> {
+    const { outbox, store, area } = this.#means;
+    const rows = this.#rowsOf(args);
+    const runId = rows[0]?.runId;
+    if (runId === undefined) return { removed: 0 };
+    requireUnlocked(store, runId);
+    this.#cancelQueued(args);
+    this.#kill(args);
+    await this.#untilTerminal(rows);
+    for (const { name: test, itemPath, runDir } of rows) {
+      removeWorkArea(
+        area.linkTree,
+        { target: args.target, run: args.name, test, itemPath },
+        runDir,
+      );
+    }
+    const isWhole = args.pattern === '%' && args.states.length + args.statuses.length === 0;
+    const testIds = isWhole ? null : rows.map(({ id }) => id);
+    outbox.now({ kind: 'removeTests', runId, testIds, cause: 'removal was asked for' });
+    return { removed: rows.length };
+  }
+
+  #cancelQueued({ target, name }: ActionArgs): void {
+    const { store, outbox } = this.#means;
+    const open = store.read({ kind: 'tasks', states: ['new'], limit: 1000 }).tasks ?? [];
+    const ids = open
+      .filter((task) => task.kind === 'action' && STARTING.has(task.action))
+      .filter((task) => keyOf(argsOf(task)) === keyOf({ target, name }))
+      .map(({ id }) => id);
+    if (ids.length > 0) outbox.now({ kind: 'cancelTasks', ids, cause: 'its run is removed' });
+  }
+
+  async #untilTerminal(rows: readonly TestRow[]): Promise<void> {
+    const ids = new Set(rows.map(({ id }) => id));
+    const runId = rows[0]?.runId ?? 0;
+    for (let looks = 0; looks < LOOKS_MAX; looks++) {
+      const now = this.#means.store.read({ kind: 'tests', runId }).tests ?? [];
+      if (!now.some((row) => ids.has(row.id) && isActive(row))) return;
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    }
+    throw new TidelockError({
+      code: 'TIMEOUT',
+      message: 'executions of the run did not end after the kill',
+      hint: 'look at them with: tidelock runs show; their runner may be on another host',
+    });
+  }
+
+  #setState(args: ActionArgs): unknown {
+    const { outbox } = this.#means;
+    const { to } = args;
+    if (to === null) throw refused('set-state', 'needs a state and a status');
+    const rows = this.#rowsOf(args);
+    for (const { id: testId } of rows) {
+      const facts = args.comment === '' ? {} : { comment: args.comment };
+      const event = { kind: 'force' as const, to };
+      outbox.add({
+        kind: 'transition',
+        testId,
+        event,
+        facts,
+        cause: args.comment || 'set by force',
+      });
+    }
+    outbox.flush();
+    return { changed: rows.length };
+  }
+
+  #lock({ target, name }: ActionArgs, isLocked: boolean): unknown {
+    const { store, outbox } = this.#means;
+    const run = (store.read({ kind: 'runs' }).runs ?? []).find(
+      (candidate) => candidate.target === target && candidate.name === name,
+    );
+    if (run === undefined) throw noRun(target, name);
+    const cause = isLocked ? 'locked' : 'unlocked';
+    outbox.now({ kind: 'setRun', runId: run.id, facts: { isLocked }, cause });
+    return { runId: run.id };
+  }
+}
+
+const LOOK_MS = 100;
+/** Ten minutes: tests that ignore TERM are killed after five seconds. */
+const LOOKS_MAX = 6000;
+const STARTING: ReadonlySet<string> = new Set(['run', 'rerun', 'clean-rerun']);
+
+function keyOf({ target, name }: Pick<ActionArgs, 'target' | 'name'>): string {
+  return `${target}\0${name}`;
+}
+
+/** A second attempt goes on where the first runner stopped. */
+function requestOf(task: TaskRow, args: ActionArgs): PlanRequest {
+  const { target, name: run, pattern, tags } = args;
+  const asked = task.action === 'clean-rerun' ? ({ kind: 'clean' } as const) : args.rerun;
+  const rerun = task.attempt > 1 ? ({ kind: 'resume' } as const) : asked;
+  return { target, run, pattern, tags, rerun };
+}
+
+function runOf(store: RunStore, runId: number): RunRow | undefined {
+  return store.read({ kind: 'runs', ids: [runId] }).runs?.[0];
+}
+
+function requireUnlocked(store: RunStore, runId: number): void {
+  if (runOf(store, runId)?.isLocked !== true) return;
+  throw new TidelockError({
+    code: 'RUN_LOCKED',
+    message: 'the run is locked: nothing of it is started or removed',
+    hint: 'unlock it with: tidelock runs unlock',
+  });
+}
+
+function noRun(target: string, name: string): TidelockError {
+  return new TidelockError({
+    code: 'RUN_NOT_FOUND',
+    message: `there is no run ${name} of target ${target}`,
+    hint: 'list them with: tidelock runs ls',
+  });
+}
+
+function refused(action: string, why: string): TidelockError {
+  return new TidelockError({ code: 'BAD_REQUEST', message: `the action ${action} ${why}` });
+}

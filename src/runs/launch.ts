@@ -1,0 +1,108 @@
+/** Makes an execution ready: its place, its files, its environment, its record. */
+import { rmSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import type { Area, Environment, Item, TestDef } from '../area/types.ts';
+import {
+  dumpEnvironment,
+  type EnvironmentLayers,
+  environmentOf,
+  type TestSurroundings,
+} from './environment.ts';
+import { callsFile, type LaunchRecord, type LaunchStep, writeRecord } from './launch-record.ts';
+import { chooseDisk, copyTest, makeWorkArea, type Place, placePath } from './work-area.ts';
+
+/** Megatest's own shell; areas of its kind may rely on it. */
+const COMPATIBLE_SHELL = '/bin/bash';
+const NATIVE_SHELL = 'sh';
+const LOG_CHARS_MAX = 100;
+
+export type LaunchMeans = {
+  readonly area: Area;
+  readonly helperFolder: string;
+  readonly program: string;
+  readonly minSpaceBytes: number;
+  readonly now: () => number;
+};
+
+export type Launch = {
+  readonly runId: number;
+  readonly testId: number;
+  readonly attempt: number;
+  readonly place: Place;
+  readonly item: Item | null;
+  readonly directory: string;
+  readonly runDir: string;
+};
+
+/** Where it will work; the database knows it before anything is made. */
+export function runDirOf(area: Area, place: Place, minSpaceBytes: number): string {
+  return join(chooseDisk(area.disks, minSpaceBytes), placePath(place));
+}
+
+export function environmentFor(
+  launch: Launch,
+  layers: EnvironmentLayers,
+  { area, helperFolder, program }: LaunchMeans,
+): Environment {
+  const { place, item, testId, attempt, runDir } = launch;
+  const surroundings: TestSurroundings = {
+    ...{ area, place, item, testId, attempt, runDir, helperFolder, program },
+    testDirectory: launch.directory,
+    calls: callsFile(runDir, attempt),
+  };
+  return environmentOf(surroundings, layers);
+}
+
+/**
+ * Makes the work area and fills it. `def` was read with `env`, the whole environment of the execution. The record
+ * comes last: where it is missing, nothing has run.
+ */
+export async function prepare(
+  launch: Launch,
+  { def, env, isClean }: { readonly def: TestDef; readonly env: Environment; isClean: boolean },
+  { area, now }: LaunchMeans,
+): Promise<LaunchRecord> {
+  const { place, runDir, runId, testId, attempt } = launch;
+  const disk = runDir.slice(0, -placePath(place).length - 1);
+  makeWorkArea({ disk, linkTree: area.linkTree, isClean }, place);
+  await copyTest(launch.directory, runDir);
+  const steps = stepsOf(def);
+  for (const { log } of steps) rmSync(join(runDir, log), { force: true });
+  const launchEnv = Object.fromEntries(def.launchEnvironment.map(({ key, value }) => [key, value]));
+  const shell = area.isCompatible ? COMPATIBLE_SHELL : NATIVE_SHELL;
+  const whole = { ...env, ...launchEnv, TIDELOCK_SHELL: shell === 'sh' ? '/bin/sh' : shell };
+  dumpEnvironment(runDir, whole);
+  const record: LaunchRecord = {
+    ...{ runId, testId, place, attempt, runDir, shell, env: whole, steps },
+    timeLimitS: def.runTimeLimitS ?? area.runTimeLimitS,
+    isCompatible: area.isCompatible,
+    startedAt: now(),
+    ...{ waivers: def.waivers, triggers: def.triggers },
+  };
+  writeRecord(record);
+  return record;
+}
+
+/** A script first, then the steps; the script decides about its own state when it is alone. */
+function stepsOf({ runScript, steps }: TestDef): readonly LaunchStep[] {
+  const script: readonly LaunchStep[] =
+    runScript === null
+      ? []
+      : [
+          {
+            ...{ name: basename(runScript.split(' ')[0] ?? 'script'), command: runScript },
+            ...{ rules: null, ignoresExit: false, isScript: true },
+            log: logName(basename(runScript.split(' ')[0] ?? 'script')),
+          },
+        ];
+  const plain = steps.map(({ name, command, rules, ignoresExit }) => {
+    return { name, command, rules, ignoresExit, isScript: false, log: logName(name) };
+  });
+  return [...script, ...plain];
+}
+
+/** A step's name may hold anything; a file's may not. */
+function logName(step: string): string {
+  const name = step.replace(/[^\w.+@=-]/g, '_').slice(0, LOG_CHARS_MAX);
+  return `${/^\.*$/.test(name) ? 'step' : name}.log`;
+}

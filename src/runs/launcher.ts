@@ -1,0 +1,204 @@
+/**
+ * Starts the executions of one run, and takes over those that a dead runner has left.
+ *
+ * Order: LAUNCHED is in the database before a process starts.
+ */
+import type { Item, TestDef } from '../area/types.ts';
+import { messageOf } from '../core/errors.ts';
+import type { StatePair } from '../planner/rows.ts';
+import type { RunStore } from '../planner/run-store.ts';
+import { isTerminal } from '../planner/states.ts';
+import type { PlanRequest } from '../planner/types.ts';
+import type { TargetBook } from './area-book.ts';
+import { Execution, type ExecutionMeans } from './execution.ts';
+import { environmentFor, type Launch, type LaunchMeans, prepare, runDirOf } from './launch.ts';
+import { type LaunchRecord, readRecord } from './launch-record.ts';
+import type { Outbox } from './outbox.ts';
+import { skipReason } from './skip-rules.ts';
+import type { Triggers } from './triggers.ts';
+
+export type LauncherMeans = LaunchMeans & {
+  readonly store: RunStore;
+  readonly outbox: Outbox;
+  readonly book: TargetBook;
+  readonly triggers: Triggers;
+  readonly execution: Omit<ExecutionMeans, 'onState'>;
+  readonly host: string;
+  /** A task for an execution: taken, and given back. */
+  readonly onLaunch: (testId: number) => void;
+  readonly onEnd: (testId: number, pair: StatePair) => void;
+  readonly defOf: (test: string) => TestDef | null;
+  readonly onEntered: (exec: Exec, pair: StatePair) => void;
+};
+
+export type Exec = {
+  readonly id: string;
+  readonly test: string;
+  readonly item: Item | null;
+  readonly testId: number;
+  readonly isToplevel: boolean;
+  pair: StatePair;
+  attempt: number;
+  runDir: string | null;
+  cleans: boolean;
+  isStopped: boolean;
+  running: Execution | null;
+};
+
+export class Launcher {
+  readonly #runId: number;
+  readonly #request: PlanRequest;
+  readonly #means: LauncherMeans;
+  #running = 0;
+
+  constructor(
+    { runId, request }: { readonly runId: number; readonly request: PlanRequest },
+    means: LauncherMeans,
+  ) {
+    this.#runId = runId;
+    this.#request = request;
+    this.#means = means;
+  }
+
+  /** Executions that are being made ready or run. */
+  get running(): number {
+    return this.#running;
+  }
+
+  launch(exec: Exec): void {
+    void this.#tracked(exec, async () => {
+      if (this.#isSkipped(exec)) return;
+      this.#enterLaunched(exec);
+      await this.#prepareAndRun(exec);
+    });
+  }
+
+  /** What an earlier runner has left under way: its processes may live, or have ended meanwhile. */
+  adopt(exec: Exec): void {
+    void this.#tracked(exec, async () => {
+      this.#means.onLaunch(exec.testId);
+      const record = exec.runDir === null ? null : readRecord(exec.runDir, exec.attempt);
+      if (record !== null) await this.#run(exec, record);
+      // Nothing of it ran: its runner died before.
+      else await this.#prepareAndRun(exec);
+    });
+  }
+
+  async #tracked(exec: Exec, perform: () => Promise<void>): Promise<void> {
+    this.#running += 1;
+    try {
+      await perform();
+    } catch (error) {
+      this.#fail(exec, { kind: 'finish', status: 'FAIL' }, messageOf(error));
+    } finally {
+      this.#running -= 1;
+    }
+  }
+
+  async #prepareAndRun(exec: Exec): Promise<void> {
+    const record = await this.#prepare(exec);
+    if (exec.isStopped) this.#fail(exec, { kind: 'killed' }, 'killed before it started');
+    else await this.#run(exec, record);
+  }
+
+  #isSkipped(exec: Exec): boolean {
+    const { store, area, now } = this.#means;
+    const rule = this.#means.defOf(exec.test)?.skip ?? null;
+    if (rule === null) return false;
+    const itemPath = exec.item?.path ?? '';
+    const reason = skipReason(store, {
+      ...{ rule, name: exec.test, itemPath, runId: this.#runId, home: area.home, now: now() },
+    });
+    if (reason === null) return false;
+    const facts = { comment: reason, endedAt: now() };
+    const { testId } = exec;
+    this.#means.outbox.add({
+      kind: 'transition',
+      testId,
+      event: { kind: 'skip' },
+      facts,
+      cause: reason,
+    });
+    this.#entered(exec, { state: 'COMPLETED', status: 'SKIP' });
+    return true;
+  }
+
+  #enterLaunched(exec: Exec): void {
+    const { outbox, area, host, now, minSpaceBytes, onLaunch } = this.#means;
+    exec.attempt += 1;
+    exec.runDir = runDirOf(area, this.#placeOf(exec), minSpaceBytes);
+    exec.pair = { state: 'LAUNCHED', status: 'n/a' };
+    const { testId, attempt, runDir } = exec;
+    const configHash = this.#means.defOf(exec.test)?.hash ?? null;
+    const facts = { host, attempt, runDir, startedAt: now(), configHash, isStale: false };
+    const cause = `attempt ${attempt}`;
+    outbox.add({ kind: 'transition', testId, event: { kind: 'launch' }, facts, cause });
+    onLaunch(testId);
+  }
+
+  #placeOf({ test, item }: Exec): Launch['place'] {
+    const { target, run } = this.#request;
+    return { target, run, test, itemPath: item?.path ?? '' };
+  }
+
+  /** Reads the configuration again, with the whole environment, and makes the work area. */
+  async #prepare(exec: Exec): Promise<LaunchRecord> {
+    const { book, outbox } = this.#means;
+    const launch: Launch = {
+      ...{ runId: this.#runId, testId: exec.testId, attempt: exec.attempt, item: exec.item },
+      ...{ place: this.#placeOf(exec), runDir: exec.runDir ?? '' },
+      directory: this.#means.defOf(exec.test)?.directory ?? '',
+    };
+    const env = environmentFor(launch, this.#means.book.layers, this.#means);
+    const def = await book.test(exec.test, env);
+    const record = await prepare(launch, { def, env, isClean: exec.cleans }, this.#means);
+    outbox.flush();
+    return record;
+  }
+
+  async #run(exec: Exec, record: LaunchRecord): Promise<void> {
+    const { execution } = this.#means;
+    const onState = (_: LaunchRecord, pair: StatePair): void => this.#onState(exec, record, pair);
+    const running = new Execution(record, exec.pair, { ...execution, onState });
+    exec.running = running;
+    try {
+      await running.run();
+    } finally {
+      exec.running = null;
+    }
+  }
+
+  #onState(exec: Exec, record: LaunchRecord, pair: StatePair): void {
+    for (const { name, command } of this.#means.triggers.fire(record, pair)) {
+      const words = { kind: 'trigger' as const, runId: this.#runId, testId: exec.testId };
+      this.#means.outbox.add({
+        kind: 'note',
+        event: { ...words, old: null, new: name, cause: command },
+      });
+    }
+    if (isTerminal(pair)) exec.running = null;
+    this.#entered(exec, pair);
+  }
+
+  #entered(exec: Exec, pair: StatePair): void {
+    exec.pair = pair;
+    if (isTerminal(pair)) this.#means.onEnd(exec.testId, pair);
+    this.#means.onEntered(exec, pair);
+  }
+
+  /** It could not be started, or we failed at it. */
+  #fail(
+    exec: Exec,
+    event: { readonly kind: 'finish'; readonly status: 'FAIL' } | { readonly kind: 'killed' },
+    comment: string,
+  ): void {
+    const facts = { comment, endedAt: this.#means.now() };
+    const { testId } = exec;
+    this.#means.outbox.add({ kind: 'transition', testId, event, facts, cause: comment });
+    const isKilled = event.kind === 'killed';
+    const pair: StatePair = isKilled
+      ? { state: 'KILLED', status: 'KILLED' }
+      : { state: 'COMPLETED', status: 'FAIL' };
+    this.#entered(exec, pair);
+  }
+}

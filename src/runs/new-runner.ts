@@ -1,0 +1,96 @@
+/** Puts a runner together: the planner, the judges, the triggers and the way to everything of a test. */
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { textOf } from '../area/entries.ts';
+import { readLogpro } from '../area/logpro.ts';
+import type { LogRules } from '../area/types.ts';
+import { step } from '../planner/machine.ts';
+import type { RunStore } from '../planner/run-store.ts';
+import { newPlannerState } from '../planner/state.ts';
+import type { AreaBook } from './area-book.ts';
+import type { HostIdentity } from './host.ts';
+import type { LaunchRecord, LaunchStep } from './launch-record.ts';
+import { judgeFile } from './log-reading.ts';
+import { moreActions } from './more-actions.ts';
+import { Outbox } from './outbox.ts';
+import { Runner } from './runner.ts';
+import { Triggers } from './triggers.ts';
+import type { LogVerdict } from './verdict.ts';
+import { earlierResults, waiverOf } from './waivers.ts';
+
+const HELPER_FOLDER = fileURLToPath(new URL('../../bin/helper', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('../../bin/tidelock', import.meta.url));
+const ID_BYTES = 4;
+/** A disk with less is not chosen. */
+const MIN_SPACE_BYTES = 1 << 20;
+
+export type NewRunner = {
+  readonly store: RunStore;
+  readonly book: AreaBook;
+  readonly identity: HostIdentity;
+  readonly slots: number;
+  readonly isServing: boolean;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  readonly onTrouble: (error: unknown) => void;
+};
+
+export function newRunner(options: NewRunner): Runner {
+  const { store, book, identity, now } = options;
+  const id = `${identity.host}.${process.pid}.${randomBytes(ID_BYTES).toString('hex')}`;
+  const outbox = new Outbox(store, id, (write, error) => {
+    // Somebody has changed it in the meantime: his change stays, and comes as news.
+    if (write.kind !== 'transition') options.onTrouble(error);
+  });
+  return new Runner({
+    ...{ id, outbox, store, book, identity, now, slots: options.slots },
+    ...{ isServing: options.isServing, onTrouble: options.onTrouble, area: book.area },
+    ...{ host: identity.host, helperFolder: HELPER_FOLDER, program: PROGRAM },
+    ...{ minSpaceBytes: MIN_SPACE_BYTES, triggers: new Triggers() },
+    others: moreActions({ area: book.area, store, actor: id }),
+    newPlan: () => {
+      const state = newPlannerState();
+      return (event) => step(state, event);
+    },
+    execution: {
+      ...{ outbox, now, judgeLog: (step, log, record) => judged(outbox, step, { log, record }) },
+      readRules: (file) => readLogpro(readFileSync(file, 'utf8'), { file, line: 1 }),
+      dataBefore: (record) => dataBefore(store, record),
+      waiverOf: (record) => waiver(store, book, record),
+    },
+  });
+}
+
+/** Judges a step's log; what the rules found becomes test data. */
+async function judged(
+  outbox: Outbox,
+  { rules }: LaunchStep,
+  { log, record }: { readonly log: string; readonly record: LaunchRecord },
+): Promise<LogVerdict> {
+  const found = await judgeFile(log, rules ?? NO_RULES);
+  const rows = found.data.filter(({ type, status }) => type === 'value' || status === 'FAIL');
+  if (rows.length > 0) outbox.add({ kind: 'putData', testId: record.testId, rows });
+  return { status: found.status, comment: found.message };
+}
+
+const NO_RULES: LogRules = { sections: [], rules: [] };
+
+/** Of the last run of the same target in which it was good. */
+function dataBefore(store: RunStore, record: LaunchRecord) {
+  const good = earlierResults(store, record).find(
+    ({ state, status }) => state === 'COMPLETED' && (status === 'PASS' || status === 'WARN'),
+  );
+  return good === undefined ? [] : (store.read({ kind: 'data', testId: good.id }).data ?? []);
+}
+
+function waiver(store: RunStore, book: AreaBook, record: LaunchRecord): Promise<string | null> {
+  return waiverOf(record, {
+    store,
+    commentPattern: textOf(book.area.config, 'setup', 'waivercommentpatt'),
+    judgeDiff: async ({ rules }, file) => {
+      const found = await judgeFile(file, rules ?? NO_RULES);
+      return { status: found.status, comment: found.message };
+    },
+  });
+}

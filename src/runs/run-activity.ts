@@ -1,0 +1,292 @@
+import type { Environment, Item, TestDef } from '../area/types.ts';
+import { unreachable } from '../core/assert.ts';
+import { messageOf } from '../core/errors.ts';
+import type { StatePair, TestRow } from '../planner/rows.ts';
+import {
+  hasEnded,
+  isActive,
+  NEVER_STARTED,
+  type NeverStarted,
+  type TransitionEvent,
+} from '../planner/states.ts';
+import type { PlannerEffect, PlannerEvent, PlanRequest } from '../planner/types.ts';
+import { earlyEnvironment } from './environment.ts';
+import { type Exec, Launcher, type LauncherMeans } from './launcher.ts';
+import type { GroupUse } from './processes.ts';
+import { expectedTimes, idOf } from './run-history.ts';
+
+export type ActivityMeans = Omit<LauncherMeans, 'defOf' | 'onEntered'> & {
+  /** The planner's machine, fresh. */
+  readonly plan: (event: PlannerEvent) => readonly PlannerEffect[];
+};
+
+type Settle = Extract<PlannerEffect, { readonly kind: 'settle' }>;
+
+export class RunActivity {
+  readonly runId: number;
+  readonly request: PlanRequest;
+  readonly #means: ActivityMeans;
+  readonly #launcher: Launcher;
+  readonly #execs = new Map<string, Exec>();
+  readonly #byTest = new Map<number, Exec>();
+  readonly #events: PlannerEvent[] = [];
+  readonly #done = Promise.withResolvers<void>();
+  #tests: ReadonlyMap<string, TestDef> = new Map();
+  #wakeAt = Number.POSITIVE_INFINITY;
+  #isStepping = false;
+  #isDone = false;
+
+  constructor(
+    run: { readonly runId: number; readonly request: PlanRequest },
+    means: ActivityMeans,
+  ) {
+    this.runId = run.runId;
+    this.request = run.request;
+    this.#means = means;
+    this.#launcher = new Launcher(run, {
+      ...means,
+      defOf: (test) => this.#tests.get(test) ?? null,
+      onEntered: (exec, pair) => this.#entered(exec, pair),
+    });
+  }
+
+  /** Everything selected is terminal, and written. */
+  get done(): Promise<void> {
+    return this.#done.promise;
+  }
+
+  get isDone(): boolean {
+    return this.#isDone;
+  }
+
+  get running(): number {
+    return this.#launcher.running;
+  }
+
+  /** The executions that run now, by name. */
+  get runningIds(): readonly string[] {
+    return [...this.#execs.values()].filter(({ pair }) => isActive(pair)).map(({ id }) => id);
+  }
+
+  /** Plans, and starts what can start. */
+  async start(): Promise<void> {
+    const { book, store, area, now } = this.#means;
+    this.#tests = await book.tests(this.#earlyEnvironment());
+    const rows = (store.read({ kind: 'tests', runId: this.runId }).tests ?? []).filter(
+      ({ isToplevel }) => !isToplevel,
+    );
+    for (const row of rows) this.#know(row);
+    const expected = expectedTimes(store, { runId: this.runId, target: this.request.target });
+    const existing = rows.map((row) => {
+      const id = idOf(row.name, row.itemPath);
+      return { id, state: row.state, status: row.status, expectedS: expected.get(id) ?? null };
+    });
+    const input = { area, tests: this.#tests, request: this.request, existing };
+    const active = rows.filter((row) => isActive(row)).map(({ id }) => id);
+    this.#feed({ kind: 'start', input, at: now() });
+    for (const testId of active) {
+      const exec = this.#byTest.get(testId);
+      if (exec !== undefined) this.#launcher.adopt(exec);
+    }
+  }
+
+  /** `use`: when the host was sampled. */
+  tick(use: ReadonlyMap<number, GroupUse> | null): void {
+    for (const { running } of this.#execs.values()) running?.tick(use);
+    const now = this.#means.now();
+    if (now < this.#wakeAt) return;
+    this.#wakeAt = Number.POSITIVE_INFINITY;
+    this.#feed({ kind: 'clock', at: now });
+  }
+
+  host(facts: { load: number; slots: number; exclusive: readonly string[] }): void {
+    this.#feed({ kind: 'host', ...facts, at: this.#means.now() });
+  }
+
+  /** Ends what runs and starts nothing more of it. */
+  kill(pattern: string): void {
+    this.#feed({ kind: 'kill', pattern, at: this.#means.now() });
+  }
+
+  killNow(): void {
+    for (const { running } of this.#execs.values()) running?.killNow('interrupted twice');
+  }
+
+  /** Somebody else has written this row. */
+  changed(row: TestRow): void {
+    const exec = this.#byTest.get(row.id);
+    if (exec === undefined || (row.state === exec.pair.state && row.status === exec.pair.status))
+      return;
+    if (row.state === 'KILLREQ') {
+      exec.running?.kill('a kill was asked for');
+      return;
+    }
+    if (exec.running !== null) return;
+    exec.pair = { state: row.state, status: row.status };
+    this.#feed({ kind: 'force', exec: exec.id, to: exec.pair, at: this.#means.now() });
+  }
+
+  #earlyEnvironment(): Environment {
+    const { target, run } = this.request;
+    return earlyEnvironment(this.#means.area, { target, run }, this.#means.book.layers);
+  }
+
+  #know(row: TestRow): Exec {
+    const item = this.#itemOf(row.name, row.itemPath);
+    const exec: Exec = {
+      ...{ id: idOf(row.name, row.itemPath), test: row.name, item, testId: row.id },
+      ...{ isToplevel: row.isToplevel, pair: { state: row.state, status: row.status } },
+      ...{
+        attempt: row.attempt,
+        runDir: row.runDir,
+        cleans: false,
+        isStopped: false,
+        running: null,
+      },
+    };
+    this.#execs.set(exec.id, exec);
+    this.#byTest.set(row.id, exec);
+    this.#markStale(row);
+    return exec;
+  }
+
+  #itemOf(test: string, itemPath: string): Item | null {
+    if (itemPath === '') return null;
+    const items = this.#tests.get(test)?.items;
+    const known = items?.kind === 'known' ? items.items : [];
+    return known.find(({ path }) => path === itemPath) ?? { path: itemPath, variables: [] };
+  }
+
+  /** A result whose configuration has changed since is shown as stale until it runs again. */
+  #markStale({ id, name, state, status, configHash, isStale }: TestRow): void {
+    const hash = this.#tests.get(name)?.hash;
+    const now = hasEnded({ state, status }) && configHash !== null && hash !== configHash;
+    if (now === isStale) return;
+    this.#means.outbox.add({ kind: 'setTest', testId: id, facts: { isStale: now } });
+  }
+
+  /** Events that come while effects are performed wait for their turn. */
+  #feed(event: PlannerEvent): void {
+    this.#events.push(event);
+    if (this.#isStepping) return;
+    this.#isStepping = true;
+    try {
+      for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
+        for (const effect of this.#means.plan(next)) this.#perform(effect);
+      }
+    } finally {
+      this.#isStepping = false;
+    }
+  }
+
+  #perform(effect: PlannerEffect): void {
+    switch (effect.kind) {
+      case 'register':
+        this.#register(effect);
+        return;
+      case 'reset':
+        this.#reset(effect);
+        return;
+      case 'expand':
+        void this.#expand(effect.test);
+        return;
+      case 'launch':
+        this.#launcher.launch(this.#of(effect.exec));
+        return;
+      case 'settle':
+        this.#settle(effect);
+        return;
+      case 'kill':
+        this.#kill(effect.exec);
+        return;
+      case 'wake':
+        this.#wakeAt = Math.min(this.#wakeAt, effect.at);
+        return;
+      case 'done':
+        this.#finish();
+        return;
+      default:
+        unreachable(effect);
+    }
+  }
+
+  #register({ execs }: Extract<PlannerEffect, { readonly kind: 'register' }>): void {
+    const tests = execs.map(({ test, item, isToplevel }) => {
+      return { name: test, itemPath: item?.path ?? '', isToplevel };
+    });
+    const [answer] = this.#means.outbox.now({ kind: 'putTests', runId: this.runId, tests });
+    for (const [index, { exec, test, item, isToplevel }] of execs.entries()) {
+      const testId = answer?.ids?.[index];
+      if (testId === undefined) continue;
+      const known = this.#execs.get(exec);
+      const fresh: Exec = {
+        ...{ id: exec, test, item, testId, isToplevel },
+        pair: known?.pair ?? { state: 'NOT_STARTED', status: 'n/a' },
+        ...{ attempt: known?.attempt ?? 0, runDir: known?.runDir ?? null },
+        ...{ cleans: false, isStopped: false, running: null },
+      };
+      this.#execs.set(exec, fresh);
+      this.#byTest.set(testId, fresh);
+    }
+  }
+
+  #reset({ exec: id, cleans, reason }: Extract<PlannerEffect, { readonly kind: 'reset' }>): void {
+    const exec = this.#of(id);
+    exec.pair = { state: 'NOT_STARTED', status: 'n/a' };
+    exec.cleans = cleans;
+    exec.isStopped = false;
+    const { testId } = exec;
+    const gone = { exitCode: null, cpuMs: null, rssMaxBytes: null, endedAt: null, startedAt: null };
+    const facts = { ...gone, comment: '', isStale: false };
+    this.#means.outbox.add(
+      { kind: 'transition', testId, event: { kind: 'reset' }, facts, cause: reason },
+      { kind: 'clearTest', testId },
+    );
+  }
+
+  async #expand(test: string): Promise<void> {
+    const at = (): number => this.#means.now();
+    try {
+      const late = await this.#means.book.items(test, this.#earlyEnvironment());
+      this.#feed({ kind: 'expanded', test, ...late, at: at() });
+    } catch (error) {
+      this.#feed({ kind: 'expanded', test, items: null, reason: messageOf(error), at: at() });
+    }
+  }
+
+  #settle({ exec: id, state, status, reason }: Settle): void {
+    const exec = this.#of(id);
+    exec.pair = { state, status };
+    const isKnown = (NEVER_STARTED as readonly string[]).includes(status);
+    const event: TransitionEvent = isKnown
+      ? { kind: 'settle', status: status as NeverStarted }
+      : { kind: 'force', to: exec.pair };
+    const { testId } = exec;
+    const facts = { comment: reason };
+    this.#means.outbox.add({ kind: 'transition', testId, event, facts, cause: reason });
+  }
+
+  #kill(id: string): void {
+    const exec = this.#of(id);
+    exec.isStopped = true;
+    exec.running?.kill('a kill was asked for');
+  }
+
+  #of(id: string): Exec {
+    const exec = this.#execs.get(id);
+    if (exec === undefined)
+      throw new RangeError(`the planner names ${id}, which was not registered`);
+    return exec;
+  }
+
+  #entered(exec: Exec, pair: StatePair): void {
+    exec.pair = pair;
+    this.#feed({ kind: 'entered', exec: exec.id, ...pair, at: this.#means.now() });
+  }
+
+  #finish(): void {
+    this.#isDone = true;
+    this.#means.outbox.flush();
+    this.#done.resolve();
+  }
+}
