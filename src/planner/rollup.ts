@@ -63,7 +63,7 @@ export function rollUp(counts: Readonly<Counts>): StatePair {
   if (pairs.length === 0) return all.length === 0 ? FRESH : worstOf(all, 'DELETED');
   if (pairs.every((pair) => isWaiting(pair))) return FRESH;
   if (pairs.some((pair) => isActive(pair))) return worstOf(pairs, 'RUNNING');
-  if (pairs.some((pair) => isWaiting(pair))) return worstOf(pairs, 'NOT_STARTED', 'CHECK');
+  if (pairs.some((pair) => isWaiting(pair))) return { state: 'NOT_STARTED', status: 'CHECK' };
   if (pairs.every(isNeverStarted)) return worstOf(pairs, 'NOT_STARTED');
   if (pairs.some(isNeverStarted)) return worstOf(pairs, 'COMPLETED', 'CHECK');
   if (pairs.every(({ state }) => state === 'ARCHIVED')) return worstOf(pairs, 'ARCHIVED');

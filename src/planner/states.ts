@@ -11,8 +11,8 @@ const ACTIVE: ReadonlySet<State> = new Set<State>([
 const ENDED: ReadonlySet<State> = new Set<State>([
   ...(['COMPLETED', 'INCOMPLETE', 'KILLED', 'STUCK', 'ARCHIVED'] as const),
 ]);
-/** Statuses of NOT_STARTED with which it still may start. */
-const WAITING: ReadonlySet<Status> = new Set(['n/a', 'KEEP_TRYING']);
+/** Statuses of NOT_STARTED with which it still may start. CHECK: a toplevel some of whose items wait. */
+const WAITING: ReadonlySet<Status> = new Set(['n/a', 'KEEP_TRYING', 'CHECK']);
 /** What satisfies a dependent. */
 const GOOD: ReadonlySet<Status> = new Set(['PASS', 'WARN', 'CHECK', 'WAIVED', 'SKIP']);
 

@@ -1,5 +1,5 @@
 /** The planner's machine: `step(state, event) -> effects` over an item-level graph; time comes with events. */
-import type { Area, Item, Target, TestDef } from '../area/types.ts';
+import type { Area, Item, Origin, Target, TestDef } from '../area/types.ts';
 import type { State, StatePair, Status } from './rows.ts';
 
 /** Name of one execution within a run: the test, or `test/item path`. */
@@ -41,6 +41,9 @@ export type PlanInput = {
   readonly request: PlanRequest;
   readonly existing: readonly Existing[];
 };
+
+/** Something that a user should know before the run; it does not stop the run. */
+export type PlanFinding = { readonly message: string; readonly origin: Origin | null };
 
 export type Registered = {
   readonly exec: ExecId;

@@ -8,6 +8,10 @@ const WORLDS: Readonly<Record<string, OpenWorld>> = {
     const { openCoordinatorWorld } = await import('../coordtest/world.ts');
     return openCoordinatorWorld(context);
   },
+  planner: async (context) => {
+    const { openPlannerWorld } = await import('../planner/world.ts');
+    return openPlannerWorld(context);
+  },
   real: async (context) => {
     const { openRealWorld } = await import('./real-world.ts');
     return openRealWorld(context);

@@ -1,0 +1,119 @@
+/** Executions come into the plan and are linked to those that they wait for. */
+import type { Item } from '../area/types.ts';
+import { rerunDecision } from './rerun.ts';
+import { recount } from './rollup.ts';
+import {
+  type Edge,
+  EXECUTIONS_MAX,
+  EXPECTED_S_DEFAULT,
+  finalPair,
+  inputOf,
+  isUnexpanded,
+  type Leaf,
+  type Link,
+  leafId,
+  type PlannerState,
+  type TestNode,
+  type Vertex,
+} from './state.ts';
+import { FRESH, isActive, isTerminal } from './states.ts';
+import type { Existing } from './types.ts';
+import { verdictOf } from './verdict.ts';
+
+/** Makes the execution unless it is there; false beyond the limit. It is linked by `linkAll`. */
+export function addLeaf(
+  state: PlannerState,
+  test: TestNode,
+  item: Item | null,
+  why: string,
+): Leaf | null {
+  const path = item?.path ?? '';
+  const known = test.leaves.get(path);
+  if (known !== undefined) return known;
+  if (state.leaves.size >= EXECUTIONS_MAX) return null;
+  const leaf = newLeaf(state, test, item, why);
+  test.leaves.set(path, leaf);
+  state.leaves.set(leaf.id, leaf);
+  recount(test.counts, null, leaf.pair);
+  recount(state.counts, null, leaf.pair);
+  if (!isTerminal(leaf.pair)) {
+    test.open += 1;
+    state.open += 1;
+  }
+  state.added.push(leaf);
+  state.toLink.push(leaf);
+  state.toTell.add(test);
+  return leaf;
+}
+
+function newLeaf(state: PlannerState, test: TestNode, item: Item | null, why: string): Leaf {
+  const id = leafId(test.id, item?.path ?? '');
+  const existing = state.existing.get(id);
+  const expectedS = existing?.expectedS ?? EXPECTED_S_DEFAULT;
+  return {
+    ...{ kind: 'leaf', id, test, item, why, phase: 'waiting' },
+    ...{ prerequisites: [], dependents: [], unmet: 0, worst: null, told: undefined },
+    ...oldResult(state, existing),
+    ...{ expectedS, restS: expectedS, strikes: 0, notBefore: 0 },
+    ...{ isKillAsked: false, forced: null, dropped: test.impossible },
+  };
+}
+
+function oldResult(
+  state: PlannerState,
+  existing: Existing | undefined,
+): Pick<Leaf, 'pair' | 'runsAgain' | 'note'> {
+  if (existing === undefined) return { pair: FRESH, runsAgain: false, note: '' };
+  const { request, area } = inputOf(state);
+  const pair = { state: existing.state, status: existing.status };
+  const decision = rerunDecision(pair, request.rerun, area.autoRerun);
+  if (decision.kind === 'again') return { pair: FRESH, runsAgain: true, note: decision.reason };
+  if (decision.kind === 'kept') return { pair, runsAgain: false, note: decision.reason };
+  return { pair, runsAgain: false, note: isActive(pair) ? 'runs already: adopted' : '' };
+}
+
+/** Links what was added, which may add more. */
+export function linkAll(state: PlannerState): void {
+  for (let leaf = state.toLink.pop(); leaf !== undefined; leaf = state.toLink.pop()) {
+    for (const link of leaf.test.links) linkLeaf(state, leaf, link);
+  }
+}
+
+export function linkLeaf(state: PlannerState, leaf: Leaf, link: Link): void {
+  const { prerequisite, mode, map } = link;
+  if (isUnexpanded(prerequisite)) {
+    prerequisite.pending.push({ leaf, link });
+    leaf.unmet += 1;
+    return;
+  }
+  const path = map(leaf.item?.path ?? '');
+  if (path === '' || prerequisite.fixed !== null) {
+    connect(leaf, prerequisite, mode);
+    return;
+  }
+  const item = prerequisite.known.get(path);
+  const other =
+    item === undefined ? null : addLeaf(state, prerequisite, item, `needed by ${leaf.id}`);
+  if (other !== null) connect(leaf, other, mode);
+  else leaf.dropped = `${prerequisite.id} has no item ${path}`;
+}
+
+export function connect(dependent: Vertex, prerequisite: Vertex, mode: Edge['mode']): void {
+  const verdict = verdictOf(mode, finalPair(prerequisite));
+  const edge: Edge = { dependent, prerequisite, mode, verdict };
+  dependent.prerequisites.push(edge);
+  prerequisite.dependents.push(edge);
+  if (verdict !== 'met') dependent.unmet += 1;
+  noteWorst(dependent, edge);
+}
+
+/** Keeps `worst` after the verdict of one edge has changed. */
+export function noteWorst(vertex: Vertex, edge: Edge): void {
+  const isBad = edge.verdict === 'fail' || edge.verdict === 'discard';
+  if (isBad && (vertex.worst === null || vertex.worst.verdict === 'discard')) vertex.worst = edge;
+  if (isBad || vertex.worst !== edge) return;
+  vertex.worst =
+    vertex.prerequisites.find(({ verdict }) => verdict === 'fail') ??
+    vertex.prerequisites.find(({ verdict }) => verdict === 'discard') ??
+    null;
+}
