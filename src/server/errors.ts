@@ -40,7 +40,7 @@ export function sendError(error: unknown, reply: FastifyReply, log: Log): void {
   }
   const known = toTidelockError(error);
   if (known.code === 'INTERNAL') log.error({ err: error, url: reply.request.url }, 'bug');
-  if (known.status === 503) reply.header('retry-after', RETRY_AFTER_S);
+  if (known.status === 503 || known.status === 429) reply.header('retry-after', RETRY_AFTER_S);
   if (known.code === 'TOKEN_INVALID') reply.header('www-authenticate', 'Bearer');
   reply.code(known.status).type('application/json; charset=utf-8').send(JSON.stringify(known));
 }

@@ -6,6 +6,8 @@ import type { UploadResult } from '../engine/uploads.ts';
 import type { ServerContext } from './context.ts';
 import type { EndReason } from './feed-stream.ts';
 import { registerLockstep } from './lockstep/metrics.ts';
+import { registerRuns } from './runs/metrics.ts';
+import type { RunsService } from './runs/service.ts';
 
 const SOURCE_STATES = ['starting', 'streaming', 'down', 'slot_busy', 'unfit', 'resyncing'] as const;
 const DELAY_RESOLUTION_MS = 10;
@@ -177,6 +179,10 @@ export class Metrics {
     this.#uploadSeconds.observe(seconds);
     this.#uploaded.inc(applied);
     for (const { code } of refused) this.#refused.inc({ code });
+  }
+
+  addRuns(service: RunsService): void {
+    registerRuns(this.#registry, service);
   }
 
   /** The text of a scrape. */

@@ -29,6 +29,8 @@ import { tablesRoute } from './routes/tables.ts';
 import { tokensRoute } from './routes/tokens.ts';
 import { addUpload } from './routes/upload.ts';
 import { waitRoute } from './routes/wait.ts';
+import type { RunsPort } from './runs/port.ts';
+import { openRuns, type RunsService } from './runs/service.ts';
 import { transicatorRoutes } from './transicator/routes.ts';
 import { UploadRoom } from './upload-room.ts';
 import { viewRoutes } from './view-routes.ts';
@@ -41,6 +43,8 @@ export type ServerOptions = {
   readonly lockstep?: RowStreams | undefined;
   /** Views, offered like tables under /views; undefined = none. */
   readonly views?: Engine | undefined;
+  /** The run manager of an area; undefined = none. */
+  readonly runs?: RunsPort | undefined;
   readonly config: ServerConfig;
   readonly clock: Clock;
   readonly log: Log;
@@ -57,12 +61,13 @@ export type TidelockServer = {
 
 /** The parts behind one server. Nothing listens before `listen`. Throws `BAD_CONFIG` for unusable keys. */
 export function createServer(options: ServerOptions): TidelockServer {
-  const { app, context, pumps, metrics, dashboard, startDraining } = assemble(options);
+  const { app, context, pumps, metrics, dashboard, runs, startDraining } = assemble(options);
   const { config } = options;
   const close = async (): Promise<void> => {
     startDraining();
     for (const pump of pumps) pump.close();
     dashboard.close();
+    runs?.close();
     await context.lockstep?.close();
     metrics.close();
     app.server.closeAllConnections();
@@ -76,6 +81,7 @@ export function createServer(options: ServerOptions): TidelockServer {
     drain: async () => {
       startDraining();
       dashboard.close();
+      runs?.close();
       const drainMs = config.limits.drainS * 1000;
       await Promise.all([
         ...pumps.map((pump) => pump.drain(drainMs)),
@@ -95,10 +101,12 @@ type Parts = {
   readonly pumps: readonly Pump[];
   readonly metrics: Metrics;
   readonly dashboard: Dashboard;
+  readonly runs: RunsService | null;
   readonly startDraining: () => void;
 };
 
-function assemble({ engine, lockstep, views, config, clock, log }: ServerOptions): Parts {
+function assemble(options: ServerOptions): Parts {
+  const { engine, lockstep, views, config, clock, log } = options;
   const { limits } = config;
   const draining = new AbortController();
   const upper = () => engine.upper;
@@ -140,20 +148,31 @@ function assemble({ engine, lockstep, views, config, clock, log }: ServerOptions
   }
   const metrics = new Metrics(context);
   const dashboard = openDashboard(context);
+  const runs = runsOf(options, metrics);
+  const carriers = [pump, dashboard, lockstepReaders, ofViews?.pump, runs];
   const carries = (socket: Socket): boolean =>
-    pump.carries(socket) ||
-    dashboard.carries(socket) ||
-    lockstepReaders.carries(socket) ||
-    ofViews?.pump.carries(socket) === true;
+    carriers.some((carrier) => carrier?.carries(socket) === true);
   const ownSelectors = holderSelectors(() => engine.tables);
   const app = createApp({ config, clock, log, carries, ownSelectors });
-  const more = ofViews === null ? [] : viewRoutes(context, ofViews);
-  addRoutes(app, [...routesOf(context, { metrics, log }), ...dashboard.routes, ...more], (scope) =>
-    addUpload(scope, context, metrics),
+  const more = [...(ofViews === null ? [] : viewRoutes(context, ofViews)), ...(runs?.routes ?? [])];
+  addRoutes(
+    app,
+    [...routesOf(context, { metrics, log }), ...dashboard.routes, ...more],
+    (scope) => {
+      addUpload(scope, context, metrics);
+      if (runs !== null) scope.register(async (inner) => runs.plugin(inner));
+    },
   );
   const startDraining = (): void => draining.abort(shuttingDown());
   const pumps = ofViews === null ? [pump] : [pump, ofViews.pump];
-  return { app, context, pumps, metrics, dashboard, startDraining };
+  return { app, context, pumps, metrics, dashboard, runs, startDraining };
+}
+
+function runsOf({ runs, config, clock }: ServerOptions, metrics: Metrics): RunsService | null {
+  if (runs === undefined) return null;
+  const service = openRuns(runs, clock, config.limits.stallS * 1000);
+  metrics.addRuns(service);
+  return service;
 }
 
 function shuttingDown(): TidelockError {

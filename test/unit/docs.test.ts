@@ -55,7 +55,8 @@ function checkErrors(page: string): readonly string[] {
 }
 
 function checkMetrics(page: string): readonly string[] {
-  const code = ['src/server/metrics.ts', 'src/server/lockstep/metrics.ts'].map(read).join('\n');
+  const places = ['src/server/metrics.ts', 'src/server/lockstep/metrics.ts'];
+  const code = [...places, 'src/server/runs/metrics.ts'].map(read).join('\n');
   const names = [...code.matchAll(/'(tidelock_[a-z0-9_]+)'/g)];
   const stated = rows(section(page, '## Metrics')).map(([name = '']) => name);
   return differences(

@@ -56,6 +56,23 @@ export const WRITES_MAX = 10_000;
 const ANSWER_MS = 3_600_000;
 const FORGOTTEN_MAX = 100;
 
+/** A process that holds a lease of the local database. */
+export type LeaseHolder = {
+  readonly host: string;
+  readonly pid: number;
+  readonly pidStart: string;
+  readonly bootId: string;
+  readonly url: string;
+};
+
+export type LeaseRequest = {
+  readonly holder: LeaseHolder;
+  readonly now: number;
+  readonly ms: number;
+  /** A holder that is dead holds nothing, however long its lease still is. */
+  readonly isAlive: (holder: LeaseHolder) => boolean;
+};
+
 export type RunStoreOptions = {
   /** On a local disk; the caller has checked. */
   readonly file: string;
@@ -147,6 +164,34 @@ export class SqliteRunStore implements RunStore {
     this.#guarded(() => writeFact(this.sql, `fact ${name}`, value));
   }
 
+  /** Takes or renews a lease of processes of this host; null: it is ours, else who has it. */
+  takeLease(name: string, { holder, now, ms, isAlive }: LeaseRequest): LeaseHolder | null {
+    return this.#guarded(() =>
+      inTransaction(this.sql, () => {
+        const held = this.#leaseOf(name);
+        const isFree = held === null || held.until <= now || isSame(held, holder) || !isAlive(held);
+        if (!isFree) return held;
+        writeFact(this.sql, `lease ${name}`, JSON.stringify({ ...holder, until: now + ms }));
+        return null;
+      }),
+    );
+  }
+
+  leaveLease(name: string, holder: LeaseHolder): void {
+    this.#guarded(() =>
+      inTransaction(this.sql, () => {
+        const held = this.#leaseOf(name);
+        if (held === null || !isSame(held, holder)) return;
+        this.#statements.run('DELETE FROM meta WHERE name = ?', `lease ${name}`);
+      }),
+    );
+  }
+
+  /** Who holds a lease, alive or not. */
+  leaseHolder(name: string): LeaseHolder | null {
+    return this.#guarded(() => this.#leaseOf(name));
+  }
+
   /** One moment of the database, for whoever reads long. To be closed. */
   snapshot(): RunSnapshot {
     return this.#guarded(() => new RunSnapshot(this.#options.file));
@@ -167,6 +212,11 @@ export class SqliteRunStore implements RunStore {
     this.#watch?.close();
     this.#listeners.clear();
     this.sql.close();
+  }
+
+  #leaseOf(name: string): (LeaseHolder & { readonly until: number }) | null {
+    const text = readFact(this.sql, `lease ${name}`);
+    return text === null ? null : (JSON.parse(text) as LeaseHolder & { until: number });
   }
 
   #guarded<T>(work: () => T): T {
@@ -281,6 +331,10 @@ function performTask(tx: RunTransaction, write: TaskWrite): RunAnswer {
     default:
       return unreachable(write);
   }
+}
+
+function isSame(a: LeaseHolder, b: LeaseHolder): boolean {
+  return a.pid === b.pid && a.pidStart === b.pidStart && a.bootId === b.bootId;
 }
 
 function requireBounded({ writes }: WriteBatch): void {

@@ -1,0 +1,46 @@
+/** The run manager's part of a server: calls, changes as a stream, actions of people, metrics. */
+import type { Socket } from 'node:net';
+import type { FastifyInstance, RouteOptions } from 'fastify';
+import type { RunsStatus } from '../../protocol/runs.ts';
+import type { Clock } from '../clock.ts';
+import { CallLine } from './call-line.ts';
+import { addCalls } from './call-route.ts';
+import { ChangeStreams } from './change-stream.ts';
+import type { RunsPort } from './port.ts';
+import { changesRoute, readRoute, statusRoute, stopRoute, taskRoute } from './routes.ts';
+
+export type RunsParts = {
+  readonly port: RunsPort;
+  readonly line: CallLine;
+  readonly streams: ChangeStreams;
+  readonly clock: Clock;
+  readonly status: () => RunsStatus;
+};
+
+export type RunsService = RunsParts & {
+  readonly routes: readonly RouteOptions[];
+  /** Adds what reads bodies as bytes: to a scope of its own. */
+  readonly plugin: (scope: FastifyInstance) => void;
+  readonly carries: (socket: Socket) => boolean;
+  /** Ends the streams; their readers connect again. */
+  readonly close: () => void;
+};
+
+export function openRuns(port: RunsPort, clock: Clock, stallMs: number): RunsService {
+  const line = new CallLine();
+  const streams = new ChangeStreams(port, clock, stallMs);
+  const status = (): RunsStatus => {
+    const { waiting, done, refused } = line;
+    return { ...port.status(), calls: { waiting, done, refused } };
+  };
+  const parts = { port, line, streams, clock, status };
+  return {
+    ...parts,
+    routes: [changesRoute, readRoute, statusRoute, stopRoute, taskRoute].map((route) =>
+      route(parts),
+    ),
+    plugin: (scope) => addCalls(scope, parts),
+    carries: (socket) => streams.carries(socket),
+    close: () => streams.close(),
+  };
+}
