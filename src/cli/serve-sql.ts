@@ -1,5 +1,6 @@
 /** SQL beside the HTTP server: the service over the engine's tables, and its port. */
 import { join, resolve } from 'node:path';
+import { POSTGRES_VERSION } from '../coordinator/sql/profiles.ts';
 import { TidelockError } from '../core/errors.ts';
 import { systemClock as engineClock } from '../engine/clock.ts';
 import type { RunningEngine } from '../engine/engine.ts';
@@ -16,9 +17,6 @@ import type { Settings } from './config.ts';
 import { dataDirOf, serverConfigOf } from './config-parts.ts';
 import { strongRandom } from './options.ts';
 import { packageVersion } from './package.ts';
-
-/** The PostgreSQL whose grammar and types are ours; clients look at the first number. */
-const POSTGRES_VERSION = '18.0';
 
 export type SqlPort = {
   readonly service: SqlService;

@@ -19,6 +19,8 @@ const FACTS: Readonly<Record<SqlType, TypeFacts>> = {
   timestamptz: { oid: 1184, size: 8 },
   interval: { oid: 1186, size: 16 },
   jsonb: { oid: 3802, size: -1 },
+  oid: { oid: 26, size: 4 },
+  _text: { oid: 1009, size: -1 },
   // A literal that nothing decided is text to whoever reads it.
   unknown: { oid: 25, size: -1 },
 };

@@ -4,10 +4,11 @@ import { sqlError } from '../sql/errors.ts';
 import { fromStored, type Stored, toStored } from '../sql/storage.ts';
 import { toPostgresText } from '../sql/text-values.ts';
 import type { SqlType, SqlValue } from '../sql/types.ts';
+import { parseArray, type TextArray } from '../sql/values/array.ts';
 import { textOf as utf8TextOf } from './incoming.ts';
 import { intervalFromBinary, intervalToBinary } from './interval.ts';
 import { numericFromBinary, numericToBinary } from './numeric.ts';
-import { sizeOf } from './oids.ts';
+import { oidOf, sizeOf } from './oids.ts';
 
 /** The version byte before the text of a jsonb. */
 const JSONB_VERSION = 1;
@@ -35,6 +36,8 @@ function binaryOfText(type: SqlType, text: string): Uint8Array | string {
       return intervalToBinary(text);
     case 'jsonb':
       return String.fromCharCode(JSONB_VERSION) + text;
+    case '_text':
+      return arrayToBinary(parseArray(text));
     default:
       return text;
   }
@@ -49,6 +52,18 @@ function wholeToBinary(size: 4 | 8, stored: Stored): Buffer {
   return bytes;
 }
 
+/** One dimension that begins at 1; -1 is the length of NULL. */
+function arrayToBinary(elements: TextArray): Buffer {
+  const hasNulls = elements.includes(null) ? 1 : 0;
+  const head = [elements.length === 0 ? 0 : 1, hasNulls, oidOf('text')];
+  if (elements.length > 0) head.push(elements.length, 1);
+  const parts = elements.flatMap((one) => {
+    const bytes = Buffer.from(one ?? '');
+    return [wholeToBinary(4, one === null ? -1n : BigInt(bytes.length)), bytes];
+  });
+  return Buffer.concat([...head.map((number) => wholeToBinary(4, BigInt(number))), ...parts]);
+}
+
 function binaryOfNumber(type: SqlType, value: number | bigint): Uint8Array | string {
   const bytes = Buffer.alloc(Math.max(0, sizeOf(type)));
   switch (type) {
@@ -57,6 +72,9 @@ function binaryOfNumber(type: SqlType, value: number | bigint): Uint8Array | str
       return bytes;
     case 'int4':
       bytes.writeInt32BE(Number(value));
+      return bytes;
+    case 'oid':
+      bytes.writeUInt32BE(Number(value));
       return bytes;
     case 'int8':
       bytes.writeBigInt64BE(BigInt(value));
@@ -85,6 +103,8 @@ export function valueOfBinary(type: SqlType, bytes: Buffer): SqlValue {
       return bytes.readInt16BE(0);
     case 'int4':
       return bytes.readInt32BE(0);
+    case 'oid':
+      return bytes.readUInt32BE(0);
     case 'int8':
       return bytes.readBigInt64BE(0);
     case 'float4':
@@ -114,6 +134,8 @@ function textValueOf(type: SqlType, bytes: Buffer): string {
     case 'jsonb':
       if (bytes[0] !== JSONB_VERSION) throw sqlError('22P03', 'no version of jsonb that is known');
       return utf8TextOf(bytes.subarray(1));
+    case '_text':
+      throw sqlError('0A000', 'an array as a binary parameter is not supported: send it as text');
     default:
       return utf8TextOf(bytes);
   }

@@ -21,6 +21,7 @@ export const SQL_STATES = {
   '22025': 'a LIKE pattern ends with the escape character',
   '22P02': 'text that is no value of its type',
   '22P03': 'binary value that is no value of its type',
+  '2201B': 'a regular expression cannot be read',
   '2201F': 'a root or power without a real result',
   '2201W': 'negative LIMIT',
   '2201X': 'negative OFFSET',

@@ -31,6 +31,9 @@ function mapParts(plan: Plan, mapper: PlanMapper): Plan {
     }
     case 'project':
       return { ...plan, input: inner(plan.input), expressions: all(plan.expressions) };
+    case 'function':
+      return { ...plan, call: mapExpression(plan.call, mapper) };
+    case 'lateral':
     case 'join': {
       const on = mapExpression(plan.on, mapper);
       return { ...plan, left: inner(plan.left), right: inner(plan.right), on };

@@ -9,6 +9,7 @@ export type {
   FuncCall,
   JoinExpr,
   Node,
+  RangeFunction,
   RangeSubselect,
   RangeVar,
   SelectStmt,

@@ -25,7 +25,17 @@ export type Plan =
       readonly input: Plan;
       readonly expressions: readonly Expression[];
     }
-  /** `lateral`: the right side may use the columns of the left one as `outer` of depth 1. */
+  /** One column: a row for each element of what the function `call` makes, which is a JSON array as text. */
+  | { readonly kind: 'function'; readonly columns: readonly Column[]; readonly call: Expression }
+  /** A join whose right side is computed for each row of the left one, whose columns it has as `outer` of depth 1. */
+  | {
+      readonly kind: 'lateral';
+      readonly columns: readonly Column[];
+      readonly type: 'inner' | 'left';
+      readonly left: Plan;
+      readonly right: Plan;
+      readonly on: Expression;
+    }
   | {
       readonly kind: 'join';
       readonly columns: readonly Column[];
@@ -73,6 +83,8 @@ export type Query = {
   readonly parameters: readonly Column['type'][];
   readonly usesLogicalTimestamp: boolean;
   readonly usesNow: boolean;
+  /** Facts about the session or the catalog are in it: it cannot be kept. */
+  readonly usesSession: boolean;
 };
 
 /** A scalar expression after binding: names are resolved, types are known, casts are explicit. */
@@ -123,7 +135,8 @@ export type AggregateName =
   | 'max'
   | 'bool_and'
   | 'bool_or'
-  | 'string_agg';
+  | 'string_agg'
+  | 'array_agg';
 
 export type Aggregate = {
   readonly name: AggregateName;

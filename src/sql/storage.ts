@@ -5,13 +5,13 @@
  * | type                       | SQLite                                                            |
  * |----------------------------|-------------------------------------------------------------------|
  * | bool                       | INTEGER 0, 1                                                      |
- * | int2, int4, int8           | INTEGER                                                           |
+ * | int2, int4, int8, oid      | INTEGER                                                           |
  * | float4, float8             | REAL; NaN is the text `NaN`, which SQLite sorts above all numbers |
  * | text, uuid                 | TEXT, compared by bytes                                           |
  * | bytea                      | BLOB                                                              |
  * | date                       | INTEGER, days from 2000-01-01                                     |
  * | timestamp, timestamptz     | INTEGER, microseconds from 2000-01-01 UTC                         |
- * | numeric, interval, jsonb   | TEXT as PostgreSQL prints it                                      |
+ * | numeric, interval, jsonb, _text | TEXT as PostgreSQL prints it                                      |
  *
  * Infinite dates and timestamps are the ends of int4 and int8, as in PostgreSQL. NULL is NULL.
  */
@@ -32,6 +32,7 @@ export function columnAffinity(type: SqlType): 'INTEGER' | 'TEXT' | 'BLOB' {
     case 'int2':
     case 'int4':
     case 'int8':
+    case 'oid':
     case 'date':
     case 'timestamp':
     case 'timestamptz':
@@ -47,7 +48,7 @@ export function columnAffinity(type: SqlType): 'INTEGER' | 'TEXT' | 'BLOB' {
 
 /** True when SQLite's `=`, `<`, GROUP BY and ORDER BY on stored values are PostgreSQL's. */
 export function isNative(type: SqlType): boolean {
-  return type !== 'numeric' && type !== 'interval' && type !== 'jsonb';
+  return type !== 'numeric' && type !== 'interval' && type !== 'jsonb' && type !== '_text';
 }
 
 export function toStored(type: SqlType, value: SqlValue): Stored {
@@ -58,6 +59,7 @@ export function toStored(type: SqlType, value: SqlValue): Stored {
     case 'int2':
     case 'int4':
     case 'int8':
+    case 'oid':
       assert(typeof value !== 'string' && typeof value !== 'object', `${type} is a number`);
       return BigInt(value);
     case 'float4':
@@ -75,6 +77,7 @@ export function toStored(type: SqlType, value: SqlValue): Stored {
     case 'jsonb':
     case 'text':
     case 'uuid':
+    case '_text':
     case 'unknown':
       return String(value);
     default:
@@ -92,6 +95,7 @@ export function fromStored(type: SqlType, stored: Stored): SqlValue {
       return stored !== 0n;
     case 'int2':
     case 'int4':
+    case 'oid':
       return Number(stored);
     case 'int8':
       return BigInt(stored as bigint);

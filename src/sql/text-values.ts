@@ -4,6 +4,7 @@ import { sqlError } from './errors.ts';
 import { fromStored, type Stored, storedFloat, toStored } from './storage.ts';
 import { longName } from './type-names.ts';
 import type { SqlType, SqlValue } from './types.ts';
+import { formatArray, parseArray } from './values/array.ts';
 import { fromHex, toHex } from './values/bytes.ts';
 import { formatDate, formatTimestamp, parseDateTime } from './values/datetime.ts';
 import { formatFloat4, formatFloat8, parseFloatText } from './values/float.ts';
@@ -26,6 +27,10 @@ export function storedFromText(type: SqlType, text: string): Stored {
       return storedFloat(parseFloatText(type, text));
     case 'numeric':
       return parseNumericText(text);
+    case 'oid':
+      return parseOid(text);
+    case '_text':
+      return formatArray(parseArray(text));
     case 'text':
     case 'unknown':
       return text;
@@ -83,6 +88,7 @@ const columnsOfText: ReadonlySet<SqlType> = new Set([
   'numeric',
   'interval',
   'jsonb',
+  '_text',
   'date',
   'timestamp',
   'timestamptz',
@@ -105,6 +111,13 @@ function parseBool(text: string): bigint {
   if (word === '1' || word === 'on' || isOf('true', 'yes')) return 1n;
   if (word === '0' || (word.length > 1 && isOf('off')) || isOf('false', 'no')) return 0n;
   throw invalid('bool', text);
+}
+
+/** Unsigned, of 32 bits. */
+function parseOid(text: string): bigint {
+  const value = parseInteger('int8', text);
+  if (value >= 0n && value < 2n ** 32n) return value;
+  throw sqlError('22003', `value "${text}" is out of range for type oid`);
 }
 
 function parseNumericText(text: string): string {

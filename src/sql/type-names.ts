@@ -21,6 +21,8 @@ const TYPES: ReadonlyMap<string, SqlType> = new Map([
   ['timestamptz', 'timestamptz'],
   ['interval', 'interval'],
   ['jsonb', 'jsonb'],
+  ['oid', 'oid'],
+  ['name', 'text'],
 ]);
 
 /** The name that messages and column headers use: PostgreSQL's. */
@@ -40,6 +42,8 @@ const LONG_NAMES: Readonly<Record<SqlType, string>> = {
   timestamptz: 'timestamp with time zone',
   interval: 'interval',
   jsonb: 'jsonb',
+  oid: 'oid',
+  _text: 'text[]',
   unknown: 'unknown',
 };
 
@@ -57,11 +61,17 @@ export function readTypeName(name: TypeName): TypeUse {
   );
   const written = parts.at(-1) ?? '';
   if (name.setof || name.pct_type) throw notSupported(`the type ${written}`, offset);
-  if (name.arrayBounds) throw notSupported(`an array (${written}[])`, offset);
+  if (name.arrayBounds) return { type: arrayOf(written, name, offset), modifier: null };
   const type = parts.length === 1 || parts[0] === 'pg_catalog' ? TYPES.get(written) : undefined;
   if (type === undefined) throw unknownType(parts, offset);
   const modifier = name.typmods?.map(modifierOf) ?? null;
   return { type, modifier: modifier === null ? null : checkModifier(written, modifier, offset) };
+}
+
+/** Arrays are of texts, in one dimension. */
+function arrayOf(written: string, name: TypeName, offset: number | undefined): SqlType {
+  if (written === 'text' && name.arrayBounds?.length === 1) return '_text';
+  throw notSupported(`an array (${written}[])`, offset);
 }
 
 function unknownType(parts: readonly string[], offset: number | undefined): Error {

@@ -17,10 +17,14 @@ export type SqlType =
   | 'timestamptz'
   | 'interval'
   | 'jsonb'
+  /** Numbers of objects in the catalog. */
+  | 'oid'
+  /** Texts in braces, as PostgreSQL prints them; of the catalog, and made only by `ARRAY(query)`. */
+  | '_text'
   | 'unknown';
 
 /**
- * A value, by type: bool is a boolean; int2, int4 a number; int8 a bigint; float4, float8 a number (NaN and
+ * A value, by type: bool is a boolean; int2, int4, oid a number; int8 a bigint; float4, float8 a number (NaN and
  * infinities too); bytea a Uint8Array; all others are the text that PostgreSQL prints for them (numeric with its
  * scale, timestamps in UTC with `+00`). NULL is null.
  */

@@ -33,6 +33,8 @@ const TYPE_BY_OID: ReadonlyMap<number, SqlType> = new Map([
   [21, 'int2'],
   [23, 'int4'],
   [25, 'text'],
+  [26, 'oid'],
+  [1009, '_text'],
   [700, 'float4'],
   [701, 'float8'],
   [1043, 'text'],

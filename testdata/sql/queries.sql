@@ -238,15 +238,15 @@ OUTSIDE select row(1, 2)
 OUTSIDE select array[1]
 OUTSIDE select a[1] from t
 OUTSIDE select sum(a) over () from t
-OUTSIDE select s ~ 'a' from t
-OUTSIDE select * from generate_series(1, 3)
+select s ~ 'a' from t
+select * from generate_series(1, 3)
 OUTSIDE select distinct on (a) a from t
 OUTSIDE select a from t group by rollup (a)
 OUTSIDE select * from t tablesample system (10)
 OUTSIDE select id from t for update
-OUTSIDE select * from t, lateral (select t.id) x
-OUTSIDE select 1 where 1 = all (select 1)
-OUTSIDE select 5 > any (select id from t)
+select * from t, lateral (select t.id) x
+select 1 where 1 = all (select 1)
+select 5 > any (select id from t)
 select 'a' < 'B', 'ä' < 'z', 'z' < '𝒳', '￿' < '𝒳'
 select gcd(12, 18), lcm(4, 6), mod(7, 3), mod(-7, 3), -7 / 2, -7 % 3, 7 # 2, 6 & 3, 6 | 3, ~5, 1 << 4, -16 >> 2, @ -5
 select 5::int2 << 20, 1::int8 << 40, (-1)::int2 >> 1
@@ -266,7 +266,7 @@ select 'it''s', E'a\nb', $$dollar$$, U&'\00e4'
 OUTSIDE select b'101'
 OUTSIDE select t from t
 OUTSIDE select (t).a from t
-OUTSIDE select s collate "C" from t
+select s collate "C" from t
 select cast('5' as int), cast(a as text) from t where id = 1
 select sum(distinct a), avg(distinct a), count(distinct s), max(distinct a), sum(distinct b), avg(distinct b), sum(distinct n), string_agg(distinct tag, ',' order by tag desc) from t, o where t.id in (1,2,5) and o.id < 6
 select tag, (select sum(o2.price) from o o2 where o2.tag = o.tag) from o group by tag order by tag
@@ -285,7 +285,7 @@ select x.id, y.five from t x left join (select t_id, 5 as five from o) y on y.t_
 select x.id, y.five from t x left join (select 5 as five) y on x.id = 1 order by 1
 select y.five, z.id from (select 5 as five) y full join (select id from t where id < 3) z on z.id = y.five order by 1, 2
 select x.id from t x where x.id = (select max(y.id) from t y where y.a = x.a) order by 1
-OUTSIDE select x.id from t x where x.a > all (select 1)
+select x.id from t x where x.a > all (select 1)
 select (select count(*) from (select x.id union select y.id from t y where y.id < x.id) q) from t x order by x.id
 select id, (select sum(v) from (values (t.a), (t.c)) w(v)) from t where id < 3 order by id
 select id from t where (select count(*) from o where o.t_id = t.id group by o.t_id) > 4 order by id
@@ -392,7 +392,7 @@ OUTSIDE select a from (select a, row_number() over () from t) q
 select 1 as x where false
 select 1 from t where false group by ()
 select 1 having false
-OUTSIDE select sum(1) from t, sum(2)
+select sum(1) from t, sum(2)
 select 5 as "a b", 6 "c"
 select -id, +id, - - id, not not ok from t where id = 1
 select id from t where ok and not ok or a is null order by id
@@ -404,7 +404,7 @@ OUTSIDE select json_agg(id) from t
 OUTSIDE select percentile_cont(0.5) within group (order by a) from t
 OUTSIDE select count(*) over (partition by a) from t
 OUTSIDE select grouping(a) from t group by a
-OUTSIDE select * from t cross join lateral (select 1) x
+select * from t cross join lateral (select 1) x
 select t.id from t, (select t.id) x
 select id from only t where id = 1
 OUTSIDE select unnest(array[1])
@@ -433,3 +433,83 @@ OUTSIDE select make_date(2024, 1, 1)
 OUTSIDE select format('%s', 1)
 OUTSIDE select now() at time zone 'UTC'
 OUTSIDE select generate_series(1, 2)
+-- Functions in FROM, LATERAL, regular expressions, ANY and ALL, arrays of texts.
+select * from generate_series(1, 5)
+select * from generate_series(1, 5) as s
+select s.s, s from generate_series(5, 1, -2) as s
+select n from generate_series(1, 3) as g(n)
+select * from generate_series(1, 3) as g(n), generate_series(1, g.n) as h(m)
+select * from generate_series(1::int8, 3) as g(n)
+select * from generate_series(1, 2, 0)
+select * from generate_series(timestamp '2020-01-01', timestamp '2020-01-03', interval '12 hours')
+select * from generate_series(timestamptz '2020-01-31', timestamptz '2020-05-31', interval '1 month') as m
+select * from generate_series(date '2020-01-01', date '2020-01-03', interval '1 day') as d
+select * from generate_series(null, 3)
+select * from generate_series(1, null::int)
+select count(*) from generate_series(1, 1000)
+select id, n from t left join lateral generate_series(1, t.id % 3) as g(n) on true order by 1, 2
+select a.n, b.m from generate_series(1, 3) a(n) left join lateral (select x as m from generate_series(1, 5) x where x > a.n order by x desc limit 2) b on b.m < 5 order by 1, 2
+select a.n, v.x from generate_series(1, 2) a(n), lateral (values (a.n), (a.n * 10), (null)) v(x)
+select a.n, v.s, v.t from generate_series(1, 2) a(n), lateral (values (a.n / 3::float8, 'x' || a.n), ('NaN', null)) v(s, t)
+select a.n, v.s from generate_series(1, 2) a(n), lateral (select '\x00ff'::bytea as s union all select null) v
+select a.n, (select sum(m) from generate_series(1, a.n) m) from generate_series(1, 4) a(n)
+select a.n, l.c from generate_series(1, 4) a(n), lateral (select count(*) as c from generate_series(1, a.n) m where m % 2 = 0) l
+select a.n from generate_series(1, 4) a(n) where exists (select 1 from generate_series(3, 9) b(m), lateral (select b.m * 2 as k) c where c.k = a.n * 2)
+select n % 2 as k, count(*) from generate_series(1, 7) n group by 1 order by 1
+select n, (select count(*) from generate_series(1, 2) b(m), lateral (select m + 1 as q) c where q > n) from generate_series(1, 3) n group by n order by 1
+select * from unnest(string_to_array('a,b,,c', ',')) as u
+select * from unnest('{x,NULL,"a b"}'::text[]) as u
+select string_to_array('a,b', ','), array_length(string_to_array('a,b', ','), 1), cardinality(string_to_array('', ','))
+select array_to_string(string_to_array('a,b', ','), '-')
+select array_agg(s order by s desc) from (values ('a'), ('c'), (null), ('b b'), ('')) v(s)
+select array_agg(s order by s) from (values ('x')) v(s) where s = 'y'
+select b.x from (values (1), (2)) a(x) cross join lateral (select a.x + 1 as x) b
+select b.x from (values (1), (2)) a(x), (select a.x + 1 as x) b
+select 'abc' ~ 'b', 'abc' ~ '^b', 'abc' ~ 'c$', 'abc' ~* 'B', 'abc' !~ 'z', 'abc' !~* 'ABC'
+select 'foo.bar' ~ '^(foo|baz)\.b.r$', 'a1' ~ '^[a-z]\d+$', 'a_1' ~ '^\w+$', 'a 1' ~ '\s'
+select 'aaa' ~ '^a{2}$', 'aaa' ~ '^a{2,}$', 'aaa' ~ '^a{1,3}$', '' ~ '^$', 'x' ~ ''
+select 'Émile' ~ '^\w+$', 'é' ~* 'É', '€' ~ '\w', 'É' ~ '[[:upper:]]', 'e' ~ '[[:alpha:]]'
+select 'a]b' ~ '[]]', 'a-b' ~ '[a-]b', 'a^b' ~ '[\^]', 'tab	x' ~ '\t'
+select 'a' ~ '('
+select 'a' ~ 'a)'
+select 'a' ~ '*a'
+select 'a' ~ '[a'
+select 'a' ~ 'a{3,2}'
+select 'a{' ~ 'a{', 'a{x}' ~ 'a{x}'
+select 'a' ~ null, null ~ 'a'
+select 'ab' ~ 'a.b', E'a\nb' ~ 'a.b', E'a\nb' ~ '^b'
+select 'A' ~ '(?:a|A)', 'abab' ~ '^(ab)+$', 'abc' ~ '^a*?b+?c??$'
+select 'x' ~ '[^a-y]', 'z' ~ '[^a-y]', 'K' ~* '[h-l]'
+OUTSIDE select 'aa' ~ '(a)\1'
+OUTSIDE select 'a' ~ '(?=a)'
+OUTSIDE select 'a' ~ '(?i)A'
+OUTSIDE select 'a' ~ '\ma'
+OUTSIDE select generate_series(1, 3)
+OUTSIDE select * from generate_series(1.5, 3)
+select 'b' collate "C" < 'a' collate "C"
+select 5 = any ('{1,5}'), 5 = any (array[1, 5]), 2 <> all (array[1, 5])
+select 3 < any (select n from generate_series(1, 5) n), 9 < any (select n from generate_series(1, 5) n), 0 < all (select n from generate_series(1, 5) n)
+select 3 = any (values (1), (null)), 3 > all (values (1), (null)), 3 >= all (select 1 where false), 3 > any (select 1 where false)
+select 12::oid, '12'::oid = 12, oid '4294967295', 5::oid::int8
+select '4294967296'::oid
+select (-1)::int4::oid
+select * from unnest('{x,NULL,"a b"}'::text[]) as u
+select 5 = any ('{1,5}'), 5 = any (array[1, 5]), 2 <> all (array[1, 5])
+select 5 = any ('{1,NULL}'), 5 <> all ('{1,NULL}'), 5 > any ('{7,4}'::int[]), 5 > all ('{}'::int4[]), 5 = any ('{}')
+select id from t where id = any ('{1,3}'::int[]) order by 1
+select id from t where s = any ('{abc,Abc}') order by 1
+select id from t where s = any (string_to_array('abc,x', ',')) order by 1
+select id from t where a <> all ('{1,2}') order by 1
+select id from t where s like any ('{a%,A%}') order by 1
+select id from t where s like any (array['a%', 'A%']) order by 1
+select 5 = any ('{a}')
+select 5 = any ('{1')
+select 3 < any (select n from generate_series(1, 5) n), 9 < any (select n from generate_series(1, 5) n), 0 < all (select n from generate_series(1, 5) n)
+select 3 = any (values (1), (null)), 3 > all (values (1), (null)), 3 >= all (select 1 where false), 3 > any (select 1 where false)
+select id from t x where x.a > all (select a from t y where y.id < x.id and y.a is not null) order by 1
+select id from t where a >= all (select a from t) order by 1
+select id, a > any (select qty from o where o.t_id = t.id) from t order by 1
+select id from t where null > any (select 1)
+select 1 where 1 = all (select 1)
+select 'a' < any (select 'b'), 'a' = any (select 'a'), 1 = any (select 1.0), 1.5 > any (select 1)
+select s ~ any ('{^a,^b}') from t order by 1

@@ -1,5 +1,5 @@
 /** Names become items: queries, changes and times of a session, bound against its catalog. */
-import type { Lookup } from '../../sql/bind/context.ts';
+import type { Lookup, SessionFacts } from '../../sql/bind/context.ts';
 import { bindScalar, bindSelect } from '../../sql/bind/query.ts';
 import { sqlError } from '../../sql/errors.ts';
 import { evaluateStored } from '../../sql/evaluate.ts';
@@ -10,6 +10,8 @@ import { UNIX_EPOCH_MICROS } from '../../sql/values/datetime.ts';
 import { isRelation, lookUp, type Relation, resolve } from './catalog.ts';
 import { type Context, transactionOf } from './context.ts';
 import { withParameters } from './expand.ts';
+import { findSetting } from './setting-values.ts';
+import { systemRelation } from './system/relations.ts';
 import type { Time } from './worker.ts';
 
 /** What names are looked up in. */
@@ -18,9 +20,11 @@ export type Names = Pick<Context, 'state' | 'session'>;
 /** Throws `SqlError` for names that are unknown, types that do not match, and what is not supported. */
 export function bindQuery(context: Context, select: SelectStmt): Query {
   const parameters = context.session.batch?.parameters ?? null;
-  if (parameters === null) return bindSelect(select, lookupOf(context));
+  const session = factsOf(context);
+  if (parameters === null) return bindSelect(select, lookupOf(context), { session });
   const { types, values } = parameters;
-  return withParameters(bindSelect(select, lookupOf(context), { parameters: types }), values);
+  const query = bindSelect(select, lookupOf(context), { parameters: types, session });
+  return withParameters(query, values);
 }
 
 /** All of an item, or a query. */
@@ -36,6 +40,7 @@ export function bindRelation(context: Context, relation: RelationOf): Query {
     parameters: [],
     usesLogicalTimestamp: false,
     usesNow: false,
+    usesSession: false,
   };
 }
 
@@ -51,12 +56,22 @@ export function timeOf(context: Context, { expression }: AsOf): Time {
   throw sqlError('22023', `AS OF ${String(stored)} is no time`);
 }
 
-/** Names of tables, sources and views; of anything else nothing can be read. */
+/** Names of tables, sources, views and system collections; of anything else nothing can be read. */
 export function lookupOf({ state, session }: Names): Lookup {
   return (name) => {
+    const system = systemRelation({ state, session }, name);
+    if (system !== null) return system;
     const item = lookUp(state.catalog, name, session);
     return item !== undefined && isRelation(item) ? { item: item.id, columns: item.columns } : null;
   };
+}
+
+/** What `current_user` and the like are. */
+export function factsOf({ state, session }: Names): SessionFacts {
+  const { user, database, schema, connection } = session;
+  const { product } = state.options;
+  const setting = (name: string): string | null => findSetting({ state, session }, name);
+  return { user, database, schema, connection, setting, version: product };
 }
 
 function readable({ state, session }: Context, name: Name): Relation {

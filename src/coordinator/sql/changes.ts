@@ -14,7 +14,7 @@ import { mapPlan } from '../../sql/map-plan.ts';
 import type { Query } from '../../sql/plan.ts';
 import type { Statement } from '../../sql/statement.ts';
 import type { ItemId, SqlRow } from '../../sql/types.ts';
-import { lookupOf, type Names } from './binding.ts';
+import { factsOf, lookupOf, type Names } from './binding.ts';
 import { resolve } from './catalog.ts';
 import { type Context, transactionOf } from './context.ts';
 import { withParameters } from './expand.ts';
@@ -31,7 +31,8 @@ export type ChangeStatement = Statement & { readonly kind: 'insert' | 'update' |
 /** With the values of the session's parameters. Throws `SqlError` with the place in the batch. */
 export function bindChange(context: Context, statement: ChangeStatement): Change {
   const parameters = context.session.batch?.parameters ?? null;
-  const options = parameters === null ? {} : { parameters: parameters.types };
+  const session = factsOf(context);
+  const options = parameters === null ? { session } : { parameters: parameters.types, session };
   const table = targetOf(context, statement);
   const query = changeQuery(context, statement, options);
   const { kind } = statement;

@@ -1,5 +1,6 @@
 /** CREATE VIEW and CREATE SINK. */
 import { sqlError } from '../../sql/errors.ts';
+import type { Query } from '../../sql/plan.ts';
 import type { Statement } from '../../sql/statement.ts';
 import type { ItemId } from '../../sql/types.ts';
 import { bindQuery, timeOf } from './binding.ts';
@@ -30,10 +31,7 @@ export function createView(context: Context, statement: ViewStatement): Response
   const { state } = context;
   const query = bindQuery(context, statement.select);
   const timeline = validateTimeline(state, query.items, statement.offset);
-  if (query.parameters.length > 0 || query.usesNow) {
-    const what = query.usesNow ? 'now()' : 'a parameter';
-    throw sqlError('0A000', `${what} in a view is not supported`, { offset: statement.offset });
-  }
+  refuseMoving(query, statement.offset);
   const place = statement.isOrReplace ? replace(context, statement) : newPlace(context, statement);
   if (place === null) return created('view', true);
   const columns = named(query.columns, statement);
@@ -43,6 +41,18 @@ export function createView(context: Context, statement: ViewStatement): Response
   addItem(state.catalog, { kind: 'view', id, at: place, text, columns, query, timeline });
   if (statement.isMaterialized) addIndex(context, { on: id, text });
   return created('view');
+}
+
+/** A view is the same for everybody and at every time. */
+function refuseMoving(query: Query, offset: number): void {
+  const what = query.usesNow
+    ? 'now()'
+    : query.usesSession
+      ? 'what the session or pg_catalog tells'
+      : query.parameters.length > 0
+        ? 'a parameter'
+        : null;
+  if (what !== null) throw sqlError('0A000', `${what} in a view is not supported`, { offset });
 }
 
 /** Only what nothing else is made of can be replaced. */

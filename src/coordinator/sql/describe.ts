@@ -2,7 +2,7 @@
 import { bindSelect } from '../../sql/bind/query.ts';
 import type { Statement } from '../../sql/statement.ts';
 import type { Column, SqlType } from '../../sql/types.ts';
-import { bindRelation, lookupOf } from './binding.ts';
+import { bindRelation, factsOf, lookupOf } from './binding.ts';
 import { changeQuery } from './changes.ts';
 import type { Context } from './context.ts';
 import { explain } from './explain.ts';
@@ -27,7 +27,7 @@ export function describe(
 ): Description {
   const { statement, types } = what;
   const context: Context = { state, session, out: [], woken: [] };
-  const options = { parameters: types };
+  const options = { parameters: types, session: factsOf(context) };
   switch (statement.kind) {
     case 'select': {
       const { parameters, columns } = bindSelect(statement.select, lookupOf(context), options);

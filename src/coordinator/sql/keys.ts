@@ -86,6 +86,7 @@ export function rowsWithKeys({ table, keys }: NewKeys): Query {
     parameters: [],
     usesLogicalTimestamp: false,
     usesNow: false,
+    usesSession: false,
   };
 }
 

@@ -6,6 +6,9 @@ import type { SqlOptions } from './types.ts';
 const WINDOW_MS = 1000;
 const WINDOW_BYTES = 16 * 1024 * 1024;
 
+/** The PostgreSQL whose grammar and types are ours; clients look at the first number. */
+export const POSTGRES_VERSION = '18.0';
+
 const OURS: SqlOptions = {
   rules: OUR_RULES,
   isolation: 'strict',
@@ -17,6 +20,14 @@ const OURS: SqlOptions = {
   statementTimeoutMs: 0,
   database: 'tidelock',
   schema: 'public',
+  product: `PostgreSQL ${POSTGRES_VERSION} (Tidelock)`,
+  settings: [
+    ['server_version', POSTGRES_VERSION],
+    ['server_version_num', '180000'],
+    ['is_superuser', 'off'],
+    ['max_identifier_length', '63'],
+    ['transaction_read_only', 'off'],
+  ],
 };
 
 const HISTORIC: SqlOptions = {

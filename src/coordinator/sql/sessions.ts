@@ -37,6 +37,7 @@ export function connect(state: SqlCoordinator, event: SqlEvent & { kind: 'connec
   state.sessions.set(connection, {
     connection,
     secret,
+    user: event.user || database,
     database: event.database ?? database,
     schema,
     isolation,

@@ -2,40 +2,9 @@
 import { sqlError } from '../../sql/errors.ts';
 import type { Statement } from '../../sql/statement.ts';
 import type { Context } from './context.ts';
-import type { Isolation } from './determine.ts';
-import { readTimeout, timeoutText } from './timeout-text.ts';
+import { FIXED, findSetting, ISOLATIONS, KEPT, type Names } from './setting-values.ts';
+import { readTimeout } from './timeout-text.ts';
 import type { Response } from './types.ts';
-
-const ISOLATIONS: ReadonlyMap<string, Isolation> = new Map([
-  ['strict serializable', 'strict'],
-  ['strong session serializable', 'session'],
-  ['serializable', 'serializable'],
-]);
-
-/** Kept for whoever asks, without any effect. The value is the one that holds where nothing was set. */
-const KEPT: ReadonlyMap<string, string> = new Map([
-  ['application_name', ''],
-  ['bytea_output', 'hex'],
-  ['client_encoding', 'UTF8'],
-  ['client_min_messages', 'notice'],
-  ['datestyle', 'ISO, MDY'],
-  ['default_transaction_read_only', 'off'],
-  ['extra_float_digits', '1'],
-  ['integer_datetimes', 'on'],
-  ['intervalstyle', 'postgres'],
-  ['server_encoding', 'UTF8'],
-  ['standard_conforming_strings', 'on'],
-  ['timezone', 'UTC'],
-]);
-
-/** Those whose only value is the one they have. */
-const FIXED: ReadonlySet<string> = new Set([
-  'client_encoding',
-  'datestyle',
-  'intervalstyle',
-  'standard_conforming_strings',
-  'timezone',
-]);
 
 export function setVariable(
   context: Context,
@@ -51,16 +20,9 @@ export function setVariable(
 }
 
 /** Throws 42704 for a name that is none. */
-export function settingOf({ session }: Context, variable: string, offset: number): string {
-  const name = variable.toLowerCase().replaceAll(' ', '_');
-  if (name === 'database') return session.database;
-  if (name === 'schema' || name === 'search_path') return session.schema;
-  if (name === 'transaction_isolation' || name === 'transaction_isolation_level') {
-    return [...ISOLATIONS].find(([, level]) => level === session.isolation)?.[0] ?? '';
-  }
-  if (name === 'statement_timeout') return timeoutText(session.timeoutMs);
-  const value = session.settings.get(name) ?? KEPT.get(name);
-  if (value !== undefined) return value;
+export function settingOf(names: Names, variable: string, offset: number): string {
+  const value = findSetting(names, variable);
+  if (value !== null) return value;
   throw sqlError('42704', `unrecognized configuration parameter "${variable}"`, { offset });
 }
 

@@ -152,6 +152,7 @@ export type Batch = {
 export type Session = {
   readonly connection: ConnectionId;
   readonly secret: number;
+  readonly user: string;
   database: string;
   schema: string;
   isolation: Isolation;

@@ -3,7 +3,7 @@
  * only progress, how often the row is added (below zero: taken away), and the columns.
  */
 import { assert } from '../../core/assert.ts';
-import { sqlError } from '../../sql/errors.ts';
+import { notSupported, sqlError } from '../../sql/errors.ts';
 import type { Query } from '../../sql/plan.ts';
 import type { Statement } from '../../sql/statement.ts';
 import type { Column, ItemId } from '../../sql/types.ts';
@@ -35,6 +35,9 @@ export function subscribe(
 ): { readonly subscription: number; readonly columns: readonly Column[] } {
   const { state, session } = context;
   const query = bindRelation(context, statement.relation);
+  if (query.usesSession) {
+    throw notSupported('a subscription to the session or pg_catalog', statement.offset);
+  }
   const { indexes, unindexed } = nearestIndexes(state.catalog, query.items);
   const ids = [...indexes, ...unindexed];
   const asOf = startOf(context, statement, query, { ids, isIndexed: unindexed.length === 0 });

@@ -34,6 +34,10 @@ export type SqlOptions = {
   /** The database and schema of a name that has none. */
   readonly database: string;
   readonly schema: string;
+  /** The answer of `version()`. */
+  readonly product: string;
+  /** Settings that only SHOW and `current_setting` know: `server_version`. */
+  readonly settings: readonly (readonly [name: string, value: string])[];
 };
 
 /** Values of `$1`, ... and the types that they were sent as. */
@@ -51,6 +55,8 @@ export type SqlEvent =
       readonly secret: number;
       /** One that is there; without it that of the options. */
       readonly database?: string | undefined;
+      /** As the client calls itself. */
+      readonly user?: string | undefined;
     }
   /** A batch of the simple protocol: one implicit transaction unless it says otherwise. */
   | {

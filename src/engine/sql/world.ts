@@ -158,7 +158,7 @@ export class SqlWorld implements SessionHost {
         hint: `connect to ${options.database}`,
       });
     }
-    this.dispatch({ kind: 'connect', connection, secret, database: name });
+    this.dispatch({ kind: 'connect', connection, secret, database: name, user });
     const session = new LiveSession(this, connection, secret);
     this.#sessions.set(connection, session);
     return session;

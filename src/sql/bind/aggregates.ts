@@ -20,10 +20,11 @@ const NAMES: ReadonlyMap<string, AggregateName> = new Map([
   ['every', 'bool_and'],
   ['bool_or', 'bool_or'],
   ['string_agg', 'string_agg'],
+  ['array_agg', 'array_agg'],
 ]);
 
 const REFUSED = new Set(
-  `array_agg json_agg jsonb_agg json_object_agg jsonb_object_agg stddev stddev_pop stddev_samp variance var_pop
+  `json_agg jsonb_agg json_object_agg jsonb_object_agg stddev stddev_pop stddev_samp variance var_pop
   var_samp corr covar_pop covar_samp mode percentile_cont percentile_disc bit_and bit_or bit_xor xmlagg any_value
   range_agg regr_count regr_slope`.split(/\s+/),
 );
@@ -110,6 +111,7 @@ function typed(
     if (!text || !by) throw wrong;
     return { arg: text, separator: by, type: 'text' };
   }
+  if (name === 'array_agg') return textArray(first, call, { binding, offset });
   if (name === 'bool_and' || name === 'bool_or') {
     const arg = tryCoerce(first, 'bool', { binding, offset });
     if (arg === null) throw wrong;
@@ -124,6 +126,23 @@ function typed(
         : extreme(first.type);
   if (type === undefined) throw wrong;
   return { arg: first, separator, type };
+}
+
+/** Arrays are of texts. */
+function textArray(
+  arg: Expression,
+  call: FuncCall,
+  place: { readonly binding: Context['binding']; readonly offset: number | undefined },
+): Typed {
+  if (call.agg_distinct) throw notSupported('array_agg(DISTINCT ...)', place.offset);
+  if (arg.type !== 'text' && arg.type !== 'unknown') {
+    throw notSupported(`an array of ${longName(arg.type)}`, place.offset);
+  }
+  return {
+    arg: coerceTo(arg, 'text', { ...place, what: 'array_agg' }),
+    separator: null,
+    type: '_text',
+  };
 }
 
 /** min and max of a literal are those of text; sum and avg of one are ambiguous. */
@@ -161,6 +180,7 @@ const EXTREMES: ReadonlySet<SqlType> = new Set([
   'int2',
   'int4',
   'int8',
+  'oid',
   'float4',
   'float8',
   'numeric',

@@ -7,6 +7,7 @@ import { bindAggregate, isAggregate } from './aggregates.ts';
 import { constant } from './coerce.ts';
 import { type BindExpression, type Context, required } from './context.ts';
 import { asText, bindFunction } from './operators.ts';
+import { bindSystemCall } from './system-calls.ts';
 
 const NOW = new Set(['now', 'transaction_timestamp', 'statement_timestamp']);
 /** By name, how many arguments they have at least. */
@@ -42,7 +43,7 @@ export function bindCall(call: FuncCall, context: Context, bind: BindExpression)
     const texts = args.map((arg) => asConcatenated(arg, place));
     return { kind: 'call', type: 'text', name, args: texts };
   }
-  return bindFunction(name, args, place);
+  return bindSystemCall({ name, args, context, offset }) ?? bindFunction(name, args, place);
 }
 
 function bindArgument(node: Node, context: Context, bind: BindExpression): Expression {

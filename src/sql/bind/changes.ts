@@ -244,4 +244,5 @@ const queryOf = (plan: Plan, binding: Binding): Query => ({
   parameters: typesOf(binding),
   usesLogicalTimestamp: binding.usesLogicalTimestamp,
   usesNow: binding.usesNow,
+  usesSession: binding.usesSession,
 });

@@ -21,6 +21,7 @@ export function categoryOf(type: SqlType): Category {
     case 'float4':
     case 'float8':
     case 'numeric':
+    case 'oid':
       return 'number';
     case 'text':
       return 'string';
@@ -38,6 +39,7 @@ export function categoryOf(type: SqlType): Category {
 const PREFERRED: ReadonlySet<SqlType> = new Set([
   'bool',
   'float8',
+  'oid',
   'text',
   'timestamptz',
   'interval',
@@ -202,4 +204,23 @@ export function fitModifier(
       ? innerName('fit_numeric', ['numeric', 'int4', 'int4'])
       : innerName(isExplicit ? 'truncate_text' : 'fit_text', ['text', 'int4']);
   return { kind: 'call', type, name, args: [expression, ...numbers] };
+}
+
+/** A chain of CASE, so that what comes later is computed only when needed. */
+export function coalesce(args: readonly Expression[]): Expression {
+  const [first, ...others] = args;
+  if (first === undefined) return constant('unknown', null);
+  const head = first;
+  if (others.length === 0) return head;
+  const isThere: Expression = {
+    kind: 'not',
+    type: 'bool',
+    arg: { kind: 'isNull', type: 'bool', arg: head },
+  };
+  return {
+    kind: 'case',
+    type: head.type,
+    branches: [{ when: isThere, result: head }],
+    otherwise: coalesce(others),
+  };
 }

@@ -3,18 +3,35 @@ import { sqlError } from '../errors.ts';
 import type { Node, SelectStmt } from '../pg-parser.ts';
 import type { Aggregate, Expression, Plan } from '../plan.ts';
 import type { Name } from '../statement.ts';
-import type { Column, ItemId, SqlType } from '../types.ts';
+import type { Column, ItemId, SqlRow, SqlType } from '../types.ts';
 import type { Scope } from './scope.ts';
 
 /** An item that a query can read. */
 export type Relation = { readonly item: ItemId; readonly columns: readonly Column[] };
 
+/** A system collection: its rows are known, and plain values stand in the plan. */
+export type Facts = { readonly columns: readonly Column[]; readonly rows: readonly SqlRow[] };
+
 /** What a name means in the catalog; null when there is nothing of the name. */
-export type Lookup = (name: Name) => Relation | null;
+export type Lookup = (name: Name) => Relation | Facts | null;
+
+/** What functions like `current_user` give. */
+export type SessionFacts = {
+  readonly user: string;
+  readonly database: string;
+  readonly schema: string;
+  /** The whole sentence of `version()`. */
+  readonly version: string;
+  readonly connection: number;
+  /** The value of a setting; null when there is none of the name. */
+  readonly setting: (name: string) => string | null;
+};
 
 /** One for a whole statement. */
 export type Binding = {
   readonly lookup: Lookup;
+  /** Null where no session asks: for defaults of columns. */
+  readonly session: SessionFacts | null;
   readonly items: Set<ItemId>;
   /** Types of `$1`, ...: `unknown` until the context tells. */
   readonly parameters: SqlType[];
@@ -22,6 +39,8 @@ export type Binding = {
   readonly hasParameters: boolean;
   usesNow: boolean;
   usesLogicalTimestamp: boolean;
+  /** Facts about the session, or rows of system collections, stand in the plan: they are those of now. */
+  usesSession: boolean;
 };
 
 /** Where an expression stands. */

@@ -1,16 +1,18 @@
 /** Expressions: names become columns, types become known, casts explicit. */
 import { notSupported, sqlError } from '../errors.ts';
 import { stringOf } from '../parse/names.ts';
-import type { A_Expr, Node } from '../pg-parser.ts';
+import type { A_Expr, Node, TypeName } from '../pg-parser.ts';
 import type { Expression } from '../plan.ts';
 import { longName, readTypeName } from '../type-names.ts';
+import { bindArray, elementsOf } from './arrays.ts';
 import { bindCall } from './calls.ts';
-import { coerceTo, constant, fitModifier, tryCoerce, unify } from './coerce.ts';
+import { coalesce, coerceTo, constant, fitModifier, known, tryCoerce, unify } from './coerce.ts';
 import { type Context, offsetOf, required } from './context.ts';
 import { readConstant } from './literals.ts';
-import { bindComparison, bindOperator, comparable } from './operators.ts';
+import { bindComparison, bindOperator, comparable, isUnordered } from './operators.ts';
 import { findColumn, hasTable } from './scope.ts';
-import { bindSubLink } from './subqueries.ts';
+import { bindQuantified, bindSubLink } from './subqueries.ts';
+import { bindRegistered, bindSystemCall, isRegistered } from './system-calls.ts';
 
 /** The type may be `unknown`: a literal or parameter that nothing has told its type yet. */
 export function bindExpression(node: Node | undefined, context: Context): Expression {
@@ -51,7 +53,7 @@ export function bindExpression(node: Node | undefined, context: Context): Expres
       offset,
     });
     const type = required(args[0]).type;
-    if (type === 'jsonb') throw notSupported('the order of jsonb', offset);
+    if (isUnordered(type)) throw notSupported(`the order of ${longName(type)}`, offset);
     return { kind: 'call', type, name: isLeast ? 'least' : 'greatest', args };
   }
   if ('SubLink' in inner) {
@@ -65,7 +67,7 @@ export function bindExpression(node: Node | undefined, context: Context): Expres
   if ('FuncCall' in inner) return bindCall(inner.FuncCall, context, bindExpression);
   if ('SQLValueFunction' in inner)
     return bindValueFunction(inner.SQLValueFunction.op ?? '', context, offset);
-  if ('CollateClause' in inner) throw notSupported('COLLATE', offset);
+  if ('CollateClause' in inner) return bindCollate(inner, context);
   if ('A_ArrayExpr' in inner) throw notSupported('an array', offset);
   if ('A_Indirection' in inner) throw notSupported('a subscript or field', offset);
   if ('RowExpr' in inner) throw notSupported('a row as a value', offset);
@@ -116,14 +118,47 @@ function bindParameter(
 function bindCast(node: Extract<Node, { TypeCast: unknown }>, context: Context): Expression {
   const { arg, typeName } = node.TypeCast;
   const offset = offsetOf(arg) ?? typeName?.location;
-  const { type, modifier } = readTypeName(required(typeName, offset));
   const inner = bindExpression(arg, context);
+  const registered = registeredType(typeName);
+  if (registered !== null) return bindRegistered(registered, inner, { context, offset });
+  const { type, modifier } = readTypeName(required(typeName, offset));
+  if (type === 'text' && isNamedObject(arg, inner)) {
+    return bindRegistered('regclass', inner, { context, offset });
+  }
   const cast = tryCoerce(inner, type, { binding: context.binding, offset, context: 'explicit' });
   if (cast !== null) return fitModifier(cast, modifier, true);
   throw sqlError('42846', `cannot cast type ${longName(inner.type)} to ${longName(type)}`, {
     offset,
   });
 }
+
+/** `regclass` and the like, whose casts look things up. */
+function registeredType(typeName: TypeName | undefined): string | null {
+  const names = (typeName?.names ?? []).map(stringOf);
+  const written = names.at(-1) ?? '';
+  return isRegistered(written) && !typeName?.arrayBounds ? written : null;
+}
+
+/** `'name'::regclass`, which is a number here, and its name again as text. */
+const isNamedObject = (node: Node | undefined, bound: Expression): boolean =>
+  bound.type === 'oid' &&
+  node !== undefined &&
+  'TypeCast' in node &&
+  registeredType(node.TypeCast.typeName) === 'regclass';
+
+/** Texts have one order here: that of their code points. */
+function bindCollate(
+  node: Extract<Node, { CollateClause: unknown }>,
+  context: Context,
+): Expression {
+  const { arg, collname = [], location: offset } = node.CollateClause;
+  const name = stringOf(collname.at(-1));
+  const value = bindExpression(arg, context);
+  if (!COLLATIONS.has(name)) throw notSupported(`the collation "${name}"`, offset);
+  return coerceTo(value, 'text', { binding: context.binding, offset, what: 'argument of COLLATE' });
+}
+
+const COLLATIONS = new Set(['default', 'C', 'POSIX', 'ucs_basic', 'C.UTF-8', 'pg_c_utf8']);
 
 function bindBooleanTest(
   node: Extract<Node, { BooleanTest: unknown }>,
@@ -178,25 +213,11 @@ function bindCase(node: Extract<Node, { CaseExpr: unknown }>, context: Context):
   };
 }
 
-/** A chain of CASE, so that what comes later is computed only when needed. */
-export function coalesce(args: readonly Expression[]): Expression {
-  const [first, ...others] = args;
-  const head = required(first);
-  if (others.length === 0) return head;
-  const isThere = not({ kind: 'isNull', type: 'bool', arg: head });
-  return {
-    kind: 'case',
-    type: head.type,
-    branches: [{ when: isThere, result: head }],
-    otherwise: coalesce(others),
-  };
-}
-
-function bindValueFunction(
-  op: string,
-  { binding }: Context,
-  offset: number | undefined,
-): Expression {
+function bindValueFunction(op: string, context: Context, offset: number | undefined): Expression {
+  const { binding } = context;
+  const name = op.replace('SVFOP_', '').toLowerCase();
+  const fact = bindSystemCall({ name, args: [], context, offset });
+  if (fact !== null) return fact;
   binding.usesNow = true;
   const now: Expression = { kind: 'now', type: 'timestamptz' };
   switch (op) {
@@ -296,7 +317,9 @@ function bindList(
 ): Expression {
   const operator = stringOf(name?.at(-1));
   const place = { binding: context.binding, offset };
-  const items = listItems(rexpr, offset);
+  const items = listItems(rexpr);
+  if (items === null)
+    return bindArrayList(operator, kind === 'AEXPR_OP_ANY', { lexpr, rexpr }, context);
   const isAny = kind === 'AEXPR_OP_ANY' || (kind === 'AEXPR_IN' && operator === '=');
   const rows = lexpr !== undefined && 'RowExpr' in lexpr;
   const subject = rows ? null : bindExpression(lexpr, context);
@@ -326,10 +349,24 @@ function commonOf(
   }
 }
 
-function listItems(node: Node | undefined, offset: number | undefined): readonly Node[] {
+/** Null for an array that is not written out. */
+function listItems(node: Node | undefined): readonly Node[] | null {
   if (node && 'List' in node) return node.List.items ?? [];
-  if (node && 'A_ArrayExpr' in node) return node.A_ArrayExpr.elements ?? [];
-  throw notSupported('ANY or ALL of an array', offset);
+  return node && 'A_ArrayExpr' in node ? (node.A_ArrayExpr.elements ?? []) : null;
+}
+
+/** `x = ANY ('{1,2}')`, `x = ANY ($1)`, `x = ANY ($1::int[])`, `x = ANY (texts)`. */
+function bindArrayList(
+  operator: string,
+  isAny: boolean,
+  sides: { readonly lexpr: Node | undefined; readonly rexpr: Node | undefined },
+  context: Context,
+): Expression {
+  const offset = offsetOf(sides.rexpr);
+  const test = known(bindExpression(sides.lexpr, context), context.binding, offset);
+  const { array, type } = bindArray(required(sides.rexpr), test.type, context, bindExpression);
+  const bound = elementsOf(array, type, { binding: context.binding, offset });
+  return bindQuantified(operator, isAny, { test, bound, context, offset });
 }
 
 function bindBetween(

@@ -2,12 +2,13 @@
 import { notSupported, sqlError } from '../errors.ts';
 import { mapExpression, mapPlan } from '../map-plan.ts';
 import { nameOf, stringOf } from '../parse/names.ts';
-import type { JoinExpr, Node, RangeSubselect, RangeVar } from '../pg-parser.ts';
+import type { JoinExpr, Node, RangeFunction, RangeSubselect, RangeVar } from '../pg-parser.ts';
 import type { Expression, Plan } from '../plan.ts';
 import type { Column } from '../types.ts';
-import { coerceTo, constant } from './coerce.ts';
+import { coalesce, coerceTo, constant } from './coerce.ts';
 import { type Bound, type Context, offsetOf, required } from './context.ts';
-import { bindExpression, coalesce } from './expression.ts';
+import { bindExpression } from './expression.ts';
+import { factsPlan } from './facts.ts';
 import { bindComparison } from './operators.ts';
 import {
   columnAt,
@@ -17,6 +18,7 @@ import {
   type ScopeColumn,
   shiftColumns,
 } from './scope.ts';
+import { bindTableFunction } from './table-functions.ts';
 
 export type From = { readonly plan: Plan; readonly scope: Scope };
 
@@ -28,19 +30,49 @@ const TABLES_MAX = 60;
 
 /** `context.scope` is that of the query around, or an empty one. */
 export function bindFrom(items: readonly Node[], context: Context): From {
-  const [first, ...others] = items.map((item) => bindItem(item, context));
+  const [first, ...others] = items;
   if (first === undefined) return { plan: ONE_ROW, scope: emptyScope(context.scope.parent) };
+  const on = constant('bool', true);
   return others.reduce<From>(
-    (left, right) => joined(left, right, { type: 'cross', on: constant('bool', true) }),
-    first,
+    (left, item) => beside(left, item, { context, type: 'cross', on: () => on }),
+    bindItem(first, context),
   );
+}
+
+/** True for what may name columns of the items before it. */
+const isLateral = (node: Node): boolean =>
+  'RangeFunction' in node || ('RangeSubselect' in node && node.RangeSubselect.lateral === true);
+
+type Besides = {
+  readonly context: Context;
+  readonly type: 'inner' | 'left' | 'cross';
+  readonly on: (both: Scope) => Expression;
+};
+
+/** The next item, joined to those before it. */
+function beside(left: From, item: Node, { context, type, on }: Besides): From {
+  if (!isLateral(item)) {
+    const right = bindItem(item, context);
+    return joined(left, right, { type, on: on(besides(left, right)) });
+  }
+  const right = bindItem(item, { ...context, scope: { ...emptyScope(null), parent: left.scope } });
+  const around = { ...right, scope: { ...right.scope, parent: left.scope.parent } };
+  const condition = on(besides(left, around));
+  const plain = joined(left, around, { type, on: condition });
+  const kind = type === 'left' ? type : 'inner';
+  const { columns } = plain.plan;
+  const plan: Plan = {
+    ...{ kind: 'lateral', columns, type: kind, left: left.plan, right: right.plan },
+    on: condition,
+  };
+  return { ...plain, plan };
 }
 
 function bindItem(node: Node, context: Context): From {
   if ('RangeVar' in node) return bindTable(node.RangeVar, context);
   if ('RangeSubselect' in node) return bindSubselect(node.RangeSubselect, context);
   if ('JoinExpr' in node) return bindJoin(node.JoinExpr, context);
-  if ('RangeFunction' in node) throw notSupported('a function in FROM', offsetOf(node));
+  if ('RangeFunction' in node) return bindRangeFunction(node.RangeFunction, context);
   if ('RangeTableSample' in node) throw notSupported('TABLESAMPLE', offsetOf(node));
   throw notSupported('this part of FROM', offsetOf(node));
 }
@@ -58,13 +90,15 @@ function bindTable(range: RangeVar, context: Context): From {
       offset: name.offset,
     });
   }
-  const { item, columns } = relation;
+  const { columns } = relation;
+  const how = { renames, context, offset: range.location };
+  if ('rows' in relation) {
+    context.binding.usesSession = true;
+    return named({ plan: factsPlan(relation), columns }, alias, how);
+  }
+  const { item } = relation;
   context.binding.items.add(item);
-  return named({ plan: { kind: 'get', columns, item }, columns }, alias, {
-    renames,
-    context,
-    offset: range.location,
-  });
+  return named({ plan: { kind: 'get', columns, item }, columns }, alias, how);
 }
 
 function findCte(name: string, { ctes, scope }: Context, offset: number | undefined): Bound | null {
@@ -92,8 +126,7 @@ function looksOut(plan: Plan): boolean {
 }
 
 function bindSubselect(range: RangeSubselect, context: Context): From {
-  const { subquery, alias, lateral } = range;
-  if (lateral) throw notSupported('LATERAL', offsetOf(subquery));
+  const { subquery, alias } = range;
   if (!subquery || !('SelectStmt' in subquery)) throw notSupported('this part of FROM');
   const { binding, ctes } = context;
   const bound = context.bindSelect(subquery.SelectStmt, {
@@ -106,6 +139,14 @@ function bindSubselect(range: RangeSubselect, context: Context): From {
     context,
     offset: undefined,
   });
+}
+
+/** Its column has the name of the table, unless it is given one. */
+function bindRangeFunction(range: RangeFunction, context: Context): From {
+  const { name, plan } = bindTableFunction(range, context);
+  const { aliasname = name, colnames: renames } = range.alias ?? {};
+  const columns = plan.columns.map((column) => ({ ...column, name: aliasname }));
+  return named({ plan, columns }, aliasname, { renames, context, offset: undefined });
 }
 
 type Naming = {
@@ -201,8 +242,11 @@ function besides(left: From, right: From): Scope {
 function bindJoin(join: JoinExpr, context: Context): From {
   const { jointype = 'JOIN_INNER', isNatural, alias } = join;
   if (alias) throw notSupported('an alias of a join', offsetOf(join.larg));
-  const [left, right] = [join.larg, join.rarg].map((side) => bindItem(required(side), context));
-  const [l, r] = [required(left), required(right)];
+  const rarg = required(join.rarg);
+  if (isLateral(rarg) && !isNatural && join.usingClause === undefined) {
+    return bindLateralJoin(join, rarg, context);
+  }
+  const [l, r] = [bindItem(required(join.larg), context), bindItem(rarg, context)];
   const using = isNatural ? commonNames(l.scope, r.scope) : (join.usingClause ?? []).map(stringOf);
   if (join.join_using_alias) throw notSupported('an alias of USING', offsetOf(join.larg));
   if (jointype === 'JOIN_RIGHT') return swapped(l, r, { using, on: join.quals, context });
@@ -213,6 +257,15 @@ function bindJoin(join: JoinExpr, context: Context): From {
   const both = besides(l, r);
   const on = isCross ? constant('bool', true) : bindOn(join.quals, both, context);
   return joined(l, r, { type: isCross && type === 'inner' ? 'cross' : type, on });
+}
+
+function bindLateralJoin(join: JoinExpr, right: Node, context: Context): From {
+  const { jointype = 'JOIN_INNER', quals } = join;
+  const type = jointype === 'JOIN_LEFT' ? 'left' : jointype === 'JOIN_INNER' ? 'inner' : null;
+  if (type === null) throw notSupported('a right or full join with LATERAL', offsetOf(join.larg));
+  const on = (both: Scope): Expression =>
+    quals === undefined ? constant('bool', true) : bindOn(quals, both, context);
+  return beside(bindItem(required(join.larg), context), right, { context, type, on });
 }
 
 const TYPES: Readonly<Record<string, Joining['type']>> = {

@@ -138,6 +138,12 @@ function rewritePlan(plan: Plan, at: At): Plan {
       return { ...plan, input: inner(plan.input), predicate: one(plan.predicate) };
     case 'project':
       return { ...plan, input: inner(plan.input), expressions: all(plan.expressions) };
+    case 'function':
+      return { ...plan, call: one(plan.call) };
+    case 'lateral': {
+      const right = rewritePlan(plan.right, deeper(at));
+      return { ...plan, left: inner(plan.left), right, on: one(plan.on) };
+    }
     case 'join':
       return { ...plan, left: inner(plan.left), right: inner(plan.right), on: one(plan.on) };
     case 'aggregate':

@@ -46,6 +46,8 @@ const COMPARABLES: readonly Comparable[] = [
       'timestamptz',
       'interval',
       'jsonb',
+      'oid',
+      '_text',
     ] as const
   ).map(same),
   { args: ['float4', 'float8'], castTo: 'float8' },
@@ -63,11 +65,14 @@ export function comparable(
   if (found === 'none' || found === 'ambiguous') throw noOperator(operator, types, offset, found);
   const cast = (side: Expression): Expression =>
     coerceTo(side, found.castTo, { binding, offset, what: `operand of ${operator}` });
-  if (found.castTo === 'jsonb' && operator !== '=' && operator !== '<>') {
-    throw notSupported('the order of jsonb', offset);
+  if (isUnordered(found.castTo) && operator !== '=' && operator !== '<>') {
+    throw notSupported(`the order of ${longName(found.castTo)}`, offset);
   }
   return [cast(left), cast(right)];
 }
+
+/** Types with an equality and no order here. */
+export const isUnordered = (type: SqlType): boolean => type === 'jsonb' || type === '_text';
 
 export function bindComparison(
   operator: string,
@@ -124,10 +129,17 @@ export function asText(expression: Expression, { binding, offset }: Place): Expr
   return coerceTo(expression, 'text', { binding, offset, context: 'explicit', what: 'text' });
 }
 
-export function bindFunction(name: string, args: readonly Expression[], place: Place): Expression {
+/** `shown`: what a message calls it. */
+export function bindFunction(
+  name: string,
+  args: readonly Expression[],
+  place: Place,
+  shown = name,
+): Expression {
   const types = args.map(({ type }) => type);
   const found = resolve(overloadsOf(name), types);
-  if (found === 'none' || found === 'ambiguous') throw noFunction(name, types, place.offset, found);
+  if (found === 'none' || found === 'ambiguous')
+    throw noFunction(shown, types, place.offset, found);
   return callOf(found, args, place);
 }
 
@@ -169,12 +181,11 @@ function noOperator(
 
 /** Functions of PostgreSQL's everyday use that we do not have. */
 const ELSEWHERE: ReadonlySet<string> = new Set(
-  `age array_length array_to_string cardinality clock_timestamp convert_from current_database current_schema
-  current_setting date_bin decode format gen_random_uuid generate_series get_bit json_build_object jsonb_build_object
-  jsonb_each jsonb_extract_path jsonb_set justify_days justify_hours make_date make_interval make_timestamp md5
-  num_nonnulls nextval overlay parse_ident pg_sleep pg_typeof quote_ident quote_literal random regexp_match
-  regexp_matches regexp_replace regexp_split_to_array setseed sha256 similar_to_escape string_to_array timezone to_date
-  to_json to_jsonb to_number trim_scale unnest uuidv7 version width_bucket`.split(/\s+/),
+  `age clock_timestamp convert_from date_bin decode format gen_random_uuid generate_series get_bit
+  json_build_object jsonb_build_object jsonb_each jsonb_extract_path jsonb_set justify_days justify_hours make_date
+  make_interval make_timestamp md5 num_nonnulls nextval overlay parse_ident pg_sleep pg_typeof random regexp_match
+  regexp_matches regexp_replace regexp_split_to_array setseed sha256 similar_to_escape timezone to_date to_json
+  to_jsonb to_number trim_scale unnest uuidv7 width_bucket`.split(/\s+/),
 );
 
 function noFunction(
@@ -201,5 +212,5 @@ function noFunction(
 export function checkSortable(expression: Expression, place: Place): Expression {
   const sortable = known(expression, place.binding, place.offset);
   if (isNative(sortable.type) || sortKeyOf(sortable.type) !== null) return sortable;
-  throw notSupported('the order of jsonb', place.offset);
+  throw notSupported(`the order of ${longName(sortable.type)}`, place.offset);
 }

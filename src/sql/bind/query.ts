@@ -4,7 +4,7 @@ import type { Node, SelectStmt } from '../pg-parser.ts';
 import type { Expression, Query } from '../plan.ts';
 import type { SqlType } from '../types.ts';
 import { coerceTo, known } from './coerce.ts';
-import { type Binding, type Lookup, offsetOf } from './context.ts';
+import { type Binding, type Lookup, offsetOf, type SessionFacts } from './context.ts';
 import { bindExpression } from './expression.ts';
 import { emptyScope } from './scope.ts';
 import { bindInner, bindSorted } from './select.ts';
@@ -12,6 +12,7 @@ import { bindInner, bindSorted } from './select.ts';
 export type BindOptions = {
   /** Types of `$1`, ... that the client has named; null where it leaves them to the context. Without it there are none. */
   readonly parameters?: readonly (SqlType | null)[];
+  readonly session?: SessionFacts;
 };
 
 /** Throws `SqlError`: 42P01, 42703, 42883, 42804, 0A000, ... with the place in the batch. */
@@ -27,17 +28,20 @@ export function bindSelect(select: SelectStmt, lookup: Lookup, options: BindOpti
     parameters: typesOf(binding),
     usesLogicalTimestamp: binding.usesLogicalTimestamp,
     usesNow: binding.usesNow,
+    usesSession: binding.usesSession,
   };
 }
 
-export function newBinding(lookup: Lookup, { parameters }: BindOptions): Binding {
+export function newBinding(lookup: Lookup, { parameters, session }: BindOptions): Binding {
   return {
     lookup,
+    session: session ?? null,
     items: new Set(),
     parameters: (parameters ?? []).map((type) => type ?? 'unknown'),
     hasParameters: parameters !== undefined,
     usesNow: false,
     usesLogicalTimestamp: false,
+    usesSession: false,
   };
 }
 

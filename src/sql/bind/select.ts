@@ -4,10 +4,12 @@ import type { Node, SelectStmt } from '../pg-parser.ts';
 import type { Aggregate, Expression, Plan, SortKey } from '../plan.ts';
 import { coerceTo, known, unify } from './coerce.ts';
 import { type Around, type Bound, type Context, offsetOf, required } from './context.ts';
+import { bindEmptyTargets, hasAggregates } from './empty.ts';
 import { bindExpression } from './expression.ts';
+import { isEmptyPlan } from './facts.ts';
 import { bindFrom, type From } from './from.ts';
 import { type Grouping, isSame, regroup } from './grouping.ts';
-import { checkSortable } from './operators.ts';
+import { checkSortable, isUnordered } from './operators.ts';
 import { columnAt, emptyScope, type Scope } from './scope.ts';
 import { bindSetOperation } from './set-operation.ts';
 import { readSortKey } from './sorting.ts';
@@ -125,7 +127,9 @@ function contextOf(
 function bindPlain(select: SelectStmt, around: Around, keepsUnknown: boolean): Core {
   const { binding } = around;
   const outside = contextOf(emptyScope(around.outer), around, 'FROM');
-  const from = filtered(bindFrom(select.fromClause ?? [], outside), select.whereClause, around);
+  const given = bindFrom(select.fromClause ?? [], outside);
+  if (isEmptyPlan(given.plan) && !hasAggregates(select)) return bindEmpty(select, given, around);
+  const from = filtered(given, select.whereClause, around);
   const aggregates: Aggregate[] = [];
   const context = contextOf(from.scope, around, aggregates);
   const targets = bindTargets(select.targetList ?? [], context).map((target) =>
@@ -153,6 +157,13 @@ function bindPlain(select: SelectStmt, around: Around, keepsUnknown: boolean): C
     sorts: sorts.map((one) => ({ ...one, expression: over(one.expression) })),
     binding,
   });
+}
+
+/** A query over what there is none of here: see `empty.ts`. */
+function bindEmpty(select: SelectStmt, from: From, around: Around): Core {
+  const { binding } = around;
+  const targets = bindEmptyTargets(select, contextOf(from.scope, around, 'a query of nothing'));
+  return finish({ ...select, sortClause: [] }, from.plan, { targets, sorts: [], binding });
 }
 
 function nameAt({ plan, scope }: From, index: number): string {
@@ -297,7 +308,7 @@ function distinct(select: SelectStmt, input: Plan, binding: Around['binding']): 
 
 /** Everything has an equality. */
 function checkSortableOrEqual(expression: Expression, binding: Around['binding']): void {
-  if (expression.type !== 'jsonb') checkSortable(expression, { binding, offset: undefined });
+  if (!isUnordered(expression.type)) checkSortable(expression, { binding, offset: undefined });
 }
 
 function bindLimit(

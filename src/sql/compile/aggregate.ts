@@ -12,6 +12,7 @@ export function compileAggregate(aggregate: Aggregate, environment: Environment)
   const where = filter === null ? '' : ` FILTER (WHERE ${compileExpression(filter, environment)})`;
   if (aggregate.arg === null) return `count(*)${where}`;
   const call = new Call(aggregate, compileExpression(aggregate.arg, environment), where);
+  if (aggregate.name === 'array_agg') return arrayAggregate(aggregate, environment, where);
   if (aggregate.name === 'string_agg') return stringAggregate(aggregate, environment, where);
   switch (aggregate.name) {
     case 'count':
@@ -85,6 +86,15 @@ function average(call: Call): string {
   const halves = [`${call.arg} >> 32`, `${call.arg} & ${LOW}`];
   const sums = halves.map((half) => call.native('sum', half));
   return `${name}(${sums.join(', ')}, ${call.native('count')})`;
+}
+
+/** As texts are put together: without an order of its own, they are sorted. NULL stands behind all. */
+function arrayAggregate(aggregate: Aggregate, environment: Environment, where: string): string {
+  const { arg, order } = aggregate;
+  if (arg === null) return 'NULL';
+  const text = compileExpression(arg, environment);
+  const terms = [...orderTerms(order, environment), `${text} NULLS LAST`];
+  return `${functionName('array_agg')}(${text} ORDER BY ${terms.join(', ')})${where}`;
 }
 
 /** Without an order of its own, the texts are sorted: the answer does not depend on how they were found. */

@@ -28,6 +28,7 @@ import {
   type Subqueries,
 } from './expression.ts';
 import { type Clocks, foldPlan } from './fold.ts';
+import { columnsOfJson, rowsAsJson } from './lateral.ts';
 import { noOrdinal, orderTerms, tieTerms } from './order.ts';
 import { compileSet } from './set.ts';
 
@@ -103,6 +104,10 @@ class Compiler {
       }
       case 'project':
         return this.#project(plan, outers);
+      case 'function':
+        return this.#function(plan, outers);
+      case 'lateral':
+        return this.#lateral(plan, outers);
       case 'join':
         return this.#join(plan, outers);
       case 'aggregate':
@@ -124,6 +129,10 @@ class Compiler {
 
   #values({ columns, rows }: Extract<Plan, { kind: 'values' }>, outers: Outers): Block {
     if (columns.length === 0) return this.#table(rows.map(() => 'SELECT 1').join(' UNION ALL '), 0);
+    if (rows.length === 0) {
+      const nulls = columns.map((_, index) => `NULL AS ${columnName(index)}`);
+      return this.#table(`SELECT ${nulls.join(', ')} WHERE 0`, columns.length);
+    }
     const environment: Environment = { columns: [], outers, subqueries: this.#subqueries };
     const written = rows.map(
       (row) => `(${row.map((cell) => compileExpression(cell, environment)).join(', ')})`,
@@ -165,6 +174,32 @@ class Compiler {
       ...joined,
       from: `${left.from} ${plan.type.toUpperCase()} JOIN ${right.from} ON ${[...counted, on].join(' AND ')}`,
     };
+  }
+
+  #function({ call }: Extract<Plan, { kind: 'function' }>, outers: Outers): Block {
+    const environment: Environment = { columns: [], outers, subqueries: this.#subqueries };
+    const made = compileExpression(call, environment);
+    return this.#table(`SELECT value AS ${columnName(0)} FROM json_each(${made})`, 1);
+  }
+
+  #lateral(plan: Extract<Plan, { kind: 'lateral' }>, outers: Outers): Block {
+    const left = this.plan(plan.left, outers);
+    const right = this.plan(plan.right, [left.columns, ...outers]);
+    const types = typesOf(plan.right);
+    const alias = this.aliases.next();
+    const each = `json_each((${rowsAsJson(types, right)})) AS ${alias}`;
+    const joined: Block = {
+      from: `${left.from} JOIN ${each}`,
+      where: left.where,
+      columns: [...left.columns, ...columnsOfJson(types, `${alias}.value`)],
+      tableCount: left.tableCount + 1,
+      hasOuterJoin: left.hasOuterJoin || plan.type === 'left',
+    };
+    const on = compileExpression(plan.on, this.environment(joined, outers));
+    const counted = this.#counted([left]);
+    if (plan.type === 'inner') return { ...joined, where: [...counted, ...joined.where, on] };
+    const from = `${left.from} LEFT JOIN ${each} ON ${[...counted, on].join(' AND ')}`;
+    return closed({ ...joined, from }, this.aliases);
   }
 
   /** First among the conditions, or SQLite calls it only where the others hold. `typeof`: no value is copied. */

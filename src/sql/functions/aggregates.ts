@@ -3,6 +3,7 @@
 import { sqlError } from '../errors.ts';
 import { type Stored, storedFloat } from '../storage.ts';
 import type { SqlType } from '../types.ts';
+import { formatArray } from '../values/array.ts';
 import { toFloat } from '../values/float.ts';
 import {
   addInterval,
@@ -132,6 +133,18 @@ const stringAggregate: SqlAggregate = {
   result: ({ total }) => total as Stored,
 };
 
+/** NULL is an element too; of no rows there is no array. */
+const arrayAggregate: SqlAggregate = {
+  name: 'array_agg',
+  start,
+  step: (state, [text = null]) => {
+    const elements = (state.total as (string | null)[] | null) ?? [];
+    elements.push(text === null ? null : String(text));
+    state.total = elements;
+  },
+  result: ({ total }) => (total === null ? null : formatArray(total as (string | null)[])),
+};
+
 /** Each text once, sorted. The separator is that of the texts; PostgreSQL wants it constant. */
 const distinctTexts = (name: string, sign: 1 | -1): SqlAggregate => ({
   name,
@@ -159,6 +172,7 @@ export const sqlAggregates: readonly SqlAggregate[] = [
   ...numeric('int8', readInteger),
   ...floats,
   stringAggregate,
+  arrayAggregate,
   distinctTexts('string_agg_distinct', 1),
   distinctTexts('string_agg_distinct_desc', -1),
 ];

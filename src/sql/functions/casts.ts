@@ -152,6 +152,30 @@ const numberCasts: readonly Cast[] = [
   ),
 ];
 
+/** Whole numbers below 2^32. */
+const oidCasts: readonly Cast[] = INTEGERS.flatMap((type) => [
+  cast(
+    type,
+    'oid',
+    'implicit',
+    define(`to_oid(${type}) oid`, (a) => {
+      if (a >= 0n && a < 2n ** 32n) return a;
+      if (type !== 'int8') return a + 2n ** 32n; // the same 32 bits, as in PostgreSQL
+      throw sqlError('22003', 'OID out of range');
+    }),
+  ),
+  ...(type === 'int2'
+    ? []
+    : [
+        cast(
+          'oid',
+          type,
+          'assignment',
+          define(`to_${type}(oid) ${type}`, (a) => checkInteger(type, a)),
+        ),
+      ]),
+]);
+
 const floatOf = (to: 'float4' | 'float8', text: string): Stored =>
   text === 'NaN' ? text : numericToFloat(to, text);
 
@@ -237,6 +261,8 @@ const TYPES: readonly SqlType[] = [
   'timestamptz',
   'interval',
   'jsonb',
+  'oid',
+  '_text',
 ];
 
 /** Through text: what PostgreSQL's output and input functions do. */
@@ -264,7 +290,7 @@ function toText(type: SqlType): SqlFunction {
 const keyOf = (from: SqlType, to: SqlType): string => `${from}:${to}`;
 
 const CASTS: ReadonlyMap<string, Cast> = new Map(
-  [...integerCasts, ...numberCasts, ...timeCasts, ...jsonCasts, ...textCasts].map(
+  [...integerCasts, ...numberCasts, ...timeCasts, ...jsonCasts, ...oidCasts, ...textCasts].map(
     (one) => [keyOf(one.from, one.to), one] as const,
   ),
 );

@@ -25,6 +25,8 @@ type Natural = {
   timestamptz: bigint;
   interval: Interval;
   jsonb: Json;
+  oid: bigint;
+  _text: string;
   unknown: string;
 };
 
@@ -68,6 +70,9 @@ const WORDS: ReadonlyMap<string, string> = new Map([
   ['!~~', 'not_like_operator'],
   ['~~*', 'ilike_operator'],
   ['!~~*', 'not_ilike_operator'],
+  ['!~', 'not_match_operator'],
+  ['~*', 'imatch_operator'],
+  ['!~*', 'not_imatch_operator'],
   ['^@', 'starts_with_operator'],
   ['->', 'json_member'],
   ['->>', 'json_member_text'],

@@ -1,11 +1,13 @@
 /** All scalar functions: by the name that SQL uses, and by the name that plans use. */
 import type { SqlType } from '../types.ts';
 import { castFunctions } from './casts.ts';
+import { catalogFunctions } from './catalog.ts';
 import type { SqlFunction } from './definition.ts';
 import { integerFunctions } from './integers.ts';
 import { jsonFunctions } from './jsons.ts';
 import { keyFunctions } from './keys.ts';
 import { numberFunctions } from './numbers.ts';
+import { seriesFunctions } from './series.ts';
 import { textFunctions } from './texts.ts';
 import { timeFunctions } from './times.ts';
 
@@ -16,10 +18,14 @@ const NAMED: readonly SqlFunction[] = [
   ...textFunctions,
   ...timeFunctions,
   ...jsonFunctions,
+  ...catalogFunctions,
 ];
 
+/** Called by the binder for functions in FROM. */
+const MAKERS: readonly SqlFunction[] = seriesFunctions;
+
 /** Made by the binder only: no name of SQL leads to them. */
-const INNER = new Set(['fit_numeric', 'fit_text', 'truncate_text']);
+const INNER = new Set(['fit_numeric', 'fit_text', 'truncate_text', 'after_using', 'format_type']);
 
 const BY_SQL_NAME = new Map<string, SqlFunction[]>();
 for (const one of NAMED) {
@@ -31,7 +37,9 @@ for (const one of NAMED) {
 
 /** Every function that can stand in a plan, each once. */
 export const allFunctions: readonly SqlFunction[] = [
-  ...new Map([...NAMED, ...keyFunctions, ...castFunctions].map((one) => [one.name, one])).values(),
+  ...new Map(
+    [...NAMED, ...MAKERS, ...keyFunctions, ...castFunctions].map((one) => [one.name, one]),
+  ).values(),
 ];
 
 const BY_NAME: ReadonlyMap<string, SqlFunction> = new Map(
@@ -40,7 +48,7 @@ const BY_NAME: ReadonlyMap<string, SqlFunction> = new Map(
 
 /** Of one name in SQL: a function's or an operator's. Unary and binary operators are told by their arguments. */
 export const overloadsOf = (sqlName: string): readonly SqlFunction[] =>
-  BY_SQL_NAME.get(sqlName) ?? [];
+  BY_SQL_NAME.get(sqlName) ?? MAKERS.filter((one) => one.sqlName === sqlName);
 
 export const functionOf = (name: string): SqlFunction | undefined => BY_NAME.get(name);
 

@@ -3,6 +3,7 @@ import { sqlError } from '../errors.ts';
 import { toHex } from '../values/bytes.ts';
 import { define, refuseFunction, type SqlFunction } from './definition.ts';
 import { isLike, withEscape } from './like.ts';
+import { isMatch } from './regex.ts';
 
 /** Of a text that a function makes. PostgreSQL's own limit is 1 GiB. */
 const LENGTH_MAX = 64 * 1024 * 1024;
@@ -194,10 +195,13 @@ export const textFunctions: readonly SqlFunction[] = [
   define('!~~(text, text) bool', (a, b) => !isLike(a, b)),
   define('~~*(text, text) bool', (a, b) => isLike(lower(a), lower(b))),
   define('!~~*(text, text) bool', (a, b) => !isLike(lower(a), lower(b))),
+  define('~(text, text) bool', (a, b) => isMatch(a, b, false)),
+  define('!~(text, text) bool', (a, b) => !isMatch(a, b, false)),
+  define('~*(text, text) bool', (a, b) => isMatch(a, b, true)),
+  define('!~*(text, text) bool', (a, b) => !isMatch(a, b, true)),
   define('like_escape(text, text) text', withEscape),
   define('truncate_text(text, int4) text', left),
   define('fit_text(text, int4) text', fitText),
-  ...['~', '!~', '~*', '!~*'].map((name) => refuseFunction(`${name}(text, text) bool`)),
   refuseFunction('~~(bytea, bytea) bool'),
   refuseFunction('!~~(bytea, bytea) bool'),
 ];

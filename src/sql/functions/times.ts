@@ -39,7 +39,7 @@ export function timestampToDate(micros: bigint): bigint {
 }
 
 /** Months first (the day is cut to the month's length), then days, then the rest. */
-function addToTimestamp(micros: bigint, { months, days, micros: rest }: Interval): bigint {
+export function addToTimestamp(micros: bigint, { months, days, micros: rest }: Interval): bigint {
   if (!isFiniteTimestamp(micros)) return micros;
   const day = floorDivide(micros, MICROS_PER_DAY);
   const time = micros - day * MICROS_PER_DAY;

@@ -18,5 +18,6 @@ export function queryOf(plan: Plan): Query {
     parameters: [],
     usesLogicalTimestamp: false,
     usesNow: false,
+    usesSession: false,
   };
 }

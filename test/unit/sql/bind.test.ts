@@ -51,7 +51,7 @@ describe('errors have the place of what is wrong', () => {
     ['SELECT id FROM t WHERE count(*) > 1', '42803', 23],
     ['SELECT id FROM t ORDER BY 3', '42P10', 26],
     ['SELECT sum(id) OVER () FROM t', '0A000', 7],
-    ["SELECT label ~ 'a' FROM t", '0A000', 13],
+    ["SELECT label SIMILAR TO 'a' FROM t", '0A000', 13],
     ['SELECT $1', '42P02', 7],
   ])('%s', (sql, code, offset) => {
     const last = parseBatch(sql).at(-1);

@@ -22,6 +22,7 @@ export function queryOf(plan: Plan): Query {
     parameters: [],
     usesLogicalTimestamp: false,
     usesNow: false,
+    usesSession: false,
   };
 }
 
