@@ -23,8 +23,30 @@ export type ChangesToAnnounce = {
  * transactions that were open before, and rejects with the signal's reason when that wait is ended.
  */
 export async function announceChanges(request: ChangesToAnnounce): Promise<boolean> {
-  const { catalog, session, publication, described, unseen, signal } = request;
-  const known = new Map(request.known.map((table) => [table.name, table]));
+  const { catalog, session, publication, signal } = request;
+  const tables = tablesToAnnounce(request);
+  const unmark = await clearMarkSql(session, publication);
+  if (tables.names.length === 0 && unmark === '') return false;
+  await waitForOpenTransactions(session, signal);
+  await catalog.announce({ ...tables, unmark });
+  return true;
+}
+
+export type TablesToAnnounce = {
+  readonly names: readonly string[];
+  /** Those that are there. */
+  readonly present: readonly string[];
+  /** Those whose rows must be copied again. */
+  readonly rewritten: readonly string[];
+};
+
+/** The tables whose definition is not the log's, and those that were not published for a while. Pure. */
+export function tablesToAnnounce({
+  described,
+  unseen,
+  ...log
+}: Pick<ChangesToAnnounce, 'known' | 'described' | 'unseen'>): TablesToAnnounce {
+  const known = new Map(log.known.map((table) => [table.name, table]));
   const changed = new Set(unseen.filter((name) => known.has(name)));
   const rewritten = [...changed];
   for (const one of described) {
@@ -34,12 +56,8 @@ export async function announceChanges(request: ChangesToAnnounce): Promise<boole
     if (JSON.stringify(before) !== JSON.stringify(now)) changed.add(one.name);
   }
   for (const name of known.keys()) changed.add(name);
-  const unmark = await clearMarkSql(session, publication);
-  if (changed.size === 0 && unmark === '') return false;
   const present = described.flatMap(({ kind, name }) =>
     kind === 'table' && changed.has(name) ? [name] : [],
   );
-  await waitForOpenTransactions(session, signal);
-  await catalog.announce({ names: [...changed], present, rewritten, unmark });
-  return true;
+  return { names: [...changed], present, rewritten };
 }

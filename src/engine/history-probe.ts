@@ -18,12 +18,13 @@ import type {
   Relation,
   SourceHandler,
 } from '../core/source.ts';
+import type { GroupHead } from '../log/group.ts';
 import { LineBuffer } from '../log/line-buffer.ts';
-import type { LogStore } from '../log/port.ts';
+import type { LogStore, TransactionMark } from '../log/port.ts';
 import type { PgSession } from '../postgres/session.ts';
 import { takeOverSlot } from '../postgres/slot.ts';
 import { SlotReader } from '../postgres/slot-reader.ts';
-import { readSourceFacts, type SourceFacts } from '../postgres/source-facts.ts';
+import { readSourceFacts, type SlotFacts, type SourceFacts } from '../postgres/source-facts.ts';
 import { type Target, writeDelete, writeInsert, writeUpdate } from './change-writer.ts';
 import { TablePlan } from './table-plan.ts';
 
@@ -68,8 +69,14 @@ async function takeOverOurs(session: PgSession, { slot, instance }: ProbeRequest
 }
 
 /** Whether only the transactions themselves can tell; everything else the coordinator sees in the facts. */
-function isInDoubt(
-  { slot, systemId, flushed }: SourceFacts,
+export function isInDoubt(
+  {
+    slot,
+    systemId,
+    flushed,
+  }: Pick<SourceFacts, 'systemId' | 'flushed'> & {
+    readonly slot: Pick<SlotFacts, 'isLost' | 'activePid' | 'confirmed'> | null;
+  },
   { identity, upper }: LogStore,
 ): boolean {
   if (slot === null || slot.isLost || slot.activePid !== null) return false;
@@ -90,15 +97,16 @@ async function probe({ log, ...request }: ProbeRequest, from: Lsn): Promise<Hist
   return handler;
 }
 
-type LastTransaction = Pick<CommitInfo, 'ts' | 'timeMicros'>;
-
 export class HistoryProbe implements SourceHandler {
   /** Resolves when everything up to the log's upper was seen. */
   readonly done: Promise<void>;
   redelivered = 0;
+  readonly #from: Lsn;
+  /** Where the slot of this history began: one that stands before it is older than that. */
+  readonly #bornAt: Lsn;
   readonly #upper: Ts;
-  /** Null when the log holds none behind the slot: it was purged, or was never for us. */
-  readonly #last: LastTransaction | null;
+  /** Null when the log had none behind the slot. */
+  readonly #last: TransactionMark | null;
   /** Behind this, nothing for anybody may come. */
   readonly #quietFrom: Ts;
   readonly #plans = new Map<string, TablePlan>();
@@ -113,6 +121,8 @@ export class HistoryProbe implements SourceHandler {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.done = promise;
     this.#finish = resolve;
+    this.#from = from;
+    this.#bornAt = log.identity?.startTs ?? LSN_ZERO;
     this.#upper = log.upper;
     this.#last = lastTransaction(log, from);
     this.#hasLast = this.#last === null;
@@ -121,6 +131,9 @@ export class HistoryProbe implements SourceHandler {
   }
 
   get divergence(): string | undefined {
+    if (this.#bornAt > this.#from) {
+      return `its slot stands at ${formatLsn(this.#from)}, and was made at ${formatLsn(this.#bornAt)}`;
+    }
     if (!this.#hasLast) {
       return `it does not have the log's last transaction at ${formatLsn(this.#last?.ts ?? LSN_ZERO)}`;
     }
@@ -187,9 +200,12 @@ export class HistoryProbe implements SourceHandler {
 }
 
 /** The log's last transaction, when the slot would still send it. */
-function lastTransaction(log: LogStore, from: Lsn): LastTransaction | null {
+function lastTransaction(log: LogStore, from: Lsn): TransactionMark | null {
   const head = log.heads.at(-1);
-  if (head === undefined || head.lastTs <= from) return null;
-  const timeMicros = log.read(head.seq).content.transactions.at(-1) ?? 0;
-  return { ts: head.lastTs, timeMicros };
+  const last = head === undefined ? (log.purgedEnd ?? null) : markOf(log, head);
+  return last === null || last.ts <= from ? null : last;
+}
+
+function markOf(log: LogStore, { seq, lastTs }: GroupHead): TransactionMark {
+  return { ts: lastTs, timeMicros: log.read(seq).content.transactions.at(-1) ?? 0 };
 }

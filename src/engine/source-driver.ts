@@ -2,11 +2,10 @@
  * The real source: one connection for questions and set-up, one for the stream. Does what the coordinator
  * asks and reports; every failure becomes `sourceLost`, and the coordinator decides when to try again.
  */
-import { hasCode, messageOf, TidelockError } from '../core/errors.ts';
+import { TidelockError } from '../core/errors.ts';
 import type { Lsn, Ts } from '../core/lsn.ts';
 import type { SourceHandler } from '../core/source.ts';
 import type { TableDef } from '../core/table.ts';
-import type { StagedPart, StagedRef } from '../log/port.ts';
 import { BARRIER_SQL, installTriggers } from '../postgres/ddl.ts';
 import { requireFit } from '../postgres/fit.ts';
 import { nextTxid, txidBehindAll } from '../postgres/next-txid.ts';
@@ -23,11 +22,13 @@ import type { EngineCore, SourcePort } from './core.ts';
 import { DescribedTables } from './described-tables.ts';
 import { FullIdentity } from './full-identity.ts';
 import { type ProbedFacts, readProbedFacts } from './history-probe.ts';
-import { Ingest, type IngestLimits } from './ingest.ts';
-import { ReplicatedTables } from './replicated-tables.ts';
+import type { Ingest, IngestLimits } from './ingest.ts';
+import type { ReplicatedTables } from './replicated-tables.ts';
 import { SourceCatalog } from './source-catalog.ts';
+import { lossOf } from './source-loss.ts';
 import { SourceWatch } from './source-watch.ts';
-import { toHeld, toUnfit, toUnfitSource, waitingFor, withoutTriggers } from './source-words.ts';
+import { toUnfitSource, waitingFor, withoutTriggers } from './source-words.ts';
+import { confirmTo, noteWalTimeline, openIngest, tablesOf } from './stream-ingest.ts';
 import { TwowaySource } from './twoway-source.ts';
 
 /** The stream brings a transaction a little earlier than Postgres makes it visible. */
@@ -142,14 +143,11 @@ export class SourceDriver implements SourcePort {
   }
 
   noteWalTimeline(walTimeline: number): void {
-    const { identity } = this.#core.tail.store;
-    if (identity !== null) this.#core.tail.store.noteIdentity({ ...identity, walTimeline });
+    noteWalTimeline(this.#core, walTimeline);
   }
 
   confirm(lsn: Lsn): void {
-    this.#core.crashPoint('beforeConfirm');
-    this.#reader?.confirm(lsn);
-    this.#core.crashPoint('afterConfirm');
+    confirmTo(this.#core, this.#reader, lsn);
   }
 
   pause(): void {
@@ -204,17 +202,9 @@ export class SourceDriver implements SourcePort {
   #lost(error: unknown, attempt: number): void {
     if (this.#isClosed || attempt !== this.#attempt) return;
     this.#attempt += 1;
-    if (error instanceof TidelockError && error.details?.needsWholeTransactions === true) {
-      this.#needsWholeTransactions = true;
-    }
-    if (hasCode(error, 'SLOT_LOST')) this.#needsNewSlot = true;
-    const isUnfit =
-      hasCode(error, 'SOURCE_UNFIT') ||
-      hasCode(error, 'BAD_CONFIG') ||
-      hasCode(error, 'TABLE_UNFIT');
-    const hint =
-      error instanceof TidelockError && error.hint !== undefined ? ` (${error.hint})` : '';
-    const reason = `${messageOf(error)}${hint}`;
+    const { reason, isUnfit, needsWholeTransactions, needsNewSlot } = lossOf(error);
+    this.#needsWholeTransactions ||= needsWholeTransactions;
+    this.#needsNewSlot ||= needsNewSlot;
     if (this.#isUp) this.#options.onNotice(`the source is lost: ${reason}`);
     this.#isUp = false;
     this.#contact.resolve(isUnfit ? toUnfitSource(error) : null);
@@ -251,7 +241,7 @@ export class SourceDriver implements SourcePort {
     });
     try {
       await requireFit(session);
-      const declarations = await this.#twoway.read(session, this.#core.tail.store.tables);
+      const declarations = await this.#declare(session);
       const triggers = await installTriggers(session, { ...this.#options, declarations });
       if (triggers.kind === 'skipped') onNotice(withoutTriggers(triggers.reason));
       if (await dropBlindSlot(session, { publication, slot, instance })) {
@@ -260,8 +250,7 @@ export class SourceDriver implements SourcePort {
       if (this.#needsNewSlot) await dropSlot(session, slot, instance);
       this.#needsNewSlot = false;
       await this.#identity.give(session);
-      const known = this.#core.tail.store.tables.map(({ name }) => name);
-      const described = await this.#described.read(session, declarations, known);
+      const described = await this.#describe(session, declarations);
       const live = described.filter((table) => table.kind === 'table');
       const change = await reconcilePublication(
         session,
@@ -291,6 +280,18 @@ export class SourceDriver implements SourcePort {
     this.#core.dispatch({ kind: 'sourceConnected', now: this.#core.clock.now(), facts });
   }
 
+  #declare(session: PgSession): Promise<readonly TableDeclaration[]> {
+    return this.#twoway.read(session, this.#core.tail.store.tables);
+  }
+
+  #describe(
+    session: PgSession,
+    declarations: readonly TableDeclaration[],
+  ): Promise<readonly TableDescription[]> {
+    const known = this.#core.tail.store.tables.map(({ name }) => name);
+    return this.#described.read(session, declarations, known);
+  }
+
   async #startHistory(generation: number, reason: string): Promise<void> {
     const { session, facts, described } = this.#connected();
     const { slot, publication, instance, onNotice } = this.#options;
@@ -309,7 +310,7 @@ export class SourceDriver implements SourcePort {
     // Everything is copied anew.
     const unmark = await clearMarkSql(session, publication);
     if (unmark !== '') await session.query(unmark);
-    const tables = described.flatMap((one) => (one.kind === 'table' ? [one.table] : []));
+    const tables = tablesOf(described, await this.#describe(session, await this.#declare(session)));
     const { systemId, walTimeline } = facts;
     const startTxid = (await txidBehindAll(session)) - 1;
     this.#core.reset({ systemId, walTimeline, generation, startTs, startTxid }, tables);
@@ -324,21 +325,8 @@ export class SourceDriver implements SourcePort {
       withheld: this.#described.withheld,
       onTwoway: () => this.#core.clock.after(VISIBLE_MS, () => void this.measure()),
     });
-    const tables = new ReplicatedTables({
-      catalog,
-      known: store.tables,
-      unfit: described.flatMap(toUnfit),
-      held: new Map(described.flatMap(toHeld)),
-      ...{ hasTriggers, keepsOldRows, onNotice },
-    });
-    const ingest = new Ingest({
-      tables,
-      limits,
-      after,
-      nextTxid,
-      stage: (xid, part) => this.#stage(xid, part),
-      crashPoint: this.#core.crashPoint,
-      onRead: (tasks, upTo) => this.#core.received(tasks, upTo),
+    const { tables, ingest } = openIngest(this.#core, {
+      ...{ catalog, described, hasTriggers, keepsOldRows, onNotice, limits, after, nextTxid },
       onRedelivered: () => {
         this.#redelivered += 1;
       },
@@ -370,13 +358,6 @@ export class SourceDriver implements SourcePort {
     this.#isAnnouncing = false;
     if (isAnnounced) this.#core.crashPoint('announced');
     await this.measure();
-  }
-
-  #stage(xid: number, part: StagedPart): StagedRef {
-    this.#core.crashPoint('beforeStage');
-    const ref = this.#core.tail.store.stage(xid, part);
-    this.#core.crashPoint('afterStage');
-    return ref;
   }
 
   #tellHolder({ slot }: ProbedFacts): void {

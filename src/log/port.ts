@@ -54,6 +54,9 @@ export type StoredLease = {
   readonly heardAtMs: number;
 };
 
+/** What tells one transaction from another one at the same position. */
+export type TransactionMark = { readonly ts: Ts; readonly timeMicros: number };
+
 export interface LogStore {
   /** Null before the first `reset`. */
   readonly identity: LogIdentity | null;
@@ -70,6 +73,11 @@ export interface LogStore {
   readonly purgedTxid: number;
   /** Lines, without its commit line, of the last purged transaction: the one at `since`. Undefined = not known. */
   readonly purgedLines: number | undefined;
+  /**
+   * The last transaction of this history while all groups are purged: what Postgres must still have when it has not gone
+   * back. Undefined = not known, or there was none. Where groups are left, their last one tells.
+   */
+  readonly purgedEnd: TransactionMark | undefined;
   readonly sizeBytes: number;
   /** The last known definitions of the replicated tables, as of `upper`. */
   readonly tables: readonly TableDef[];

@@ -2,6 +2,7 @@
  * What a run tells about itself, for a judge that knows nothing of the product. The events have the form of the
  * stress runs' evidence, so one judge serves both; only reads are handed over as rows.
  */
+import type { TableDef } from '../core/table.ts';
 import type { DigestEntry } from '../protocol/feed.ts';
 
 type At = { readonly t: number };
@@ -10,9 +11,11 @@ export type NamedRow = Readonly<Record<string, string | null>>;
 /** One change of a committed transaction. */
 export type CommittedChange = {
   readonly table: string;
-  readonly op: 'insert' | 'update' | 'delete' | 'truncate';
+  readonly op: 'insert' | 'update' | 'delete' | 'truncate' | 'alter';
   readonly old: NamedRow | null;
   readonly row: NamedRow | null;
+  /** Of `alter`: the columns from there on. The rows that it changes follow. */
+  readonly columns?: TableDef['columns'] | undefined;
 };
 
 export type WrittenTransaction = At & {
@@ -32,7 +35,11 @@ export type AppliedEvent = At & {
 };
 
 /** A row as a reader of the replica sees it. The object is the same as long as the row is. */
-export type SeenRow = { readonly table: string; readonly cells: readonly unknown[] };
+export type SeenRow = {
+  readonly table: string;
+  readonly columns: readonly string[];
+  readonly cells: readonly unknown[];
+};
 
 export type SeenEvent = At & {
   readonly replica: string;

@@ -7,6 +7,7 @@ import type { FaultAction } from './plan.ts';
 import type { SimPostgres } from './postgres.ts';
 import type { SimReplica } from './replica.ts';
 import type { Scheduler } from './scheduler.ts';
+import type { Slot, Successor } from './wal.ts';
 
 /** The parts of a world that can break. */
 export interface Breakable {
@@ -24,6 +25,8 @@ export interface Breakable {
   /** The server dies when it next comes to this place. */
   crashServerAt(point: string, onCrash: () => void): void;
   loseSource(reason: string): void;
+  /** Another server takes Postgres' place while it does not run. Returns how many commits are gone. */
+  replacePostgres(kind: Successor['kind'], behindMs: number | null): number;
   note(what: string, count?: number): void;
 }
 
@@ -40,6 +43,17 @@ const JUDGED_AS: Readonly<Partial<Record<FaultAction['fault'], string>>> = {
   'crash-receiver': 'kill-receiver',
   'lose-slot': 'drop-slot',
 };
+
+/** Who comes in Postgres' place. */
+const SUCCESSORS = {
+  promote: 'standby',
+  'promote-behind': 'standby',
+  restore: 'copy',
+  'other-cluster': 'cluster',
+} as const satisfies Partial<Record<FaultAction['fault'], Successor['kind']>>;
+
+/** From one server to the next. */
+const AWAY_MS = 300;
 
 export class Faults {
   readonly #world: Breakable;
@@ -67,12 +81,12 @@ export class Faults {
 
   /** Everything that is broken is mended now. */
   mendAll(): void {
+    this.#world.crashServerAt('', () => undefined);
+    for (const replica of this.#world.replicas) replica.crashAt('', () => undefined);
     for (const mend of [...this.#open.values()]) mend();
     this.#world.logDisk.isFull = false;
-    this.#world.crashServerAt('', () => undefined);
     for (const replica of this.#world.replicas) {
       replica.disk.isFull = false;
-      replica.crashAt('', () => undefined);
       replica.link.mend();
     }
     if (!this.#world.postgres.isUp) this.#world.postgres.restart();
@@ -133,7 +147,13 @@ export class Faults {
       case 'cut-walsender':
       case 'drop-slot':
       case 'lose-slot':
+      case 'move-slot':
         return this.#ofPostgres(fault, ms, mend);
+      case 'promote':
+      case 'promote-behind':
+      case 'restore':
+      case 'other-cluster':
+        return this.#replacePostgres(fault, ms, mend);
       default: {
         const replica = world.replica(action.target);
         return replica === null ? null : this.#ofReplica({ ...action, fault }, replica, on);
@@ -151,8 +171,25 @@ export class Faults {
     return lost > 0 ? `${lost} writes were lost` : 'it was killed';
   }
 
+  #replacePostgres(fault: keyof typeof SUCCESSORS, ms: number, mend: Mend): Effect {
+    const world = this.#world;
+    const { postgres } = world;
+    if (!postgres.isUp) return null;
+    postgres.crash();
+    const lost = world.replacePostgres(SUCCESSORS[fault], fault === 'promote' ? null : ms);
+    if (lost > 0) world.note('commits were gone with Postgres', lost);
+    mend(AWAY_MS, () => postgres.restart());
+    return `another server is in its place, without ${lost} commits`;
+  }
+
   #ofPostgres(
-    fault: 'checkpoint' | 'kill-postgres' | 'cut-walsender' | 'drop-slot' | 'lose-slot',
+    fault:
+      | 'checkpoint'
+      | 'kill-postgres'
+      | 'cut-walsender'
+      | 'drop-slot'
+      | 'lose-slot'
+      | 'move-slot',
     ms: number,
     mend: Mend,
   ): Effect {
@@ -179,11 +216,22 @@ export class Faults {
       default:
         if (slot === null || slot.isLost) return null;
         world.loseSource('the replication connection was cut');
+        if (fault === 'move-slot') return this.#moveSlot(slot, mend);
         if (fault === 'drop-slot') postgres.slot = null;
         else slot.isLost = true;
         mend(0, () => undefined);
         return 'the slot is gone';
     }
+  }
+
+  /** Somebody else reads from it: what it has sent to him it does not send again. */
+  #moveSlot(slot: Slot, mend: Mend): Effect {
+    const { walEnd } = this.#world.postgres;
+    const bytes = walEnd - slot.confirmed;
+    slot.confirmed = walEnd;
+    slot.stored = walEnd;
+    mend(0, () => undefined);
+    return bytes > 0 ? `the slot was moved by ${bytes} bytes` : null;
   }
 
   #ofReplica(

@@ -8,6 +8,7 @@ import { Chance } from './chance.ts';
 import {
   ACCOUNTS_PER_SELECTOR,
   type Action,
+  ALTERATIONS,
   type Change,
   ELSEWHERE,
   FAULTS,
@@ -31,6 +32,12 @@ const LARGE_ROWS = { least: 6, most: 24 };
 /** Long enough that a few rows are more than a group may hold. */
 const LONG_VALUE = 'long '.repeat(16).trim();
 const SHARE_OF_KINDS = 0.4;
+/** Runs in which another server takes Postgres' place, and how often at most. */
+const TURNS = { share: 0.3, max: 2, unseen: 0.6 };
+/** How long the server is away before and after one that it does not see. */
+const UNSEEN_MS_MAX = 6000;
+/** Runs in which the schema changes, and how often at most. */
+const ALTERS = { share: 0.25, max: 4 };
 
 /** How often each kind of a fault is drawn, where it may happen at all. */
 const WEIGHTS: Readonly<Partial<Record<FaultName, number>>> = {
@@ -50,6 +57,10 @@ const OF_REPLICA: ReadonlySet<FaultName> = new Set<FaultName>([
   ...(['forget-receiver', 'partition', 'stall-reader', 'cut-connection'] as const),
 ]);
 
+/** These are drawn by themselves: after one of them hardly anything is as before. */
+const TURN_FAULTS = ['move-slot', 'promote', 'promote-behind', 'restore', 'other-cluster'] as const;
+const FREE_FAULTS = FAULTS.filter((fault) => !TURN_FAULTS.some((turn) => turn === fault));
+
 /** The same seed gives the same plan, everywhere and always. */
 export function planOf(seed: number): Plan {
   const chance = new Chance(seed, 'plan');
@@ -57,6 +68,8 @@ export function planOf(seed: number): Plan {
   const replicas = drawReplicas(chance);
   const writes = drawTransactions(chance.stream('writes'), safetyMs);
   const faults = drawFaults(chance.stream('faults'), { safetyMs, replicas });
+  const turns = drawTurns(chance.stream('turns'), safetyMs);
+  const alters = drawAlters(chance.stream('schema'), safetyMs);
   return {
     seed,
     network: {
@@ -84,7 +97,7 @@ export function planOf(seed: number): Plan {
     },
     replicas,
     safetyMs,
-    actions: [...writes, ...faults].sort((a, b) => a.at - b.at),
+    actions: [...writes, ...alters, ...faults, ...turns].sort((a, b) => a.at - b.at),
   };
 }
 
@@ -173,6 +186,31 @@ function drawLarge(chance: Chance, transaction: number): readonly Change[] {
   }));
 }
 
+/** Changes of the schema, some of them with rows before and after in the same transaction. */
+function drawAlters(chance: Chance, safetyMs: number): readonly TransactionAction[] {
+  if (!chance.hits(ALTERS.share)) return [];
+  const count = chance.between(1, ALTERS.max);
+  return Array.from({ length: count }, (_, index): TransactionAction => {
+    const alter = {
+      kind: 'alter' as const,
+      how: chance.pick(ALTERATIONS),
+      column: `c${index + 1}`,
+    };
+    const put = (place: string): Change => ({
+      ...{ kind: 'put', id: chance.between(0, ITEMS_MAX), selector: drawSelector(chance) },
+      value: `${place} alter ${index}`,
+    });
+    const before = chance.hits(0.3) ? [put('before')] : [];
+    const after = chance.hits(0.5) ? [put('after')] : [];
+    return {
+      ...{ kind: 'transaction', name: `a${index + 1}`, pieces: 0, lostPiece: null },
+      ...{ at: chance.between(50, safetyMs - 100), openMs: chance.between(1, 400) },
+      ...{ visibleMs: chance.pick([0, 50, 600]), isRolledBack: chance.hits(0.1) },
+      changes: [...before, alter, ...after],
+    };
+  });
+}
+
 function drawSelector(chance: Chance): string {
   return chance.hits(0.12) ? ELSEWHERE : chance.pick(SELECTORS);
 }
@@ -181,11 +219,29 @@ function drawFaults(
   chance: Chance,
   of: { readonly safetyMs: number; readonly replicas: readonly ReplicaOptions[] },
 ): readonly Action[] {
-  const kinds = FAULTS.filter(() => chance.hits(SHARE_OF_KINDS));
+  const kinds = FREE_FAULTS.filter(() => chance.hits(SHARE_OF_KINDS));
   const bag = kinds.flatMap((fault) => Array.from({ length: WEIGHTS[fault] ?? 1 }, () => fault));
   if (bag.length === 0) return [];
   const count = chance.between(0, FAULTS_MAX);
   return Array.from({ length: count }, () => drawFault(chance, chance.pick(bag), of));
+}
+
+/** Another server takes Postgres' place, or somebody moves the slot. */
+function drawTurns(chance: Chance, safetyMs: number): readonly FaultAction[] {
+  if (!chance.hits(TURNS.share)) return [];
+  return Array.from({ length: chance.between(1, TURNS.max) }, () => {
+    const kind = 'fault';
+    const turn: FaultAction = {
+      ...{ kind, fault: chance.pick(TURN_FAULTS), target: null },
+      ...{ at: chance.between(500, safetyMs - 500), ms: chance.pick([0, 500, 3000, 10_000]) },
+    };
+    if (!chance.hits(TURNS.unseen)) return [turn];
+    const at = Math.max(0, turn.at - chance.between(10, UNSEEN_MS_MAX));
+    const ms = turn.at - at + chance.between(500, UNSEEN_MS_MAX);
+    const away: FaultAction = { kind, fault: 'kill-server', target: null, at, ms };
+    const written = { kind, fault: 'write-other', target: null, ms: 5000 } as const;
+    return [away, turn, { ...written, at: turn.at + 450 }];
+  }).flat();
 }
 
 function drawFault(

@@ -15,6 +15,7 @@ import type {
   StagedPart,
   StagedRef,
   StoredLease,
+  TransactionMark,
 } from '../log/port.ts';
 import { openLogStoreOn } from '../sqlite/log-store.ts';
 import { openSql, type Sql } from '../sqlite/sql.ts';
@@ -121,6 +122,10 @@ class DiskLog implements LogStore {
 
   get purgedLines(): number | undefined {
     return this.#store.purgedLines;
+  }
+
+  get purgedEnd(): TransactionMark | undefined {
+    return this.#store.purgedEnd;
   }
 
   get sizeBytes(): number {

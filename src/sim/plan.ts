@@ -4,6 +4,11 @@
  */
 import type { EngineCrashPoint } from '../engine/crash-points.ts';
 
+/** Changes of the layout of the items' table: all but the first concern its last column. */
+export const ALTERATIONS = ['add', 'add-filled', 'drop', 'rename', 'retype'] as const;
+
+export type AlterationName = (typeof ALTERATIONS)[number];
+
 /** One write of a transaction. What cannot be done (a row that is not there) does nothing. */
 export type Change =
   | {
@@ -21,6 +26,8 @@ export type Change =
     }
   | { readonly kind: 'move'; readonly account: number; readonly selector: string }
   | { readonly kind: 'truncate' }
+  /** `column`: the name of what is added or renamed. */
+  | { readonly kind: 'alter'; readonly how: AlterationName; readonly column: string }
   /** A new account; only the first transaction of a run has these. */
   | {
       readonly kind: 'open';
@@ -66,6 +73,11 @@ export const FAULTS = [
   'drop-slot',
   'lose-slot',
   'write-other',
+  'move-slot',
+  'promote',
+  'promote-behind',
+  'restore',
+  'other-cluster',
 ] as const;
 
 export type FaultName = (typeof FAULTS)[number];
@@ -76,7 +88,10 @@ export type FaultAction = {
   readonly fault: FaultName;
   /** The replica that it happens to, or null. */
   readonly target: string | null;
-  /** How long; 0 where it takes no time. For `jump-clock` how far, and for `write-other` how many bytes. */
+  /**
+   * How long; 0 where it takes no time. For `jump-clock` how far, for `write-other` how many bytes, and how far behind
+   * it is that takes Postgres' place (`promote-behind`, `restore`, `other-cluster`).
+   */
   readonly ms: number;
   /** Of `crash-server` and `crash-receiver`: the place in the program. */
   readonly point?: EngineCrashPoint | string | undefined;

@@ -1,39 +1,27 @@
 /**
  * A simulated Postgres: transactions that are open at once, a write-ahead log in commit order, snapshots that
- * see commits in another order, and one replication slot.
+ * see commits in another order, and one replication slot. Another server may take its place.
  *
  * A transaction's writes are decided at its end, as if all of its statements ran there: rows are locked from a write
  * to the moment when others see it, so nothing can come in between.
  */
 import { assert } from '../core/assert.ts';
 import { type Lsn, toLsn } from '../core/lsn.ts';
+import type { TableDef } from '../core/table.ts';
 import type { TxidSnapshot } from '../core/txid-snapshot.ts';
 import { Database, type RowChange } from './database.ts';
 import type { Change } from './plan.ts';
 import type { Scheduler } from './scheduler.ts';
-
-export type Committed = {
-  readonly xid: number;
-  readonly ts: Lsn;
-  readonly commitLsn: Lsn;
-  readonly timeMicros: number;
-  readonly changes: readonly RowChange[];
-  readonly isLarge: boolean;
-};
-
-/** What decoding the log brings, in its order. */
-export type WalRecord =
-  | { readonly kind: 'piece'; readonly open: OpenLarge; readonly piece: Piece }
-  | { readonly kind: 'lost'; readonly open: OpenLarge; readonly subxid: number }
-  | { readonly kind: 'rollback'; readonly open: OpenLarge }
-  | { readonly kind: 'commit'; readonly committed: Committed };
-
-export type Piece = { readonly subxid: number; readonly changes: readonly RowChange[] };
-/** `end`: its commit's position; null while it is open, or was rolled back. */
-export type OpenLarge = { readonly xid: number; end: Lsn | null; isFirst: boolean };
-
-/** `stored` is what survives a crash. */
-export type Slot = { confirmed: Lsn; stored: Lsn; isLost: boolean; isActive: boolean };
+import {
+  type Committed,
+  isOfTable,
+  type OpenLarge,
+  type Piece,
+  type Slot,
+  type Successor,
+  type WalRecord,
+  xidOf,
+} from './wal.ts';
 
 export type PostgresNews = {
   /** Something is there to be sent. */
@@ -47,12 +35,18 @@ export type DatabaseSnapshot = { readonly snapshot: TxidSnapshot; readonly rows:
 
 const WAL_START = 0x0100_0000;
 const FIRST_XID = 700;
+const XIDS_PER_ERA = 1_000_000;
 const CHANGE_BYTES = 64;
 const COMMIT_BYTES = 48;
 
 export class SimPostgres {
-  readonly systemId = '7300000000000000001';
-  readonly records: WalRecord[] = [];
+  systemId = '7300000000000000001';
+  walTimeline = 1;
+  /** Where the timeline branched off its predecessor. */
+  switchedAt: Lsn | undefined;
+  /** Servers that were in its place before. */
+  era = 0;
+  records: WalRecord[] = [];
   isUp = true;
   slot: Slot | null = null;
   walEnd: Lsn = toLsn(WAL_START);
@@ -64,12 +58,16 @@ export class SimPostgres {
   readonly #news: PostgresNews;
   readonly #now: () => number;
   /** As of the end of the log, and as others see it. */
-  readonly #present = new Database();
-  readonly #visible = new Database();
+  #present = new Database();
+  #visible = new Database();
+  /** What stands before the first record. */
+  #first = new Database();
   readonly #running = new Set<number>();
+  readonly #openLarge = new Set<OpenLarge>();
   /** Committed and not seen by others yet, in commit order. */
   #late: Committed[] = [];
   #nextXid = FIRST_XID;
+  #walStart: Lsn = toLsn(WAL_START);
   #starts = 1;
   #waits: (() => void)[] = [];
 
@@ -88,6 +86,21 @@ export class SimPostgres {
     return this.#present;
   }
 
+  /** The definitions that a query of the catalog finds. */
+  get tables(): readonly TableDef[] {
+    return this.#visible.tables;
+  }
+
+  /** For everybody: its end has come, and is seen. */
+  isOver(xid: number): boolean {
+    return !this.#running.has(xid) && !this.#late.some((late) => late.xid === xid);
+  }
+
+  /** The transaction's id as the evidence has it: another server in this place uses ids again. */
+  nameOf(xid: number): string {
+    return `${this.era * XIDS_PER_ERA + xid}`;
+  }
+
   /** A transaction writes for the first time. */
   begin(): number {
     assert(this.isUp, 'only a running server begins transactions');
@@ -101,7 +114,9 @@ export class SimPostgres {
   }
 
   beginLarge(xid: number): OpenLarge {
-    return { xid, end: null, isFirst: true };
+    const open = { xid, end: null, isFirst: true };
+    this.#openLarge.add(open);
+    return open;
   }
 
   /** A piece of a large transaction is in the log while it is open. Its rows must be its own. */
@@ -117,9 +132,10 @@ export class SimPostgres {
     this.#record({ kind: 'lost', open, subxid });
   }
 
-  /** What a write would do now; it is not done. A copy's locks keep others from truncating. */
+  /** What a write would do now; it is not done. Locks of copies, and of who writes, keep others from the whole table. */
   wouldDo(change: Change): readonly RowChange[] {
-    if (change.kind === 'truncate' && this.copies > 0) return [];
+    const isLocked = this.copies > 0 || (change.kind === 'alter' && this.#openLarge.size > 0);
+    if ((change.kind === 'truncate' || change.kind === 'alter') && isLocked) return [];
     return this.#present.plan(change);
   }
 
@@ -137,17 +153,27 @@ export class SimPostgres {
     return this.#commit(xid, { changes: made, visibleMs, isLarge: false });
   }
 
+  /** Says in the stream how tables are, in a transaction of its own. */
+  announce(tables: readonly TableDef[]): void {
+    const xid = this.begin();
+    this.#commit(xid, { changes: [], visibleMs: 0, isLarge: false, announced: tables });
+  }
+
   commitLarge(open: OpenLarge, kept: readonly Piece[], visibleMs: number): Committed | null {
     const changes = kept.flatMap((piece) => piece.changes);
     this.#present.apply(changes);
     const committed = this.#commit(open.xid, { changes, visibleMs, isLarge: true });
     if (committed !== null) open.end = committed.ts;
+    this.#openLarge.delete(open);
     return committed;
   }
 
   rollback(xid: number, open: OpenLarge | null): void {
     if (!this.#running.delete(xid)) return;
-    if (open !== null) this.#record({ kind: 'rollback', open });
+    if (open !== null) {
+      this.#openLarge.delete(open);
+      this.#record({ kind: 'rollback', open });
+    }
     this.#advance(COMMIT_BYTES);
     this.#wake();
   }
@@ -158,9 +184,9 @@ export class SimPostgres {
     this.#news.onWal();
   }
 
-  /** What a new transaction sees, once it has its locks: whoever truncates has ended by then. */
+  /** What a new transaction sees, once it has its locks: whoever has locked a whole table has ended by then. */
   snapshot(): DatabaseSnapshot {
-    for (const late of [...this.#late]) if (late.changes.some(isTruncate)) this.#show(late);
+    for (const late of [...this.#late]) if (late.changes.some(isOfTable)) this.#show(late);
     const xips = [...this.#running, ...this.#late.map(({ xid }) => xid)];
     const snapshot = {
       xmin: Math.min(this.#nextXid, ...xips),
@@ -172,17 +198,20 @@ export class SimPostgres {
 
   /** Calls back with the consistent point, once everything has ended that is open now. */
   createSlot(onCreated: (startTs: Lsn) => void): void {
-    const before = new Set([...this.#running, ...this.#late.map(({ xid }) => xid)]);
-    const look = (): void => {
-      const late = new Set(this.#late.map(({ xid }) => xid));
-      if ([...before].some((xid) => this.#running.has(xid) || late.has(xid))) {
-        this.#waits.push(look);
-        return;
-      }
+    this.whenEnded(() => {
       this.#advance(8);
       const position = this.walEnd;
       this.slot = { confirmed: position, stored: position, isLost: false, isActive: false };
       onCreated(position);
+    });
+  }
+
+  /** Calls back once everything has ended that is open now; never when it crashes before. */
+  whenEnded(onEnded: () => void): void {
+    const before = [...this.#running, ...this.#late.map(({ xid }) => xid)];
+    const look = (): void => {
+      if (before.every((xid) => this.isOver(xid))) onEnded();
+      else this.#waits.push(look);
     };
     look();
   }
@@ -198,8 +227,9 @@ export class SimPostgres {
   /** The process dies: what was open is gone, what was committed is seen at its next start. */
   crash(): void {
     this.isUp = false;
-    for (const record of this.#openRecords()) this.records.push(record);
+    this.records.push(...this.#openRecords(this.records));
     this.#running.clear();
+    this.#openLarge.clear();
     for (const committed of this.#late) this.#visible.apply(committed.changes);
     this.#late = [];
     this.#waits = [];
@@ -218,13 +248,66 @@ export class SimPostgres {
     this.#advance(24);
   }
 
-  /** Large transactions that the crash rolls back. */
-  #openRecords(): WalRecord[] {
-    const open = new Set<OpenLarge>();
-    for (const record of this.records) {
-      if (record.kind === 'piece' && this.#running.has(record.open.xid)) open.add(record.open);
+  /** After a crash: another server starts in its place. Returns the commits that it does not have. */
+  replace({ asOf, kind, hasSlot, walStart }: Successor): readonly Committed[] {
+    assert(!this.isUp, 'only one of them runs');
+    const lost = asOf === null ? [] : this.#goBack(asOf);
+    const end = this.walEnd;
+    if (kind === 'standby') {
+      this.walTimeline += 1;
+      this.switchedAt = end;
     }
-    return [...open].map((one) => ({ kind: 'rollback', open: one }));
+    if (kind === 'cluster') this.#startOver(walStart);
+    const stored = toLsn(Math.min(this.slot?.stored ?? 0, this.walEnd));
+    const isKept = hasSlot && this.slot?.isLost === false;
+    this.slot = isKept ? { confirmed: stored, stored, isLost: false, isActive: false } : null;
+    this.era += 1;
+    return lost;
+  }
+
+  /** What was committed later is gone; so is what else was written since. */
+  #goBack(asOf: number): readonly Committed[] {
+    const isKept = (record: WalRecord): boolean =>
+      record.kind === 'commit' && record.committed.timeMicros <= asOf;
+    const count = this.records.findLastIndex(isKept) + 1;
+    const lost = this.records.slice(count);
+    this.records = this.records.slice(0, count);
+    const last = this.records.at(-1);
+    this.walEnd = last?.kind === 'commit' ? last.committed.ts : this.#walStart;
+    this.records.push(...this.#openRecords(this.records));
+    this.#nextXid = Math.max(FIRST_XID, ...this.records.map(xidOf)) + 1;
+    this.#present = this.#first.copy();
+    for (const record of this.records) {
+      if (record.kind === 'commit') this.#present.apply(record.committed.changes);
+    }
+    this.#visible = this.#present.copy();
+    return lost.flatMap((record) => (record.kind === 'commit' ? [record.committed] : []));
+  }
+
+  /** The rows are loaded into a cluster that has another log. */
+  #startOver(walStart: Lsn): void {
+    this.systemId = `${BigInt(this.systemId) + 1n}`;
+    this.walTimeline = 1;
+    this.switchedAt = undefined;
+    this.records = [];
+    this.#first = this.#present.copy();
+    this.#walStart = walStart;
+    this.walEnd = walStart;
+    this.#nextXid = FIRST_XID;
+  }
+
+  /** Large transactions that the crash rolls back. */
+  #openRecords(records: readonly WalRecord[]): WalRecord[] {
+    const open = new Set<OpenLarge>();
+    const ended = new Set<number>();
+    for (const record of records) {
+      if (record.kind === 'piece') open.add(record.open);
+      else if (record.kind === 'commit') ended.add(record.committed.xid);
+      else if (record.kind === 'rollback') ended.add(record.open.xid);
+    }
+    const left = [...open].filter(({ xid }) => !ended.has(xid));
+    for (const one of left) one.end = null;
+    return left.map((one) => ({ kind: 'rollback', open: one }));
   }
 
   #commit(
@@ -233,19 +316,21 @@ export class SimPostgres {
       readonly changes: readonly RowChange[];
       readonly visibleMs: number;
       readonly isLarge: boolean;
+      readonly announced?: readonly TableDef[];
     },
   ): Committed | null {
-    const { changes, visibleMs, isLarge } = what;
+    const { changes, visibleMs, isLarge, announced = [] } = what;
     this.#showBefore(changes);
     this.#advance(isLarge ? 0 : changes.length * CHANGE_BYTES);
     const commitLsn = this.walEnd;
     this.#advance(COMMIT_BYTES);
     const ts = this.walEnd;
     const timeMicros = this.#now();
-    const committed = { xid, ts, commitLsn, timeMicros, changes, isLarge };
+    const committed = { xid, ts, commitLsn, timeMicros, changes, isLarge, announced };
     this.#running.delete(xid);
     this.#late.push(committed);
-    if (changes.length > 0 || isLarge) this.#record({ kind: 'commit', committed });
+    if (changes.length + announced.length > 0 || isLarge)
+      this.#record({ kind: 'commit', committed });
     if (changes.length > 0) this.#news.onCommit(committed);
     this.#scheduler.after(visibleMs, `xid ${xid} is visible`, () => this.#show(committed));
     return changes.length > 0 ? committed : null;
@@ -254,9 +339,9 @@ export class SimPostgres {
   /** Whoever writes a row has waited until the last writer's commit was visible. */
   #showBefore(changes: readonly RowChange[]): void {
     const names = new Set(changes.map(({ name }) => name));
-    const truncates = changes.some(isTruncate);
+    const isOfAll = changes.some(isOfTable);
     for (const late of [...this.#late]) {
-      const isInTheWay = truncates || late.changes.some(isTruncate);
+      const isInTheWay = isOfAll || late.changes.some(isOfTable);
       if (isInTheWay || late.changes.some(({ name }) => names.has(name))) this.#show(late);
     }
   }
@@ -283,8 +368,4 @@ export class SimPostgres {
   #advance(bytes: number): void {
     this.walEnd = toLsn(this.walEnd + bytes);
   }
-}
-
-function isTruncate({ kind }: RowChange): boolean {
-  return kind === 'truncate';
 }

@@ -20,8 +20,9 @@ import type { Ts } from '../core/lsn.ts';
 import type { RowChange } from '../core/row-change.ts';
 import { RowHasher } from '../core/row-hasher.ts';
 import { keyPositions, type TableDef } from '../core/table.ts';
-import type { Cell } from '../core/value.ts';
+import { type Cell, cellFromJson } from '../core/value.ts';
 import type { DigestEntry } from '../protocol/feed.ts';
+import { howItDiffers } from '../sqlite/table-evolution.ts';
 
 export type StoredRow = {
   readonly selector: string;
@@ -188,8 +189,10 @@ class Draft {
     const names = new Set(tables.map(({ name }) => name));
     for (const name of [...this.#tables.keys()]) if (!names.has(name)) this.#tables.delete(name);
     for (const table of tables) {
-      const rows = this.#tables.get(table.name)?.rows ?? new Map<string, StoredRow>();
-      this.#tables.set(table.name, { table, rows, isStalled: false });
+      const stored = this.#tables.get(table.name);
+      const isLive = stored?.isStalled !== true;
+      if (isLive) this.#evolve(table);
+      if (!isLive || this.#stored(table.name).isStalled) this.#rebuild(table);
     }
   }
 
@@ -209,9 +212,7 @@ class Draft {
 
   #apply(change: RowChange): void {
     if (change.type === 'table') {
-      const { table } = change;
-      const rows = this.#tables.get(table.name)?.rows ?? new Map<string, StoredRow>();
-      this.#tables.set(table.name, { table, rows, isStalled: false });
+      this.#evolve(change.table);
       return;
     }
     const stored = this.#stored(change.table);
@@ -221,6 +222,41 @@ class Draft {
     }
     if (change.type === 'drop') this.#tables.delete(change.table);
     else if (!stored.isStalled) this.#applyRow(change, stored.table);
+  }
+
+  /** Follows a definition as the real store does: what its rows cannot follow stands still. */
+  #evolve(table: TableDef): void {
+    const stored = this.#tables.get(table.name);
+    if (stored === undefined) {
+      this.#tables.set(table.name, { table, rows: new Map(), isStalled: false });
+      return;
+    }
+    if (stored.isStalled) return;
+    const difference = howItDiffers(stored.table, table);
+    if (difference === 'other') this.#tables.set(table.name, { ...stored, isStalled: true });
+    if (difference !== 'extended') return;
+    const fills = table.columns
+      .slice(stored.table.columns.length)
+      .map(({ kind, missing }) => cellFromJson(kind, missing ?? null));
+    this.#redefine(table, (cells) => [...cells, ...fills]);
+  }
+
+  /** Columns of the same name and kind keep their values. */
+  #rebuild(table: TableDef): void {
+    const { columns } = this.#stored(table.name).table;
+    const from = table.columns.map(({ name, kind }) =>
+      columns.findIndex((column) => column.name === name && column.kind === kind),
+    );
+    this.#redefine(table, (cells) => from.map((place) => cells[place] ?? null));
+  }
+
+  #redefine(table: TableDef, move: (cells: readonly Cell[]) => readonly Cell[]): void {
+    const rows = this.#rowsOf(table.name);
+    this.#tables.set(table.name, { table, rows, isStalled: false });
+    this.#hashers.delete(table.name);
+    for (const { selector, cells } of [...rows.values()]) {
+      this.#put(table, rows, selector, move(cells));
+    }
   }
 
   #applyRow(

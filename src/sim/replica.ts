@@ -4,7 +4,7 @@ import { Follower } from '../client/follower.ts';
 import { isCaughtUp } from '../client/machine.ts';
 import { ServerApi } from '../client/server-api.ts';
 import type { ReplicaStore } from '../client/store.ts';
-import { formatLsn } from '../core/lsn.ts';
+import { formatLsn, type Lsn } from '../core/lsn.ts';
 import type { Chance } from './chance.ts';
 import type { Database } from './database.ts';
 import type { Observer, SeenRow } from './evidence.ts';
@@ -25,6 +25,8 @@ export type SimReplicaOptions = {
   readonly observer: Observer;
   readonly wrapStore: (store: ReplicaStore) => ReplicaStore;
   readonly note: (what: string, count?: number) => void;
+  /** As the evidence counts positions. */
+  readonly placeOf: (timeline: string, position: Lsn) => Lsn;
 };
 
 /** Readers of different lives of a process are different sessions. */
@@ -73,6 +75,12 @@ export class SimReplica {
 
   get position(): number {
     return this.disk.present?.identity.position ?? 0;
+  }
+
+  /** Its position as the evidence counts them. */
+  get place(): number {
+    const { present } = this.disk;
+    return present === null ? 0 : this.#placeOf(present);
   }
 
   /** It follows, and has what the server had when it last said so. */
@@ -158,8 +166,12 @@ export class SimReplica {
   read(): void {
     const { present } = this.disk;
     if (present === null) return;
-    const { observer, scheduler } = this.#options;
-    const [t, ts] = [scheduler.now, formatLsn(present.identity.position)];
+    const { observer, scheduler, note } = this.#options;
+    if (hasStalled(present)) {
+      note('a table waited for its copy');
+      return;
+    }
+    const [t, ts] = [scheduler.now, formatLsn(this.#placeOf(present))];
     const { evidenceName: replica, selectors } = this;
     const [life, session] = [this.#lives, this.#session];
     observer.seen({ t, replica, life, session, selectors, ts, rows: this.#rowsOf(present) });
@@ -257,7 +269,7 @@ export class SimReplica {
     const { present } = this.disk;
     if (present === null) return;
     this.#toldTimeline = present.identity.timeline;
-    const ts = formatLsn(present.identity.position);
+    const ts = formatLsn(this.#placeOf(present));
     const digests = completed(digestsOf(present), present, this.selectors);
     const { evidenceName: replica, selectors } = this;
     const [t, life] = [scheduler.now, this.#lives];
@@ -265,12 +277,17 @@ export class SimReplica {
     observer.applied({ t, replica, life, selectors, kind, ts, changes, digests });
   }
 
+  #placeOf({ identity }: Version): Lsn {
+    return this.#options.placeOf(identity.timeline, identity.position);
+  }
+
   #rowsOf({ tables }: Pick<Version, 'tables'>): readonly SeenRow[] {
     return [...tables.values()].flatMap(({ table, rows }) =>
       [...rows.values()].map((row) => {
         const known = this.#seen.get(row);
         if (known !== undefined) return known;
-        const seen = { table: table.name, cells: row.cells };
+        const columns = table.columns.map(({ name }) => name);
+        const seen = { table: table.name, columns, cells: row.cells };
         this.#seen.set(row, seen);
         return seen;
       }),
@@ -278,17 +295,26 @@ export class SimReplica {
   }
 }
 
-/** Also of those parts that have no rows. */
+/** A table stands still until it is copied anew: its rows are older than the file's position. */
+function hasStalled({ tables }: Version): boolean {
+  return [...tables.values()].some(({ isStalled }) => isStalled);
+}
+
+/** Also of those parts that have no rows; without tables that stand still. */
 function completed(
   entries: ReturnType<typeof digestsOf>,
   { tables }: Version,
   selectors: readonly string[],
 ): ReturnType<typeof digestsOf> {
+  const stalled = new Set(
+    [...tables].flatMap(([name, { isStalled }]) => (isStalled ? [name] : [])),
+  );
   const known = new Set(entries.map(({ table, selector }) => `${table} ${selector}`));
-  const empty = [...tables.keys()].flatMap((table) =>
+  const live = [...tables.keys()].filter((table) => !stalled.has(table));
+  const empty = live.flatMap((table) =>
     selectors
       .filter((selector) => !known.has(`${table} ${selector}`))
       .map((selector) => ({ table, selector, digest: '0'.repeat(32), rows: 0 })),
   );
-  return [...entries, ...empty];
+  return [...entries.filter(({ table }) => !stalled.has(table)), ...empty];
 }

@@ -53,6 +53,8 @@ export type SimServerOptions = {
   readonly plants: ServerPlants;
   readonly crashPoint: (point: EngineCrashPoint) => void;
   readonly note: (what: string, count?: number) => void;
+  /** The history has the log of the Postgres that is there now. */
+  readonly onFollow: (timeline: string) => void;
 };
 
 /** Wall clock at the beginning of every run, microseconds since 1970. */
@@ -87,7 +89,12 @@ export class SimServer implements Server {
       ...{ core: this.core, postgres: options.postgres, scheduler: options.scheduler },
       ...{ chance: options.chance.stream('source'), life: options.life, stream: options.stream },
       ...{ server, wrapHandler: plants.wrapHandler ?? ((handler) => handler) },
-      onRedelivered: (count) => options.note('redelivered', count),
+      onRedelivered: (count, by) => {
+        options.note('redelivered', count);
+        if (by === 'stream') options.note('redelivered in the stream', count);
+      },
+      onFollow: () => options.onFollow(timelineOf(this.core.tail.store) ?? ''),
+      note: (what) => options.note(what),
     });
     this.#snapshots = new Snapshots({ ...this.#snapshotOptions(), dir: '' });
     this.#markers = new DigestMarkers({
@@ -191,9 +198,9 @@ export class SimServer implements Server {
     const lines = [
       {
         ...{ type: 'hello', protocol: PROTOCOL_VERSION, timeline: timelineOf(store), selectors },
-        ...{ since: formatLsn(since), tables: store.tables.length },
+        ...{ since: formatLsn(since), tables: this.#source.tables.length },
       },
-      ...store.tables.map((table) => ({ type: 'table', table })),
+      ...this.#source.tables.map((table) => ({ type: 'table', table })),
     ];
     return Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
   }
@@ -280,7 +287,7 @@ export class SimServer implements Server {
     return {
       core: this.core,
       url: '',
-      tables: () => this.core.tail.store.tables,
+      tables: () => this.#source.tables,
       serverStart: () => this.#source.serverStart,
       waitMsMax: SNAPSHOT_WAIT_MS_MAX,
       openRows: async () => {

@@ -1,19 +1,23 @@
 /**
  * The source port on a simulated Postgres: what engine/source-driver.ts does on a real one. Everything that
- * decides (coordinator, ingest, tables, history probe) is the product's.
+ * decides (coordinator, ingest, tables, history probe, what a loss means, what is announced) is the product's.
  */
-import { messageOf, TidelockError } from '../core/errors.ts';
+import { TidelockError } from '../core/errors.ts';
 import type { Lsn, Ts } from '../core/lsn.ts';
 import type { SourceHandler } from '../core/source.ts';
+import type { TableDef } from '../core/table.ts';
+import { tablesToAnnounce } from '../engine/announce-changes.ts';
 import type { EngineCore, SourcePort } from '../engine/core.ts';
-import { HistoryProbe } from '../engine/history-probe.ts';
-import { Ingest } from '../engine/ingest.ts';
-import { ReplicatedTables } from '../engine/replicated-tables.ts';
+import { HistoryProbe, isInDoubt } from '../engine/history-probe.ts';
+import type { Ingest } from '../engine/ingest.ts';
+import type { ReplicatedTables } from '../engine/replicated-tables.ts';
+import { lossOf } from '../engine/source-loss.ts';
+import { confirmTo, noteWalTimeline, openIngest, tablesOf } from '../engine/stream-ingest.ts';
+import { type Description, descriptionOf, SimCatalog } from './catalog.ts';
 import type { Chance } from './chance.ts';
 import type { ServerOptions, StreamOptions } from './plan.ts';
 import type { SimPostgres } from './postgres.ts';
 import type { Life, Scheduler } from './scheduler.ts';
-import { TABLES } from './tables.ts';
 import { Walsender } from './walsender.ts';
 
 export type SimSourceOptions = {
@@ -25,7 +29,18 @@ export type SimSourceOptions = {
   readonly stream: StreamOptions;
   readonly server: ServerOptions;
   readonly wrapHandler: (handler: SourceHandler) => SourceHandler;
-  readonly onRedelivered: (count: number) => void;
+  readonly onRedelivered: (count: number, by: 'stream' | 'probe') => void;
+  /** The log's history goes on with what this Postgres has. */
+  readonly onFollow: () => void;
+  readonly note: (what: string) => void;
+};
+
+/** What a connection found. */
+type Connection = {
+  readonly systemId: string;
+  readonly walTimeline: number;
+  readonly described: readonly Description[];
+  readonly nextTxid: number;
 };
 
 const CONNECT_MS_MAX = 40;
@@ -35,9 +50,12 @@ export class SimSource implements SourcePort {
   #attempt = 0;
   #sender: Walsender | null = null;
   #ingest: Ingest | null = null;
-  #isConnected = false;
+  #tables: ReplicatedTables | null = null;
+  #connection: Connection | null = null;
   #isPaused = false;
-  #nextTxid = 0;
+  /** The next stream brings large transactions whole, once. */
+  #needsWholeTransactions = false;
+  #needsNewSlot = false;
 
   constructor(options: SimSourceOptions) {
     this.#options = options;
@@ -48,24 +66,28 @@ export class SimSource implements SourcePort {
     return this.#sender === null ? null : this.#options.postgres.serverStart;
   }
 
+  get tables(): readonly TableDef[] {
+    return this.#tables?.tables ?? this.#options.core.tail.store.tables;
+  }
+
   connect(): void {
     this.#attempt += 1;
     this.#disconnect();
     this.#later('source: connect', () => {
       const { postgres, core, scheduler } = this.#options;
+      const { systemId, walTimeline, switchedAt, walEnd: flushed } = postgres;
+      if (this.#needsNewSlot) postgres.slot = null;
+      this.#needsNewSlot = false;
+      core.crashPoint('published');
       const { slot } = postgres;
-      const switched = { walTimeline: 1, switchedAt: undefined };
-      const facts = { systemId: postgres.systemId, ...switched, flushed: postgres.walEnd };
-      const divergence = this.#probe();
-      this.#isConnected = true;
-      this.#nextTxid = postgres.nextXid;
       const found = slot && { confirmed: slot.confirmed, isLost: slot.isLost, activePid: null };
+      const facts = { systemId, walTimeline, switchedAt, flushed, slot: found };
+      const divergence = this.#probe(facts);
+      const described = postgres.tables.map(descriptionOf);
+      this.#connection = { systemId, walTimeline, described, nextTxid: postgres.nextXid };
       core.crashPoint('connected');
-      core.dispatch({
-        kind: 'sourceConnected',
-        now: core.clock.now(),
-        facts: { ...facts, divergence, slot: found },
-      });
+      const now = core.clock.now();
+      core.dispatch({ kind: 'sourceConnected', now, facts: { ...facts, divergence } });
       scheduler.trace.add(scheduler.now, `source: slot at ${slot?.confirmed ?? 'none'}`);
     });
   }
@@ -83,9 +105,11 @@ export class SimSource implements SourcePort {
           () =>
             this.#tried(attempt, () => {
               core.crashPoint('slotCreated');
+              const { systemId, walTimeline, described } = this.#connected();
               const startTxid = postgres.nextXid - 1;
-              const { systemId } = postgres;
-              core.reset({ systemId, walTimeline: 1, generation, startTs, startTxid }, TABLES);
+              const identity = { systemId, walTimeline, generation, startTs, startTxid };
+              core.reset(identity, tablesOf(described, postgres.tables.map(descriptionOf)));
+              this.#options.onFollow();
             }),
           life,
         ),
@@ -98,23 +122,27 @@ export class SimSource implements SourcePort {
       const { postgres, core } = this.#options;
       const { slot } = postgres;
       if (slot === null || slot.isLost) throw down('the slot is gone');
-      const ingest = this.#newIngest(after);
-      this.#ingest = ingest;
+      const ingest = this.#openIngest(after);
       const handler = this.#options.wrapHandler(ingest);
-      this.#sender = this.#newSender(handler, this.#startOf(slot.confirmed, after));
+      const isWhole = this.#needsWholeTransactions;
+      this.#needsWholeTransactions = false;
+      if (isWhole) this.#options.note('a large transaction was asked for as a whole');
+      this.#options.onFollow();
+      this.#sender = this.#newSender(handler, this.#startOf(slot.confirmed, after), isWhole);
       slot.isActive = true;
       if (this.#isPaused) this.#sender.pause();
       core.dispatch({ kind: 'streamStarted', now: core.clock.now() });
+      this.#announce();
     });
   }
 
-  noteWalTimeline(): void {}
+  noteWalTimeline(walTimeline: number): void {
+    noteWalTimeline(this.#options.core, walTimeline);
+    this.#options.note('a promotion was followed');
+  }
 
   confirm(lsn: Lsn): void {
-    const { core } = this.#options;
-    core.crashPoint('beforeConfirm');
-    this.#sender?.confirm(lsn);
-    core.crashPoint('afterConfirm');
+    confirmTo(this.#options.core, this.#sender, lsn);
   }
 
   pause(): void {
@@ -138,7 +166,7 @@ export class SimSource implements SourcePort {
 
   /** The connection breaks. */
   break(reason: string): void {
-    if (this.#isConnected || this.#sender !== null) this.#lost(down(reason), this.#attempt);
+    if (this.#connection !== null || this.#sender !== null) this.#lost(down(reason), this.#attempt);
   }
 
   #later(what: string, work: () => void): void {
@@ -171,11 +199,11 @@ export class SimSource implements SourcePort {
     const { core } = this.#options;
     if (attempt !== this.#attempt) return;
     this.#attempt += 1;
+    const { reason, isUnfit, needsWholeTransactions, needsNewSlot } = lossOf(error);
+    this.#needsWholeTransactions ||= needsWholeTransactions;
+    this.#needsNewSlot ||= needsNewSlot;
     this.#disconnect();
-    core.dispatch({
-      ...{ kind: 'sourceLost', now: core.clock.now(), isUnfit: false },
-      reason: messageOf(error),
-    });
+    core.dispatch({ kind: 'sourceLost', now: core.clock.now(), reason, isUnfit });
   }
 
   #disconnect(): void {
@@ -183,22 +211,43 @@ export class SimSource implements SourcePort {
     this.#sender?.close();
     this.#sender = null;
     this.#ingest = null;
-    this.#isConnected = false;
+    this.#connection = null;
     this.#isPaused = false;
     if (ingest !== null) this.#options.core.forgetUnwritten(ingest.openXids);
   }
 
   /** Whether what the slot would send again is what the log has. */
-  #probe(): string | undefined {
-    const { postgres, core } = this.#options;
-    const { store } = core.tail;
-    const { slot } = postgres;
-    if (slot === null || slot.isLost || store.identity === null) return undefined;
-    if (slot.confirmed >= store.upper) return undefined;
-    const probe = new HistoryProbe(store, slot.confirmed);
-    this.#newSender(probe, slot.confirmed).drain();
-    this.#options.onRedelivered(probe.redelivered);
+  #probe(facts: Parameters<typeof isInDoubt>[0]): string | undefined {
+    const { store } = this.#options.core.tail;
+    if (facts.slot === null || !isInDoubt(facts, store)) return undefined;
+    const { confirmed } = facts.slot;
+    const probe = new HistoryProbe(store, confirmed);
+    this.#newSender(probe, confirmed, false).drain();
+    this.#options.onRedelivered(probe.redelivered, 'probe');
+    if (probe.divergence !== undefined) this.#options.note('another history was found out');
     return probe.divergence;
+  }
+
+  /** What changed in the schema before the stream began is put into it. */
+  #announce(): void {
+    const { postgres, core, scheduler, life, note } = this.#options;
+    const { described } = this.#connected();
+    const attempt = this.#attempt;
+    const { names } = tablesToAnnounce({ known: core.tail.store.tables, described, unseen: [] });
+    if (names.length === 0) return;
+    const announce = (): void => {
+      note('tables were announced');
+      postgres.announce(postgres.tables.filter(({ name }) => names.includes(name)));
+      core.crashPoint('announced');
+    };
+    const later = (): void =>
+      void scheduler.after(
+        1,
+        'source: announce',
+        () => this.#tried(attempt, () => postgres.isUp && announce()),
+        life,
+      );
+    postgres.whenEnded(later);
   }
 
   /** Postgres itself leaves out what the log has; a proxy or a later version may not. */
@@ -208,11 +257,11 @@ export class SimSource implements SourcePort {
     return confirmed > after ? confirmed : after;
   }
 
-  #newSender(handler: SourceHandler, from: Lsn): Walsender {
+  #newSender(handler: SourceHandler, from: Lsn, isWhole: boolean): Walsender {
     const { postgres, scheduler, chance, stream, life } = this.#options;
     const attempt = this.#attempt;
     return new Walsender({
-      ...{ postgres, scheduler, chance, stream, life, from, handler },
+      ...{ postgres, scheduler, chance, stream, life, from, handler, isWhole },
       onFailure: (error) => {
         if (!(error instanceof TidelockError)) scheduler.fail(error);
         else this.#lost(error, attempt);
@@ -220,32 +269,23 @@ export class SimSource implements SourcePort {
     });
   }
 
-  #newIngest(after: Ts): Ingest {
+  #openIngest(after: Ts): Ingest {
     const { core, server, onRedelivered } = this.#options;
-    const { store } = core.tail;
-    const tables = new ReplicatedTables({
-      known: store.tables,
-      unfit: [],
-      held: new Map(),
-      hasTriggers: true,
-      catalog: {
-        describe: (name) => Promise.reject(down(`nobody asks about ${name}`)),
-        parse: () => null,
-      },
-    });
+    const { described, nextTxid } = this.#connected();
     const { groupBytesMax, partBytesMax } = server;
-    return new Ingest({
-      ...{ tables, after, nextTxid: this.#nextTxid, limits: { groupBytesMax, partBytesMax } },
-      stage: (xid, part) => {
-        core.crashPoint('beforeStage');
-        const ref = store.stage(xid, part);
-        core.crashPoint('afterStage');
-        return ref;
-      },
-      crashPoint: core.crashPoint,
-      onRead: (tasks, upTo) => core.received(tasks, upTo),
-      onRedelivered: () => onRedelivered(1),
+    const { tables, ingest } = openIngest(core, {
+      ...{ catalog: new SimCatalog(this.#options), described, hasTriggers: true, after, nextTxid },
+      limits: { groupBytesMax, partBytesMax },
+      onRedelivered: () => onRedelivered(1, 'stream'),
     });
+    this.#tables = tables;
+    this.#ingest = ingest;
+    return ingest;
+  }
+
+  #connected(): Connection {
+    if (this.#connection === null) throw down('the connection to Postgres is gone');
+    return this.#connection;
   }
 }
 

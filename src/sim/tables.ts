@@ -1,4 +1,4 @@
-/** The two tables of the simulated database, and rows of theirs as Postgres prints them. */
+/** The two tables of the simulated database as they are at first, and rows of theirs as Postgres prints them. */
 import { assert } from '../core/assert.ts';
 import { parseSelectorRule } from '../core/selector.ts';
 import { type RawTuple, type Relation, TUPLE_NULL, TUPLE_TEXT } from '../core/source.ts';
@@ -44,18 +44,30 @@ const TEXT_OID = 25;
 /** Beyond what a double can hold, and known from the id alone. */
 const CODE_BASE = 4_611_686_018_427_387_905n;
 
-export function itemRow(id: number, value: string | null, selector: string | null): Row {
-  return [`${id}`, value, selector, `${CODE_BASE + BigInt(id) * 2n}`];
+/** Columns that every layout of the items begins with; each of the others holds the row's code. */
+export const FIXED_COLUMNS = 3;
+
+/** A row in the present layout of the items. */
+export function itemRow(
+  table: TableDef,
+  { id, value, selector }: { id: number; value: string | null; selector: string | null },
+): Row {
+  const others = table.columns.slice(FIXED_COLUMNS);
+  return [`${id}`, value, selector, ...others.map(() => `${CODE_BASE + BigInt(id) * 2n}`)];
 }
 
 export function accountRow(id: number, balance: number, moves: number, selector: string): Row {
   return [`${id}`, `${balance}`, `${moves}`, selector];
 }
 
+export function oidOf({ name }: TableDef): number {
+  return 1000 + TABLES.findIndex((table) => table.name === name);
+}
+
 /** A table's layout as the stream announces it: REPLICA IDENTITY FULL. */
 export function relationOf(table: TableDef): Relation {
   return {
-    oid: 1000 + TABLES.indexOf(table),
+    oid: oidOf(table),
     name: table.name,
     identity: 'f',
     columns: table.columns.map(({ name, kind }) => ({

@@ -5,12 +5,14 @@
 import type { Lsn } from '../core/lsn.ts';
 import type { OldTuple, SourceHandler } from '../core/source.ts';
 import type { TableDef } from '../core/table.ts';
+import { tableMessage } from './catalog.ts';
 import type { Chance } from './chance.ts';
 import type { RowChange } from './database.ts';
 import type { StreamOptions } from './plan.ts';
-import type { Committed, SimPostgres, WalRecord } from './postgres.ts';
+import type { SimPostgres } from './postgres.ts';
 import type { Life, Scheduler, Task } from './scheduler.ts';
 import { relationOf, tuplesOf } from './tables.ts';
+import type { Committed, WalRecord } from './wal.ts';
 
 export type WalsenderOptions = {
   readonly postgres: SimPostgres;
@@ -20,6 +22,8 @@ export type WalsenderOptions = {
   readonly life: Life;
   /** Transactions that end after this are sent. */
   readonly from: Lsn;
+  /** Large transactions are sent when they have committed, not while they are open. */
+  readonly isWhole: boolean;
   readonly handler: SourceHandler;
   /** The handler threw: the connection is of no use any more. */
   readonly onFailure: (error: unknown) => void;
@@ -195,13 +199,14 @@ export class Walsender {
   }
 
   #messagesOf(record: WalRecord): Message[] {
-    const { from, handler } = this.#options;
+    const { from, handler, isWhole } = this.#options;
+    if (record.kind !== 'commit' && isWhole) return [];
     switch (record.kind) {
       case 'commit': {
         const { committed } = record;
         if (committed.ts <= from) return [];
         const { isLarge } = committed;
-        return isLarge
+        return isLarge && !isWhole
           ? [() => handler.commit(commitInfo(committed)) as undefined]
           : this.#whole(committed);
       }
@@ -225,7 +230,7 @@ export class Walsender {
 
   #whole(committed: Committed): Message[] {
     const { handler } = this.#options;
-    const { xid, changes } = committed;
+    const { xid, changes, announced } = committed;
     return [
       () => {
         this.#isBetween = false;
@@ -233,6 +238,14 @@ export class Walsender {
         return undefined;
       },
       ...changes.flatMap((change) => this.#changeMessages(change, xid, xid)),
+      ...announced.map(
+        (table): Message =>
+          () => {
+            return handler.message(
+              tableMessage(table, { xid, subxid: xid, isRewritten: undefined }),
+            );
+          },
+      ),
       () => {
         handler.commit(commitInfo(committed));
         this.#isBetween = true;
@@ -262,7 +275,11 @@ export class Walsender {
 
   #changeMessages(change: RowChange, xid: number, subxid: number): Message[] {
     const { handler } = this.#options;
-    const { table } = change;
+    const { table, alteration } = change;
+    if (alteration !== undefined) {
+      const { isRewritten } = alteration;
+      return [() => handler.message(tableMessage(table, { xid, subxid, isRewritten }))];
+    }
     const relation = relationOf(table);
     const announce: Message[] = this.#relations.has(table)
       ? []

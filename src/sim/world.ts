@@ -5,19 +5,21 @@
  */
 import type { ReplicaStore } from '../client/store.ts';
 import { inspect } from '../coordinator/inspect.ts';
-import { formatLsn } from '../core/lsn.ts';
+import { formatLsn, type Lsn, toLsn } from '../core/lsn.ts';
 import { timelineOf } from '../engine/log-at-open.ts';
 import { Chance } from './chance.ts';
+import { Eras } from './eras.ts';
 import type { Observer } from './evidence.ts';
 import { type Breakable, Faults } from './faults.ts';
 import { LogDisk } from './log-disk.ts';
 import type { FaultAction, NetworkOptions, Plan, TransactionAction } from './plan.ts';
-import { type Committed, SimPostgres } from './postgres.ts';
+import { SimPostgres } from './postgres.ts';
 import { SimReplica } from './replica.ts';
 import { type Ending, Life, Scheduler, SimulatedCrash } from './scheduler.ts';
 import { EPOCH_MICROS, type ServerPlants, SimServer } from './server.ts';
 import { Trace } from './trace.ts';
-import { changesOf } from './world-changes.ts';
+import type { Committed, Successor } from './wal.ts';
+import { changesBetween, changesOf } from './world-changes.ts';
 import { Writer } from './writer.ts';
 
 export type Plants = ServerPlants & {
@@ -52,6 +54,10 @@ const LIVENESS_MS = 120_000;
 /** Tasks that a run may take; more is a loop. */
 const STEPS_MAX = 120_000;
 const READ_MS = { least: 150, most: 2500 };
+/** Where the log of another cluster may begin: before or behind everything that was written. */
+const WAL_STARTS = [0x00f0_0000, 0x0200_0000, 0x0200_0000];
+/** How often whoever takes the place of Postgres has the slot. */
+const SLOTS_KEPT = 0.75;
 const CALM = { breaks: 0, repeats: 0 };
 
 export class World implements Breakable {
@@ -72,7 +78,9 @@ export class World implements Breakable {
   #serverStarts = 0;
   #crashAt: string | null = null;
   #onCrash: () => void = () => undefined;
-  #lastCommit: Committed | null = null;
+  /** Of the evidence. */
+  #lastPosition: Lsn | null = null;
+  readonly #eras = new Eras();
   #timeline: string | null = null;
 
   constructor(options: {
@@ -148,6 +156,7 @@ export class World implements Breakable {
       ...{ server: this.#plan.server, stream: this.#plan.stream, plants: this.#plants },
       crashPoint: (point) => this.#pass(point, life),
       note: (what, count) => this.#noteServer(what, count),
+      onFollow: (timeline) => this.#eras.follows(timeline, this.postgres.era),
     });
     this.#server = { server, life };
     server.start();
@@ -170,6 +179,20 @@ export class World implements Breakable {
     this.#onCrash = onCrash;
   }
 
+  /** Another server takes Postgres' place while it does not run. Returns how many commits are gone. */
+  replacePostgres(kind: Successor['kind'], behindMs: number | null): number {
+    const { postgres } = this;
+    const before = postgres.present.copy();
+    const asOf = behindMs === null ? null : EPOCH_MICROS + (this.scheduler.now - behindMs) * 1000;
+    const hasSlot = this.#chance.stream(`slot ${postgres.era}`).hits(SLOTS_KEPT);
+    const walStart = toLsn(this.#chance.stream(`wal ${postgres.era}`).pick(WAL_STARTS));
+    const lost = postgres.replace({ kind, asOf, hasSlot, walStart });
+    this.#eras.branch(kind === 'cluster' ? -1 : postgres.walEnd);
+    const changes = changesBetween(before, postgres.present);
+    if (changes.length > 0) this.#tellCommit('0', postgres.walEnd, changes);
+    return lost.length;
+  }
+
   loseSource(reason: string): void {
     this.#server?.server.loseSource(reason);
   }
@@ -184,6 +207,7 @@ export class World implements Breakable {
       ...{ network: this.#network, observer: this.#observer, server: () => this.#server },
       wrapStore: this.#plants.wrapStore ?? ((store) => store),
       note: (what, count) => this.note(what, count),
+      placeOf: (timeline, position) => this.#eras.ofReplica(timeline, position),
     });
   }
 
@@ -239,11 +263,11 @@ export class World implements Breakable {
   }
 
   #isAtRest(): boolean {
-    const end = this.#lastCommit?.ts ?? 0;
-    const { slot } = this.postgres;
+    const end = this.#lastPosition ?? 0;
+    const { slot, era } = this.postgres;
     if (this.scheduler.now < this.#plan.safetyMs + 100) return false;
-    if (slot === null || slot.confirmed < end) return false;
-    return this.replicas.every((replica) => replica.isCaughtUp && replica.position >= end);
+    if (slot === null || this.#eras.at(era, slot.confirmed) < end) return false;
+    return this.replicas.every((replica) => replica.isCaughtUp && replica.place >= end);
   }
 
   #result(ending: Ending): RunResult {
@@ -255,7 +279,7 @@ export class World implements Breakable {
       steps: scheduler.steps,
       durationMs: scheduler.now,
       seen: this.#seen,
-      endPosition: formatLsn(this.#lastCommit?.ts ?? this.postgres.walEnd),
+      endPosition: formatLsn(this.#lastPosition ?? this.postgres.walEnd),
       comparison: this.#compare(),
       hash: scheduler.trace.finish(),
     };
@@ -271,7 +295,7 @@ export class World implements Breakable {
     );
     const { slot } = this.postgres;
     const source = this.#server?.server.core.look(inspect).source;
-    return `${ending}; the end is ${this.#lastCommit?.ts.toString(16)}; ${replicas.join('; ')}; slot ${slot?.confirmed.toString(16)}; source ${JSON.stringify(source)}`;
+    return `${ending}; the end is ${this.#lastPosition?.toString(16)}; ${replicas.join('; ')}; slot ${slot?.confirmed.toString(16)}; source ${JSON.stringify(source)}`;
   }
 
   #compare(): RunResult['comparison'] {
@@ -310,13 +334,18 @@ export class World implements Breakable {
   }
 
   #committed(committed: Committed): void {
-    this.#lastCommit = committed;
-    const { xid, ts } = committed;
+    const { xid, ts, changes } = committed;
     const t = this.scheduler.now;
-    this.scheduler.trace.add(t, `commit ${xid} ${formatLsn(ts)} ${committed.changes.length}`);
+    this.scheduler.trace.add(t, `commit ${xid} ${formatLsn(ts)} ${changes.length}`);
+    this.#tellCommit(this.postgres.nameOf(xid), ts, changesOf(changes));
+  }
+
+  #tellCommit(txid: string, ts: Lsn, changes: ReturnType<typeof changesOf>): void {
+    const position = this.#eras.at(this.postgres.era, ts);
+    this.#lastPosition = position;
+    const t = this.scheduler.now;
     this.#observer.committed({
-      ...{ t, tx: '', txid: `${xid}`, ts: formatLsn(ts), committedAt: t },
-      changes: changesOf(committed.changes),
+      ...{ t, tx: '', txid, ts: formatLsn(position), committedAt: t, changes },
     });
   }
 }

@@ -1,8 +1,9 @@
 /** One planned transaction: begins, perhaps sends pieces while it is open, and ends one way or the other. */
 import type { Observer } from './evidence.ts';
 import type { Change, TransactionAction } from './plan.ts';
-import type { OpenLarge, Piece, SimPostgres } from './postgres.ts';
+import type { SimPostgres } from './postgres.ts';
 import type { Scheduler } from './scheduler.ts';
+import type { OpenLarge, Piece } from './wal.ts';
 import { changesOf } from './world-changes.ts';
 
 type Context = {
@@ -19,6 +20,8 @@ export class Writer {
   readonly #context: Context;
   #xid = 0;
   #beganAt = 0;
+  /** The run of Postgres that it belongs to: the next one may use its id again. */
+  #serverStart = '';
   #open: OpenLarge | null = null;
   readonly #sent: SentPiece[] = [];
 
@@ -35,6 +38,7 @@ export class Writer {
       return;
     }
     this.#xid = postgres.begin();
+    this.#serverStart = postgres.serverStart;
     this.#beganAt = scheduler.now;
     for (let index = 0; index < pieces; index += 1) {
       const delayMs = Math.floor((openMs * (index + 1)) / (pieces + 1));
@@ -43,10 +47,15 @@ export class Writer {
     scheduler.after(openMs, `writer: ${name} ends`, () => this.#end());
   }
 
+  get #isRunning(): boolean {
+    const { postgres } = this.#context;
+    return postgres.serverStart === this.#serverStart && postgres.isRunning(this.#xid);
+  }
+
   #piece(index: number): void {
     const { postgres } = this.#context;
     const { changes, pieces, lostPiece } = this.#action;
-    if (!postgres.isRunning(this.#xid)) return;
+    if (!this.#isRunning) return;
     this.#open ??= postgres.beginLarge(this.#xid);
     const share = Math.ceil(changes.length / pieces);
     const part = changes.slice(index * share, (index + 1) * share);
@@ -57,17 +66,17 @@ export class Writer {
     if (!isLost) return;
     postgres.losePiece(this.#open, subxid);
     this.#context.note('a savepoint was taken back');
-    this.#tell('/savepoint', `${subxid}`, changesOf(piece.changes), false);
+    this.#tell('/savepoint', postgres.nameOf(subxid), changesOf(piece.changes), false);
   }
 
   #end(): void {
     const { postgres, note } = this.#context;
     const { changes, visibleMs, isRolledBack } = this.#action;
-    if (!postgres.isRunning(this.#xid)) {
+    if (!this.#isRunning) {
       note('a crash of Postgres took a transaction');
       return;
     }
-    const xid = `${this.#xid}`;
+    const xid = postgres.nameOf(this.#xid);
     if (isRolledBack) {
       const lost = this.#open === null ? this.#wouldBe(changes) : this.#kept();
       postgres.rollback(this.#xid, this.#open);
@@ -79,6 +88,9 @@ export class Writer {
         ? postgres.commit(this.#xid, changes, visibleMs)
         : postgres.commitLarge(this.#open, this.#keptPieces(), visibleMs);
     if (this.#open !== null) note('large transactions');
+    for (const { alteration } of committed?.changes ?? []) {
+      if (alteration !== undefined) note(`alter ${alteration.how}`);
+    }
     if (committed !== null) this.#tell('', xid, changesOf(committed.changes), true);
   }
 
@@ -91,7 +103,9 @@ export class Writer {
   }
 
   #wouldBe(changes: readonly Change[]): ReturnType<typeof changesOf> {
-    return changesOf(changes.flatMap((change) => this.#context.postgres.wouldDo(change)));
+    const { postgres } = this.#context;
+    const rows = changes.filter(({ kind }) => kind !== 'alter');
+    return changesOf(rows.flatMap((change) => postgres.wouldDo(change)));
   }
 
   #tell(

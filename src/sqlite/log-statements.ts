@@ -1,6 +1,8 @@
 /** The prepared statements of the log, and what takes several of them. */
 import { crc32 } from 'node:zlib';
-import type { GroupContent } from '../log/group.ts';
+import { hasCode } from '../core/errors.ts';
+import type { GroupContent, GroupHead } from '../log/group.ts';
+import type { TransactionMark } from '../log/port.ts';
 import { doubles, indexCrc, words } from './log-content.ts';
 import { corruptLog } from './log-errors.ts';
 import { HEAD_COLUMNS } from './log-heads.ts';
@@ -80,6 +82,17 @@ export class LogStatements {
       throw corruptLog(`group ${seq} fails its checksum`);
     }
     return { segments: words(segments), transactions: doubles(transactions), body };
+  }
+
+  /** The group's last transaction; undefined when the group is damaged, which is no reason to keep it. */
+  markOf({ seq, lastTs }: Pick<GroupHead, 'seq' | 'lastTs'>): TransactionMark | undefined {
+    try {
+      const timeMicros = this.readContent(seq).transactions.at(-1);
+      return timeMicros === undefined ? undefined : { ts: lastTs, timeMicros };
+    } catch (error) {
+      if (hasCode(error, 'LOG_CORRUPT')) return undefined;
+      throw error;
+    }
   }
 
   /** Removes a group and its body. */

@@ -21,6 +21,7 @@ import type {
   StagedPart,
   StagedRef,
   StoredLease,
+  TransactionMark,
 } from '../log/port.ts';
 import { bytesOf, indexCrc, words } from './log-content.ts';
 import { openFailure, purgedGroup, reading, writeFailure } from './log-errors.ts';
@@ -119,6 +120,10 @@ class SqliteLogStore implements LogStore {
 
   get purgedLines(): number | undefined {
     return this.#view.frontier.purgedLines;
+  }
+
+  get purgedEnd(): TransactionMark | undefined {
+    return this.#view.frontier.purgedEnd;
   }
 
   get sizeBytes(): number {
@@ -266,7 +271,8 @@ class SqliteLogStore implements LogStore {
     assert(seq < this.#view.nextSeq, `group ${seq} exists and can be purged`);
     const last = this.#view.lastUpTo(seq);
     if (last === undefined) return;
-    const frontier = { ...this.#view.frontierAfter(last), purgedLines: lines };
+    const purgedEnd = last === this.heads.at(-1) ? this.#statements.markOf(last) : this.purgedEnd;
+    const frontier = { ...this.#view.frontierAfter(last), purgedLines: lines, purgedEnd };
     this.#mayHaveGarbage = true;
     this.#write('purge', 'unsynced', () => {
       this.#statements.writeFrontier(frontier);

@@ -5,6 +5,7 @@
 import type { Ts } from '../core/lsn.ts';
 import type { GroupHead } from '../log/group.ts';
 import { placeOf } from '../log/heads.ts';
+import type { TransactionMark } from '../log/port.ts';
 
 /** The positions of the log as they are stored. */
 export type Frontier = {
@@ -15,6 +16,8 @@ export type Frontier = {
   readonly purgedTxid: number;
   /** Missing when it was not counted. */
   readonly purgedLines?: number | undefined;
+  /** Written when the last group is purged. */
+  readonly purgedEnd?: TransactionMark | undefined;
 };
 
 export class LogView {

@@ -3,6 +3,7 @@
  * simulation must find each within a stated number of seeds. `plants` makes new ones for each run.
  */
 import type { ReplicaStore, ReplicaTransaction } from '../../client/store.ts';
+import { step } from '../../coordinator/coordinator.ts';
 import type { RowChange } from '../../core/row-change.ts';
 import type { Scheduler } from '../../sim/scheduler.ts';
 import type { TwowayBug } from '../../sim/twoway/world.ts';
@@ -105,6 +106,38 @@ const PART_MUTANTS: readonly SimMutant[] = [
     plants: () => ({ wrapStore: (store) => standIn(store, { begin: skipping(store) }) }),
   },
   {
+    name: 'older-copy-unnoticed',
+    what: 'nobody looks whether the transactions of Postgres are those of the log',
+    plants: () => ({
+      step: (state, event) =>
+        event.kind === 'sourceConnected'
+          ? step(state, { ...event, facts: { ...event.facts, divergence: undefined } })
+          : step(state, event),
+    }),
+  },
+  {
+    name: 'schema-message-lost',
+    what: 'nobody reads what the stream says of tables',
+    plants: () => ({ wrapHandler: (handler) => standIn(handler, { message: () => undefined }) }),
+  },
+  {
+    name: 'filling-forgotten',
+    what: 'older rows do not get the value of an added column',
+    plants: () => ({
+      wrapStore: (store) => standIn(store, { begin: changed(store, withoutFilling) }),
+    }),
+  },
+  {
+    name: 'layout-forgotten',
+    what: 'a replica does not follow a change of layout',
+    plants: () => ({
+      wrapStore: (store) =>
+        standIn(store, {
+          begin: without(store, ({ type }) => type !== 'table' && type !== 'resync'),
+        }),
+    }),
+  },
+  {
     name: 'truncate-forgotten',
     what: 'a replica does not follow TRUNCATE',
     plants: () => ({
@@ -115,8 +148,8 @@ const PART_MUTANTS: readonly SimMutant[] = [
 ];
 
 /**
- * What only costs time or memory, what the server's visits to its streams mend within a second, and faults that this
- * simulation does not have (another cluster, a promotion, a moved slot): the coordinator's own model finds these.
+ * What only costs time or memory, and what the server's visits to its streams mend within a second: the coordinator's
+ * own model finds these. That transactions were lost in a promotion is found out by them as well, not by the place alone.
  */
 const FROM_INSIDE_ONLY: ReadonlySet<string> = new Set([
   'what comes between a last read and its report wakes nobody',
@@ -132,10 +165,7 @@ const FROM_INSIDE_ONLY: ReadonlySet<string> = new Set([
   'a merged group is as old as its oldest member',
   'a merged group counts as much as its members together',
   'nobody is told of a merge',
-  'a position of another history is taken for one of ours',
-  'a moved slot is not noticed',
   'a promotion that lost transactions is followed',
-  'another cluster is taken for ours',
   'the source is not paused while the log is failed',
   'a failed append is not tried again',
   'a slot that went back is not confirmed again',
@@ -215,10 +245,22 @@ function skipping(store: ReplicaStore): Begin {
 }
 
 function without(store: ReplicaStore, isKept: (change: RowChange) => boolean): Begin {
+  return changed(store, (change) => (isKept(change) ? [change] : []));
+}
+
+function changed(store: ReplicaStore, change: (one: RowChange) => readonly RowChange[]): Begin {
   return () => {
     const transaction = store.begin();
-    return standIn(transaction, { apply: (changes) => transaction.apply(changes.filter(isKept)) });
+    return standIn(transaction, {
+      apply: (changes) => transaction.apply(changes.flatMap(change)),
+    });
   };
+}
+
+function withoutFilling(change: RowChange): readonly RowChange[] {
+  if (change.type !== 'table') return [change];
+  const columns = change.table.columns.map(({ missing: _, ...column }) => column);
+  return [{ ...change, table: { ...change.table, columns } }];
 }
 
 /** Undefined when there is no such bug. */

@@ -116,6 +116,8 @@ function changeLine(change: Change): string {
       return `move ${change.account} ${change.selector}\n`;
     case 'open':
       return `open ${change.account} ${change.balance} ${change.selector}\n`;
+    case 'alter':
+      return `alter ${change.how} ${change.column}\n`;
     default:
       return 'truncate\n';
   }

@@ -149,7 +149,7 @@ export class Recorder implements Observer {
     const table = TABLE_OF.get(seen.table);
     if (table === undefined) throw new Error(`a replica has a table ${seen.table}`);
     const row = Object.fromEntries(
-      table.columns.map(({ name }, column) => {
+      seen.columns.map((name, column) => {
         const cell = seen.cells[column] ?? null;
         return [name, cell === null ? null : String(cell)];
       }),
@@ -177,6 +177,7 @@ function opChange({ table, op, old, row }: CommittedChange): OpChange {
   const known = TABLE_OF.get(table);
   if (known === undefined) throw new Error(`there is no table ${table}`);
   const key = keyOf(known, row ?? old ?? {});
-  // A writer's log has no word for it; it leaves no row, as a delete does.
-  return { table, op: op === 'truncate' ? 'delete' : op, key, row };
+  // A writer's log has no word for these; they leave no row, as a delete does.
+  const isOfTable = op === 'truncate' || op === 'alter';
+  return { table, op: isOfTable ? 'delete' : op, key, row };
 }

@@ -5,7 +5,7 @@
  *   replica                `name=`, `selectors=(A, B)`, `start=MS`, `open-bytes=`, `sync-every=`
  *   transaction            `at=MS`, `name=`, `open=MS`, `visible=MS`, `rolled-back`, `pieces=`, `lost-piece=`; lines
  *                          `put ID SELECTOR VALUE`, `delete ID`, `transfer FROM TO AMOUNT`, `move ACCOUNT SELECTOR`,
- *                          `open ACCOUNT BALANCE SELECTOR`, `truncate`
+ *                          `open ACCOUNT BALANCE SELECTOR`, `truncate`, `alter HOW COLUMN`
  *   fault                  `at=MS`, `name=`, `target=`, `ms=`, `point=`
  *   run                    runs what was listed, and prints what is wrong with it
  *
@@ -23,6 +23,7 @@ import type { Call } from '../../script/run.ts';
 import { planOf } from '../../sim/generate.ts';
 import {
   type Action,
+  ALTERATIONS,
   type Change,
   FAULTS,
   type Plan,
@@ -150,8 +151,13 @@ function changeOf(line: string, { place }: Call): Change {
       return { kind, account: number, balance: Number(second), selector: rest[0] ?? '' };
     case 'truncate':
       return { kind };
+    case 'alter': {
+      const how = ALTERATIONS.find((one) => one === first);
+      if (how !== undefined) return { kind, how, column: second };
+      throw new ScriptError(place, `no change: ${line}`, `alter ${ALTERATIONS.join('|')} COLUMN`);
+    }
     default: {
-      const remedy = 'put, delete, transfer, move, open or truncate';
+      const remedy = 'put, delete, transfer, move, open, truncate or alter';
       throw new ScriptError(place, `no change: ${line}`, remedy);
     }
   }

@@ -84,10 +84,13 @@ export type OracleEvent = At & {
   readonly committedAt: number;
   readonly changes: readonly {
     readonly table: string;
-    readonly op: 'insert' | 'update' | 'delete' | 'truncate';
+    /** `alter`: the table's layout changed; the rows that it changed follow as updates. */
+    readonly op: 'insert' | 'update' | 'delete' | 'truncate' | 'alter';
     /** The old row (or what the identity gives of it) for updates and deletes. */
     readonly old: EvidenceRow | null;
     readonly row: EvidenceRow | null;
+    /** Of `alter`: the columns from there on. */
+    readonly columns?: EvidenceTable['columns'] | undefined;
   }[];
 };
 

@@ -153,6 +153,25 @@ test('P18: where the slot stands behind the last transaction, only new ones can 
   expect(divergenceOf([{ ts: 360, ...ROWS }], toLsn(350))).toMatch(/that the log does not have/);
 });
 
+test('P18: a slot that is older than the history is of an older copy', () => {
+  expect(divergenceOf([{ ts: 300, ...ROWS }], toLsn(99))).toMatch(/stands at 0\/63, and was made/);
+});
+
+test('P18: a source must have the last transaction also when the log has purged it', () => {
+  using folder = temporaryFolder();
+  const log = openLogStore({ dir: folder.path });
+  log.reset(anIdentity(), [CITIES]);
+  log.append([newGroup(300, { transactions: [300, 600, MICROS] })]);
+  log.purge(1);
+  const divergences = [MICROS, MICROS + 1].map((micros) => {
+    const probe = new HistoryProbe(log, toLsn(200));
+    send(probe, { ts: 300, micros, ...ROWS });
+    return probe.divergence;
+  });
+  expect(divergences).toEqual([undefined, expect.stringMatching(/last transaction at 0\/12C/)]);
+  log.close();
+});
+
 test('the probe is done at the upper, by a transaction behind it or by a keepalive', async () => {
   using folder = temporaryFolder();
   const log = openLogStore({ dir: folder.path });

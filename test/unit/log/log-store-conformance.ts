@@ -309,6 +309,20 @@ export function conformLogStore(make: () => LogStoreUnderTest): void {
     });
   });
 
+  describe('the end of what was purged', () => {
+    test('is remembered when nothing is left, until a new history begins', () => {
+      const log = start();
+      log.append([newGroup(110, { transactions: [110, 7, 5000] })]);
+      log.append([newGroup(120, { transactions: [120, 8, 6000] })]);
+      log.purge(1);
+      expect(log.purgedEnd).toBeUndefined();
+      log.purge(2);
+      nowAndReopened((log) => expect(log.purgedEnd).toEqual({ ts: 120, timeMicros: 6000 }));
+      bed.store?.reset(anIdentity({ generation: 2 }), []);
+      nowAndReopened((log) => expect(log.purgedEnd).toBeUndefined());
+    });
+  });
+
   describe('leases', () => {
     test('leases are set, moved and ended, and stay so', () => {
       const log = start();

@@ -31,7 +31,8 @@ export function keyText(values: readonly (string | null)[]): string {
 }
 
 export class Model {
-  readonly #tables: ReadonlyMap<string, EvidenceTable>;
+  /** As they are at the present commit. */
+  readonly #tables: Map<string, EvidenceTable>;
   readonly #rows: ReadonlyMap<string, Map<string, ModelRow>>;
   readonly #flaws: string[] = [];
 
@@ -56,6 +57,10 @@ export class Model {
       const rows = this.#rows.get(change.table);
       if (table === undefined || rows === undefined) return [];
       if (change.op === 'truncate') return truncate(table, rows);
+      if (change.op === 'alter') {
+        this.#tables.set(table.name, { ...table, columns: change.columns ?? table.columns });
+        return [];
+      }
       return this.#change(change, { table, rows, at: event.ts });
     });
   }

@@ -15,6 +15,8 @@ const REQUIRED: readonly Property[] = ['P1', 'P4', 'P5', 'P11', 'P27', 'P31'];
 const POSTGRES_CRASHES = ['kill-postgres', 'restart-postgres'];
 const KILLS = ['kill-server', 'kill-receiver'];
 const SLOT_LOSSES = ['drop-slot'];
+/** After these a new history may begin, or the old one go on: what replicas have tells whether it was right. */
+const TURNS = ['move-slot', 'promote', 'promote-behind', 'restore', 'other-cluster'];
 
 export type Judged = {
   readonly run: RunFile;
@@ -115,7 +117,7 @@ function judgeEnd({ run, findings, facts }: Judged): void {
 function judgeFaults({ facts, findings, checker, run }: Judged): void {
   const seen = facts.faults.filter(({ effect }) => effect !== null);
   for (const fault of seen) {
-    if (POSTGRES_CRASHES.includes(fault.fault)) findings.check('P18');
+    if ([...POSTGRES_CRASHES, ...TURNS].includes(fault.fault)) findings.check('P18');
     if (KILLS.includes(fault.fault)) findings.check('P19');
     if (SLOT_LOSSES.includes(fault.fault)) findings.check('P20');
     if (/redeliver|deliver.* again/.test(fault.effect?.text ?? '')) findings.check('P2');
@@ -160,7 +162,10 @@ function judgeHistories({ facts, findings }: Judged): void {
     ({ fault, effect }) => fault === 'kill-server' && effect !== null,
   );
   findings.check('P29', crashes.length);
-  const losses = slotLosses(facts).length;
+  const turns = facts.faults.filter(
+    ({ fault, effect }) => TURNS.includes(fault) && effect !== null,
+  );
+  const losses = slotLosses(facts).length + turns.length;
   const unexplained = facts.histories.slice(1 + losses);
   for (const { t, reason } of unexplained) {
     const property = crashes.some(({ startedAt }) => startedAt <= t) ? 'P29' : 'P20';
