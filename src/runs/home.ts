@@ -36,18 +36,20 @@ export type HomeOptions = {
   readonly bootId?: string | undefined;
   readonly networkDiskOf?: NetworkDiskOf | undefined;
   /** Opens a durable database that is no file. */
-  readonly openDurable?: ((url: string, area: string) => DurableStore) | undefined;
+  readonly openDurable?: ((url: string, area: string) => Promise<DurableStore>) | undefined;
 };
 
-export type Home = {
+/** The database without its syncer. */
+export type LocalRuns = {
   readonly place: AreaPlace;
   readonly identity: HostIdentity;
   readonly store: SqliteRunStore;
   readonly durable: DurableStore;
-  readonly syncer: Syncer;
-  /** Carries what is left and closes. */
+  readonly owner: string;
   readonly close: () => Promise<void>;
 };
+
+export type Home = LocalRuns & { readonly syncer: Syncer };
 
 /** How long an opener waits for the syncer of a lost database to lose its lease. */
 const FILL_LEASE_MS = 10_000;
@@ -71,38 +73,55 @@ export function findHome(options: HomeOptions): HomePlace {
   return { identity, place, home: homeHost(place, identity.host, options.home) };
 }
 
-/** Throws `OFF_HOME`, `NETWORK_DISK`, `DURABLE_DOWN`, `RUNS_UNUSABLE`, `BUSY`. */
+/** Opens the database and syncs it, or waits to. Throws `OFF_HOME`, `NETWORK_DISK`, `DURABLE_DOWN`, `RUNS_UNUSABLE`, `BUSY`. */
 export async function openHome(options: HomeOptions): Promise<Home> {
+  return startSync(await openLocal(options), options);
+}
+
+/** Throws the same. */
+export async function openLocal(options: HomeOptions): Promise<LocalRuns> {
   const { identity, place, home } = findHome(options);
   if (home !== identity.host) throw offHome(place, home, identity.host);
-  const durable = openDurable(options, place);
+  const durable = await openDurable(options, place);
   const diskOf = options.networkDiskOf ?? networkDiskOf;
   requireLocalDisk(place.localDir, diskOf, 'set TMPDIR to a folder on a local disk');
   mkdirSync(place.localDir, { recursive: true, mode: 0o700 });
   const now = options.now ?? Date.now;
-  const random = options.random ?? Math.random;
-  const owner = ownerOf(identity.host, random);
+  const owner = ownerOf(identity.host, options.random ?? Math.random);
   await fill({ place, durable, owner, now });
   const { acceptsAnyStatus } = options;
-  const file = place.localFile;
-  const store = openRunStore({ file, area: place.area, now, acceptsAnyStatus });
+  const store = openRunStore({ file: place.localFile, area: place.area, now, acceptsAnyStatus });
+  const close = once(async () => {
+    store.close();
+    await durable.close();
+  });
+  return { place, identity, store, durable, owner, close };
+}
+
+/** The syncer of an opened database. */
+export function startSync(local: LocalRuns, options: HomeOptions): Home {
+  const { store, durable, owner } = local;
+  const file = local.place.localFile;
   const inode = statSync(file).ino;
   const syncer = new Syncer({
-    ...{ store, durable, owner, now, random },
+    ...{ store, durable, owner, now: options.now ?? Date.now },
+    random: options.random ?? Math.random,
     onLost: options.onLost ?? (() => undefined),
     isPresent: () => statSync(file, { throwIfNoEntry: false })?.ino === inode,
   });
-  const end = async (): Promise<void> => {
+  const close = once(async () => {
     await syncer.stop();
-    store.close();
-    await durable.close();
+    await local.close();
+  });
+  return { ...local, syncer, close };
+}
+
+function once(work: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | null = null;
+  return () => {
+    running ??= work();
+    return running;
   };
-  let ending: Promise<void> | null = null;
-  const close = (): Promise<void> => {
-    ending ??= end();
-    return ending;
-  };
-  return { place, identity, store, durable, syncer, close };
 }
 
 /** One process may open several databases. */
@@ -111,10 +130,10 @@ function ownerOf(host: string, random: () => number): string {
   return `${host}:${process.pid}:${pidStartOf(process.pid)}:${nonce}`;
 }
 
-function openDurable(options: HomeOptions, place: AreaPlace): DurableStore {
+async function openDurable(options: HomeOptions, place: AreaPlace): Promise<DurableStore> {
   const { durable } = options;
   if (durable !== undefined && /^postgres(ql)?:/.test(durable)) {
-    if (options.openDurable !== undefined) return options.openDurable(durable, place.area);
+    if (options.openDurable !== undefined) return await options.openDurable(durable, place.area);
   }
   const file = durable ?? place.durableFile;
   requireLocalDisk(file, options.networkDiskOf ?? networkDiskOf, DURABLE_REMEDY);

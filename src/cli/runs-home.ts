@@ -1,0 +1,50 @@
+/** Which run database a verb of `tidelock runs` means: the area's, on its home host. */
+import { tmpdir } from 'node:os';
+import type { Command } from 'commander';
+import { readArea } from '../area/area.ts';
+import { textOf } from '../area/entries.ts';
+import type { Area } from '../area/types.ts';
+import type { DurableStore } from '../planner/run-durable.ts';
+import { readNow } from '../runs/config-host.ts';
+import type { HomeOptions } from '../runs/home.ts';
+import { homeOf } from './runs-area.ts';
+
+export type HomeFlags = {
+  readonly area?: string;
+  readonly durable?: string;
+  readonly hostId?: string;
+};
+
+/** `--area`, `--durable`, `--host-id`: of every verb that needs the database. */
+export function addHomeFlags(command: Command): Command {
+  return command
+    .option('--area <dir>', 'the area; default: found upwards from here')
+    .option(
+      '--durable <path-or-url>',
+      'the durable database: a file on a local disk, or postgres://',
+    )
+    .option('--host-id <name>', 'play another host on this machine');
+}
+
+/** What the flags, the environment and the area's configuration say, in this order. */
+export function homeOptionsOf(flags: HomeFlags): HomeOptions & { readonly config: Area } {
+  const environment = Object.fromEntries(
+    Object.entries(process.env).map(([name, value]) => [name, value ?? '']),
+  );
+  const home = homeOf(flags.area);
+  const { area } = readNow(readArea({ home, environment }));
+  const configured = textOf(area.config, 'setup', 'durable') ?? undefined;
+  return {
+    ...{ area: home, config: area, tempDir: tmpdir(), hostId: flags.hostId },
+    durable: flags.durable ?? process.env.TIDELOCK_RUNS_DURABLE ?? configured,
+    home: textOf(area.config, 'server', 'homehost') ?? undefined,
+    acceptsAnyStatus: area.isCompatible,
+    openDurable: openPostgres,
+  };
+}
+
+/** Its driver is loaded only where it is wanted. */
+async function openPostgres(url: string, area: string): Promise<DurableStore> {
+  const { DurablePostgres } = await import('../postgres/runs/durable.ts');
+  return new DurablePostgres(url, area);
+}

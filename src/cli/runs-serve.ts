@@ -1,0 +1,75 @@
+/** `tidelock runs serve`: the one server of an area: calls of other hosts, feeds, pages, and the sync. */
+import type { Command } from 'commander';
+import { type Served, type Serving, serveRuns } from '../runs/serving.ts';
+import { programName, shortPath } from './options.ts';
+import { addHomeFlags, type HomeFlags, homeOptionsOf } from './runs-home.ts';
+import { stopOnSignal } from './stop-signal.ts';
+
+type Flags = HomeFlags & {
+  readonly host?: string;
+  readonly port: string;
+  readonly config?: string;
+  readonly json?: boolean;
+};
+
+export function register(runs: Command): void {
+  const command = runs
+    .command('serve')
+    .description('serve the runs of an area to other hosts and to browsers, and sync them');
+  addHomeFlags(command)
+    .option('--host <host>', 'name or address to bind; anything but loopback needs token keys')
+    .option('--port <port>', 'port; 0 takes a free one, which the area then names', '0')
+    .option('--config <file>', 'JSON file with settings of the server')
+    .option('--json', 'print one JSON line when ready')
+    .action(run);
+}
+
+async function run(flags: Flags): Promise<void> {
+  const stop = stopOnSignal();
+  const ending = Promise.withResolvers<string>();
+  stop.signal.addEventListener('abort', () => ending.resolve('stopped'));
+  const served = await serveRuns({
+    home: homeOptionsOf(flags),
+    prepare: () => prepare(flags),
+    onEnd: ending.resolve,
+  });
+  announce(served, flags.json === true);
+  if (!served.isLeader) return stop.release();
+  const reason = await ending.promise;
+  await served.serving.close();
+  console.error(`tidelock runs serve ends: ${reason}`);
+  stop.release();
+}
+
+/** The settings of `tidelock serve` count here too, but for what is of Postgres. */
+async function prepare({ host, port, config: file }: Flags) {
+  const [{ loadSettings }, { serverConfigOf }, { createLog }, { logWriter }] = await Promise.all([
+    ...([import('./config-load.ts'), import('./config-parts.ts')] as const),
+    ...([import('../server/log.ts'), import('./log-lines.ts')] as const),
+  ]);
+  const flags = { port, ...(host === undefined ? {} : { host }) };
+  const settings = loadSettings({ file, environment: process.env, flags });
+  const log = createLog(settings.logLevel, logWriter(process.stderr));
+  return { config: serverConfigOf(settings), log };
+}
+
+function announce(served: Served, isJson: boolean): void {
+  if (!served.isLeader) {
+    const { host, pid, url } = served.holder;
+    if (isJson) console.log(JSON.stringify({ leads: false, leader: { host, pid, url } }));
+    else console.log(`process ${pid} on ${host} leads already${url === '' ? '' : `: ${url}`}`);
+    return;
+  }
+  const { url, home } = served.serving;
+  if (isJson) console.log(JSON.stringify({ ready: true, leads: true, url, pid: process.pid }));
+  else tell(served.serving, shortPath(home.place.area));
+}
+
+function tell({ url, home }: Serving, area: string): void {
+  const { syncer, place } = home;
+  console.log(`the runs of ${area} are served at ${url}
+  local     ${place.localFile}
+  durable   ${syncer.status.durable}
+  replica   ${programName()} runs replica --area ${area} --db runs.db
+stop with Ctrl-C, or from anywhere: ${programName()} runs stop --area ${area}`);
+}

@@ -1,0 +1,43 @@
+/** What only the leader needs: the engine that follows the run database, and the HTTP server. */
+import { join } from 'node:path';
+import { systemClock as engineClock } from '../engine/clock.ts';
+import { openRunEngine } from '../engine/runs/run-engine.ts';
+import { systemClock } from '../server/clock.ts';
+import type { ServerConfig } from '../server/config.ts';
+import type { Log } from '../server/log.ts';
+import type { RunsPort } from '../server/runs/port.ts';
+import { createServer } from '../server/server.ts';
+import type { Home } from './home.ts';
+
+export type LeadParts = {
+  readonly home: Home;
+  readonly config: ServerConfig;
+  readonly log: Log;
+  readonly status: RunsPort['status'];
+  readonly onStop: () => void;
+};
+
+export async function startLead(parts: LeadParts): Promise<{
+  readonly url: string;
+  readonly close: () => Promise<void>;
+}> {
+  const { home, config, log, status, onStop } = parts;
+  const { store, place } = home;
+  const engine = await openRunEngine({
+    ...{ dir: join(place.localDir, 'engine'), clock: engineClock, runs: store },
+    onNotice: (notice) => log.info(notice),
+  });
+  const runs: RunsPort = {
+    ...{ area: store.area, history: store.history, status, stop: onStop },
+    write: (batch) => store.write(batch),
+    read: (query) => store.read(query),
+    onChange: (listener) => store.onChange(listener),
+  };
+  const server = createServer({ engine, runs, config, clock: systemClock, log });
+  const { url } = await server.listen();
+  const close = async (): Promise<void> => {
+    await server.drain();
+    await engine.close();
+  };
+  return { url, close };
+}
