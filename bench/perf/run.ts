@@ -22,6 +22,7 @@ const PROGRAMS = [
   'convergence',
   'twoway-triggers',
   'views',
+  'sql-reads',
 ] as const;
 
 const { values } = parseArgs({

@@ -241,13 +241,14 @@ export class Follower {
 
   #snapshot(time: Time): Step {
     const columns = this.#columns;
-    return this.#step(time, () =>
-      this.#parts.items.rowsText(
+    const { items } = this.#parts;
+    const text = (): ReadRequest['text'] =>
+      items.rowsText(
         this.query,
         (rows) =>
           `SELECT ${columns}, count(*) FROM (${rows(time)}) GROUP BY ${columns} ORDER BY ${columns}`,
-      ),
-    );
+      );
+    return this.#step(time, text, () => items.isSmall(this.query, time));
   }
 
   /** The changes at times of [from, until), consolidated within each time. */
@@ -260,14 +261,23 @@ export class Follower {
       (changes) => `SELECT ${columns}, sum(n) AS n, time FROM (${changes}) GROUP BY time, ${columns}
         HAVING sum(n) <> 0 ORDER BY time, ${columns}`,
     );
-    return text === null ? this.#differences(from, until) : [this.#step(null, () => text)];
+    if (text === null) return this.#differences(from, until);
+    return [
+      this.#step(
+        null,
+        () => text,
+        () => items.areSmallChanges(this.query, from),
+      ),
+    ];
   }
 
   #differences(from: Time, until: Time): readonly Step[] {
     const times = this.#changeTimes(from, until);
     return times.map((time, index) => {
       const before = times[index - 1] ?? from - 1;
-      return this.#step(time, () => this.#difference(before, time));
+      const { items } = this.#parts;
+      const isSmall = (): boolean => items.isSmall(this.query, time);
+      return this.#step(time, () => this.#difference(before, time), isSmall);
     });
   }
 
@@ -294,11 +304,11 @@ export class Follower {
   }
 
   /** The columns of the query, how often, and the time when it is not the same for all. */
-  #step(time: Time | null, text: () => ReadRequest['text']): Step {
+  #step(time: Time | null, text: () => ReadRequest['text'], isSmall = (): boolean => false): Step {
     const own = this.query.columns.map(({ type }) => type);
     if (own.length === 0) own.push('int8');
     const types: SqlType[] = [...own, 'int8', ...(time === null ? (['int8'] as const) : [])];
-    return { time, request: () => ({ text: text(), types }) };
+    return { time, request: () => ({ text: text(), types, isSmall }) };
   }
 }
 

@@ -9,7 +9,9 @@ import type { CollectionStore } from '../../sqlite/collections/collection-store.
 import { KeptViews } from '../../sqlite/collections/kept-views.ts';
 import { planSql } from '../../sqlite/collections/plan-sql.ts';
 import { Places, type ReadText } from '../../sqlite/collections/read-text.ts';
+import { SmallTables } from '../../sqlite/collections/small-tables.ts';
 import { changesThrough, isChain } from './relations.ts';
+import { isSmallQuery } from './small-plans.ts';
 
 /** Failures of an item, told to everybody who reads it. */
 export type Failure = { readonly code: string; readonly message: string };
@@ -31,6 +33,7 @@ export type Item =
 export class Items {
   readonly #store: CollectionStore;
   readonly #kept: KeptViews;
+  readonly #small: SmallTables;
   readonly #byId = new Map<ItemId, Item>();
   /** Of a view, the index that has its rows. */
   readonly #indexOf = new Map<ItemId, ItemId>();
@@ -39,6 +42,7 @@ export class Items {
   constructor(store: CollectionStore) {
     this.#store = store;
     this.#kept = new KeptViews(store);
+    this.#small = new SmallTables(store);
   }
 
   /** In the order in which they were added. */
@@ -220,6 +224,35 @@ export class Items {
   queryText(query: Query, time: Time, now: number): ReadText {
     const places = new Places();
     return places.read(compileQuery(query, this.#reading({ time, now, places })));
+  }
+
+  /** True when reading the rows of a query at a time surely takes next to no time. */
+  isSmall(query: Query, time: Time): boolean {
+    return isSmallQuery(query, (item) => this.#rowsOf(item, time));
+  }
+
+  /** The same of its changes from a time on. */
+  areSmallChanges(query: Query, from: Time): boolean {
+    return isSmallQuery(query, (item) => {
+      const id = this.#storedFrom(item, from - 1);
+      return id === null ? null : this.#small.changesOf(id, from);
+    });
+  }
+
+  /** Null when they may be many, or are computed. */
+  #rowsOf(item: ItemId, time: Time): number | null {
+    const id = this.#storedFrom(item, time);
+    return id === null ? null : this.#small.rowsOf(id);
+  }
+
+  /** The collection whose rows an item's are, but for a filter and a projection. Null when they are computed. */
+  #storedFrom(id: ItemId, time: Time): ItemId | null {
+    const item = this.get(id);
+    if (item.kind === 'index') return this.#storedFrom(item.on, time);
+    if (item.kind === 'collection') return item.id;
+    const top = this.#kept.topOf(item.id);
+    if (top === null || time < this.#store.versioned(item.id).state.since) return null;
+    return top.kind === 'get' ? item.id : null;
   }
 
   #reading(at: At): CompileOptions {

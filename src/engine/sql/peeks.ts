@@ -88,7 +88,8 @@ export class Peeks {
     if (upper !== null && upper <= time) return null;
     try {
       const types = query.columns.map(({ type }) => type);
-      return { text: items.queryText(query, time, now), types };
+      const isSmall = (): boolean => items.isSmall(query, time);
+      return { text: items.queryText(query, time, now), types, isSmall };
     } catch (error) {
       const { sqlState, message } = toSqlError(error);
       return { kind: 'error', code: sqlState, message };

@@ -9,6 +9,8 @@ import type { SqlBackend, SqlSession } from '../../sql/session.ts';
 import type { TimerHandle } from '../clock.ts';
 import type { LiveSession } from './live-session.ts';
 import { type OpenStore, openStore } from './open-store.ts';
+import { DividedReaders } from './readers/divided.ts';
+import { ReadersHere } from './readers/here.ts';
 import { ReaderPool } from './readers/reader-pool.ts';
 import { type SqlServiceOptions, SqlWorld } from './world.ts';
 
@@ -74,9 +76,10 @@ export class SqlService implements SqlBackend {
   }
 
   #newWorld(): SqlWorld {
+    const { store } = this.#store;
     return new SqlWorld({
       ...this.#options,
-      ...{ store: this.#store.store, readers: this.#readers },
+      ...{ store, readers: new DividedReaders(new ReadersHere(store), this.#readers) },
       onSessionClosed: ({ connection }) => this.#sessions.delete(connection),
       onOtherHistory: () => void this.#restart().catch((error) => this.#broken(error)),
     });

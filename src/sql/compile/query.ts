@@ -35,8 +35,6 @@ import { compileSet } from './set.ts';
 export type CompileOptions = Clocks & {
   /** A SELECT of an item's rows, its columns named by `columnName`. */
   readonly relation: (item: ItemId) => string;
-  /** An SQLite function that is called for each combination of rows, and may throw to end the query. */
-  readonly counter?: string;
 };
 
 /** Tables that SQLite can join, less some that it adds itself. */
@@ -99,8 +97,7 @@ class Compiler {
       case 'filter': {
         const block = this.plan(plan.input, outers);
         const predicate = compileExpression(plan.predicate, this.environment(block, outers));
-        const counted = outers.length > 0 ? this.#counted([block]) : [];
-        return { ...block, where: [...counted, ...block.where, predicate] };
+        return { ...block, where: [...block.where, predicate] };
       }
       case 'project':
         return this.#project(plan, outers);
@@ -139,7 +136,9 @@ class Compiler {
     );
     const names = columns.map((_, index) => columnName(index)).join(', ');
     const alias = this.aliases.next();
-    const values = `WITH ${alias} (${names}) AS (VALUES ${written.join(', ')})`;
+    // Where it is asked once for each row of a query around, it is made once.
+    const how = outers.length > 0 && rows.length > 1 ? 'MATERIALIZED ' : '';
+    const values = `WITH ${alias} (${names}) AS ${how}(VALUES ${written.join(', ')})`;
     return this.#table(`${values} SELECT ${names} FROM ${alias}`, columns.length);
   }
 
@@ -166,13 +165,12 @@ class Compiler {
       hasOuterJoin: left.hasOuterJoin || isOuter,
     };
     const on = compileExpression(plan.on, this.environment(joined, outers));
-    const counted = this.#counted([left, right]);
     if (!isOuter) {
-      return { ...joined, where: [...counted, ...joined.where, ...(on === '1' ? [] : [on])] };
+      return { ...joined, where: [...joined.where, ...(on === '1' ? [] : [on])] };
     }
     return {
       ...joined,
-      from: `${left.from} ${plan.type.toUpperCase()} JOIN ${right.from} ON ${[...counted, on].join(' AND ')}`,
+      from: `${left.from} ${plan.type.toUpperCase()} JOIN ${right.from} ON ${on}`,
     };
   }
 
@@ -196,20 +194,9 @@ class Compiler {
       hasOuterJoin: left.hasOuterJoin || plan.type === 'left',
     };
     const on = compileExpression(plan.on, this.environment(joined, outers));
-    const counted = this.#counted([left]);
-    if (plan.type === 'inner') return { ...joined, where: [...counted, ...joined.where, on] };
-    const from = `${left.from} LEFT JOIN ${each} ON ${[...counted, on].join(' AND ')}`;
+    if (plan.type === 'inner') return { ...joined, where: [...joined.where, on] };
+    const from = `${left.from} LEFT JOIN ${each} ON ${on}`;
     return closed({ ...joined, from }, this.aliases);
-  }
-
-  /** First among the conditions, or SQLite calls it only where the others hold. `typeof`: no value is copied. */
-  #counted(blocks: readonly Block[]): readonly string[] {
-    const { counter } = this.#options;
-    const columns = blocks.flatMap(
-      (block) => block.columns.find((one) => /^r\d+\.c\w+$/.test(one)) ?? [],
-    );
-    if (counter === undefined || columns.length < blocks.length) return [];
-    return [`${counter}(${columns.map((one) => `typeof(${one})`).join(', ')})`];
   }
 
   #aggregate(plan: Extract<Plan, { kind: 'aggregate' }>, outers: Outers): Block {

@@ -44,6 +44,7 @@ export type DeltaListener = (collection: Collection, time: number) => void;
 export class CollectionStore {
   readonly sql: FunctionSql;
   readonly #registry: Registry;
+  #writes = 0;
   readonly #byId = new Map<ItemId, Collection | GroupState>();
   /** Those whose state changes in the transaction that is open; null outside of one. */
   #changed: Set<Versioned> | null = null;
@@ -75,6 +76,11 @@ export class CollectionStore {
   /** Of all that the file has, in the order in which they were created. */
   get ids(): readonly ItemId[] {
     return [...this.#byId.keys()];
+  }
+
+  /** Goes up with every write. */
+  get writes(): number {
+    return this.#writes;
   }
 
   has(id: ItemId): boolean {
@@ -119,6 +125,7 @@ export class CollectionStore {
         return done;
       });
       this.#unsaved.clear();
+      this.#writes += 1;
       return result;
     } catch (error) {
       this.#load(); // the file is as it was before, memory is to follow

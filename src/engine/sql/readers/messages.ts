@@ -15,7 +15,7 @@ export const MEMORY_SIGNAL = 'SIGUSR2';
 export type ReaderCommand =
   /** First of all. */
   | { readonly kind: 'open'; readonly file: string; readonly memoryBytesMax: number }
-  | { readonly kind: 'read'; readonly request: ReadRequest }
+  | ({ readonly kind: 'read' } & Pick<ReadRequest, 'text' | 'types'>)
   /** A batch was taken. */
   | { readonly kind: 'next' }
   /** Nobody wants the rest. Answered by `ended`. */

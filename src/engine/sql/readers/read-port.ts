@@ -7,6 +7,8 @@ export type ReadRequest = {
   readonly text: ReadText;
   /** Of the columns that the text gives, in order. */
   readonly types: readonly SqlType[];
+  /** True when it surely takes next to no time. */
+  readonly isSmall: () => boolean;
 };
 
 /** Exactly one call of `rows` with `isLast`, of `failed` or of `stale` ends a read; none comes after `end`. */

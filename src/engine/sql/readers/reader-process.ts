@@ -76,7 +76,8 @@ export class ReaderProcess {
   read(request: ReadRequest, listener: ReadListener): void {
     this.#current = { listener, ahead: 0 };
     this.#hold(true);
-    this.#tell({ kind: 'read', request });
+    const { text, types } = request;
+    this.#tell({ kind: 'read', text, types });
   }
 
   next(): void {

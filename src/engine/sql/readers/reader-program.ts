@@ -51,7 +51,7 @@ function hear(command: ReaderCommand): void {
       open(command.file, command.memoryBytesMax);
       break;
     case 'read':
-      void read(command.request);
+      void read(command);
       break;
     case 'next':
       credit += 1;
@@ -81,7 +81,7 @@ function setBusy(value: 0 | 1): void {
   Atomics.notify(isBusy, 0);
 }
 
-async function read({ text, types }: ReadRequest): Promise<void> {
+async function read({ text, types }: Pick<ReadRequest, 'text' | 'types'>): Promise<void> {
   credit = BATCHES_AHEAD;
   isUnwanted = false;
   setBusy(1);
