@@ -43,7 +43,7 @@ export type LogJudgement = {
   /** Which rule decided, and where it fired; '' of PASS. */
   readonly message: string;
   readonly rules: readonly RuleResult[];
-  /** A row per rule, per value that was found, and `final`. */
+  /** A row per rule that counts, per value that was found, and three of how it ended. */
   readonly data: readonly Datum[];
   readonly lines: number;
   /** Lines of which only the beginning was looked at. */
@@ -160,7 +160,9 @@ export class LogJudge {
     const status = deciding?.status ?? 'PASS';
     const message = deciding === undefined || status === 'PASS' ? '' : messageOf(deciding);
     const exitCode = EXIT_CODES[status];
-    const data = [...rules.map(datumOf), ...this.#values, ...finalData(status, exitCode, message)];
+    const counted = rules.filter(({ rule, count }) => rule.value === null || count === 0);
+    const ending = finalData(status, exitCode, message);
+    const data = [...counted.map(datumOf), ...this.#values, ...ending];
     const counts = { lines: this.#lines, cutLines: this.#cutLines };
     return { status, exitCode, message, rules, data, ...counts };
   }

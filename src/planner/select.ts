@@ -8,6 +8,7 @@ import {
   patternOf,
   patternOfTest,
 } from '../area/patterns.ts';
+import { matchesTags } from '../area/tags.ts';
 import type { Mode, Prerequisite, TestDef } from '../area/types.ts';
 import { type Graph, graphOf } from './graph.ts';
 import type { PlanRequest } from './types.ts';
@@ -28,9 +29,8 @@ export type Selected = {
 /** Throws BAD_REQUEST for a pattern, AREA_UNFIT for a cycle or an item map. */
 export function select(tests: ReadonlyMap<string, TestDef>, request: PlanRequest): Selected {
   const patterns = compilePatterns(request.pattern);
-  const tags = request.tags === null ? null : compilePatterns(request.tags);
   const named = (def: TestDef): boolean =>
-    patternOfTest(patterns, def.name) !== null && hasTag(def, tags);
+    patternOfTest(patterns, def.name) !== null && hasTag(def, request);
   const roots = [...tests.values()].filter(named).map(({ name }) => name);
   const graph = graphOf(tests, roots);
   const rooted = new Set(roots);
@@ -44,8 +44,8 @@ export function select(tests: ReadonlyMap<string, TestDef>, request: PlanRequest
   return { graph, selections };
 }
 
-function hasTag({ tags }: TestDef, wanted: Patterns | null): boolean {
-  return wanted === null || tags.some((tag) => matches(wanted, tag, ''));
+function hasTag({ tags }: TestDef, request: PlanRequest): boolean {
+  return request.tags === null || matchesTags(request.tags, tags);
 }
 
 /** Dependents are asked before their prerequisites, so what is asked of `name` is complete. */
