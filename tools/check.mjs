@@ -30,6 +30,7 @@ const UNHANDLED = /⎯ Unhandled (?!Errors)[A-Z]\w+ ⎯+\n(.*)/g;
 const STEPS = [
   { name: 'typecheck', command: ['tsc', '--pretty', 'false'] },
   { name: 'typecheck-web', command: ['tsc', '--pretty', 'false', '-p', 'src/dashboard'] },
+  { name: 'typecheck-page', command: ['tsc', '--pretty', 'false', '-p', 'test/browser'] },
   { name: 'lint', command: ['biome', 'ci', '--colors=off', '--error-on-warnings'] },
   { name: 'dead-code', command: ['knip', '--no-progress', '--no-config-hints'] },
   testStep('unit'),
@@ -152,7 +153,7 @@ function rest(output) {
 async function runStep(step) {
   const missing = (await step.missing?.()) ?? null;
   if (missing !== null) {
-    process.stdout.write(`SKIP  ${step.name.padEnd(13)} ${missing}\n`);
+    process.stdout.write(`SKIP  ${step.name.padEnd(14)} ${missing}\n`);
     return { passed: 0, failures: [], isSkipped: true };
   }
   const startMs = Date.now();
@@ -161,7 +162,7 @@ async function runStep(step) {
   const seconds = `${((Date.now() - startMs) / 1000).toFixed(1)} s`;
   const tests = step.report ? `${passed} passed, ${failures.length} failed` : '';
   const word = failures.length === 0 ? 'ok  ' : 'FAIL';
-  const line = `${word}  ${step.name.padEnd(13)} ${seconds.padStart(7)}  ${tests}`;
+  const line = `${word}  ${step.name.padEnd(14)} ${seconds.padStart(7)}  ${tests}`;
   process.stdout.write(`${line.trimEnd()}\n`);
   if (slow !== '') process.stdout.write(`      ${slow}\n`);
   if (failures.length > 0) process.stdout.write(`${listed(failures)}\n${output.trim()}\n\n`);

@@ -154,7 +154,8 @@ function announce({ url, sql, sourceUrl, settings }: Service, isJson: boolean): 
   console.log(`tidelock is serving ${url}
   source    ${sourceUrl}
   data      ${dataDirOf(settings)}
-  status    ${url}/v1/status${sql === null ? '' : `\n  sql       ${sql.url}`}
+  status    ${url}/v1/status
+  dashboard ${url}/dashboard/${sql === null ? '' : `\n  sql       ${sql.url}`}
 try (FR stands for a selector of yours):
   curl -N${header} '${url}/v1/feed?selector=FR'
   ${programName()} replicate --server ${url} --selector FR --db fr.db${hasTokens ? ' --token "$TIDELOCK_TOKEN"' : ''}

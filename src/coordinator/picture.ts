@@ -3,6 +3,7 @@
  * behind first; the cost is one look at everything.
  */
 import type { Ts } from '../core/lsn.ts';
+import { EVERYONE } from '../core/selector.ts';
 import { type HoldView, inspect, type LeaseView } from './inspect.ts';
 import type { CoordinatorState, SubscriberRecord } from './state.ts';
 
@@ -64,6 +65,22 @@ export function pictureOf(state: CoordinatorState, rowsMax: number): Coordinator
   };
 }
 
+/** Connected readers that read any of these selectors, or all when one of them is for everybody. */
+export function readersOf(
+  state: CoordinatorState,
+  selectors: readonly string[],
+  rowsMax: number,
+): readonly ReaderView[] {
+  const found: ReaderView[] = [];
+  for (const reader of state.subscribers.values()) {
+    const isOne =
+      selectors.includes(EVERYONE) || reader.selectors.some((one) => selectors.includes(one));
+    if (isOne) found.push(readerView(reader));
+    if (found.length >= rowsMax) break;
+  }
+  return found;
+}
+
 function replicaViews(
   leases: readonly LeaseView[],
   readers: readonly SubscriberRecord[],
@@ -92,11 +109,7 @@ function readerView(reader: SubscriberRecord): ReaderView {
 }
 
 /** The `max` entries with the lowest rank, in that order. One pass; only candidates are moved. */
-function lowest<T>(
-  entries: readonly T[],
-  max: number,
-  rankOf: (entry: T) => number,
-): readonly T[] {
+function lowest<T>(entries: readonly T[], max: number, rankOf: (entry: T) => number): readonly T[] {
   const found: { readonly entry: T; readonly rank: number }[] = [];
   for (const entry of entries) {
     const rank = rankOf(entry);

@@ -75,11 +75,19 @@ type TableProps<Row> = {
   readonly columns: readonly Column<Row>[];
   readonly rows: readonly Row[];
   readonly keyOf: (row: Row) => string;
+  readonly isChosen?: (row: Row) => boolean;
   /** Said when there are no rows. */
   readonly empty: ComponentChildren;
 };
 
-export function Table<Row>({ caption, columns, rows, keyOf, empty }: TableProps<Row>): JSX.Element {
+export function Table<Row>({
+  caption,
+  columns,
+  rows,
+  keyOf,
+  isChosen,
+  empty,
+}: TableProps<Row>): JSX.Element {
   if (rows.length === 0) return <Empty>{empty}</Empty>;
   const classOf = ({ isNumber, isMinor }: Column<Row>): string =>
     [isNumber === true ? 'number' : '', isMinor === true ? 'minor' : ''].join(' ').trim();
@@ -99,7 +107,7 @@ export function Table<Row>({ caption, columns, rows, keyOf, empty }: TableProps<
         </thead>
         <tbody>
           {rows.map((row) => (
-            <tr key={keyOf(row)}>
+            <tr key={keyOf(row)} aria-current={isChosen?.(row) === true ? 'true' : undefined}>
               {columns.map((column) => (
                 <td key={column.title} class={classOf(column)}>
                   {column.cell(row)}

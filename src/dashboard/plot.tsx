@@ -17,11 +17,15 @@ type PlotProps = {
   readonly lines: readonly Line[];
   readonly samples: readonly Sample[];
   readonly show: (value: number) => string;
+  /** The axis is divided as sizes are read. */
+  readonly isBytes?: boolean;
 };
 
 const HEIGHT = 150;
+/** 1 B to 1 PiB. */
+const BYTE_STEPS = Array.from({ length: 51 }, (_, power) => 2 ** power);
 
-export function Plot({ title, lines, samples, show }: PlotProps): JSX.Element {
+export function Plot({ title, lines, samples, show, isBytes = false }: PlotProps): JSX.Element {
   const holder = useRef<HTMLDivElement>(null);
   const plot = useRef<UPlot | null>(null);
   const data = dataOf(lines, samples);
@@ -33,7 +37,7 @@ export function Plot({ title, lines, samples, show }: PlotProps): JSX.Element {
     const make = (): void => {
       plot.current?.destroy();
       plot.current = new UPlot(
-        optionsOf(lines, show, element.clientWidth),
+        optionsOf({ lines, show, isBytes }, element.clientWidth),
         latest.current,
         element,
       );
@@ -87,11 +91,9 @@ function last(
   return 'none yet';
 }
 
-function optionsOf(
-  lines: readonly Line[],
-  show: (value: number) => string,
-  width: number,
-): UPlot.Options {
+type Look = Pick<PlotProps, 'lines' | 'show'> & { readonly isBytes: boolean };
+
+function optionsOf({ lines, show, isBytes }: Look, width: number): UPlot.Options {
   const ink = colour('muted');
   const grid = { stroke: colour('line'), width: 1 };
   const font = '11px system-ui, sans-serif';
@@ -102,6 +104,7 @@ function optionsOf(
       { stroke: ink, grid: { show: false }, ticks: { show: false }, font, size: 22, space: 70 },
       {
         ...{ stroke: ink, grid, ticks: { show: false }, font, size: 68, space: 32 },
+        ...(isBytes ? { incrs: BYTE_STEPS } : {}),
         values: (_plot, values) => values.map((value) => show(value)),
       },
     ],

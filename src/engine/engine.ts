@@ -129,7 +129,7 @@ export async function openEngine(options: EngineOptions): Promise<RunningEngine>
     keepsOldRows: options.keepsOldRows ?? false,
     onNotice: options.onNotice ?? (() => undefined),
   });
-  const inspection = new EngineInspection({ core, driver });
+  const inspection = new EngineInspection({ core, driver, url: options.url });
   const source = {
     core,
     url: options.url,
@@ -145,6 +145,7 @@ export async function openEngine(options: EngineOptions): Promise<RunningEngine>
     url: options.url,
     sitesPerUserMax: options.sitesPerUserMax,
     timeline: () => timelineOf(core.tail.store),
+    onDone: (upload, user, result) => inspection.uploaded(upload, user, result),
   });
   const rows = new RowLog(source);
   const { slot = 'tidelock' } = options;

@@ -11,16 +11,20 @@ export type UploadDoorOptions = {
   readonly sitesPerUserMax: number | undefined;
   /** Of the history that is served; null before there is one. */
   readonly timeline: () => string | null;
+  /** Called with every answer. */
+  readonly onDone?: ((upload: Upload, user: string, result: UploadResult) => void) | undefined;
 };
 
 export class UploadDoor {
   readonly #uploads: Uploads;
   readonly #timeline: () => string | null;
+  readonly #onDone: UploadDoorOptions['onDone'];
 
   constructor(options: UploadDoorOptions) {
     const { url, sitesPerUserMax, timeline } = options;
     this.#uploads = new Uploads(url, { sitesPerUserMax });
     this.#timeline = timeline;
+    this.#onDone = options.onDone;
   }
 
   /**
@@ -33,7 +37,9 @@ export class UploadDoor {
     const { head } = upload;
     if (head.user !== undefined && head.user !== writer.userid) throw otherUser(head.user);
     if (head.timeline !== timeline) throw otherHistory();
-    return { timeline, ...(await this.#uploads.apply(upload, writer)) };
+    const result = { timeline, ...(await this.#uploads.apply(upload, writer)) };
+    this.#onDone?.(upload, writer.userid, result);
+    return result;
   }
 
   /** Cuts what is under way. */

@@ -9,6 +9,16 @@ const SCHEMA = `
 CREATE TABLE place (id int PRIMARY KEY, name text, _change_selector text);
 ALTER TABLE place REPLICA IDENTITY FULL`;
 
+/** Each page, and a part of it. */
+const PAGES = [
+  ['Engine', 'Path of changes'],
+  ['Replicas', 'Feeds'],
+  ['Tables', 'Selectors by size'],
+  ['Log', 'Transactions'],
+  ['Explain a row', 'Which row'],
+  ['Rejected writes', 'Rejected writes'],
+] as const;
+
 describe.skipIf(BROWSER_PATH === null)('the engine pages', () => {
   let stack: Stack;
   let browser: Browser;
@@ -46,16 +56,67 @@ describe.skipIf(BROWSER_PATH === null)('the engine pages', () => {
     await page.close();
   });
 
+  test('the log browser lists transactions and shows what one changed, never as HTML', async () => {
+    const { page, complaints } = await openPage(browser, stack.server);
+    await stack.sql.query("INSERT INTO place VALUES (7, '<img src=x onerror=alert(1)>', 'FR')");
+    await stack.logged();
+    await page.goto(`${stack.server}/dashboard/log`);
+    const rows = page.getByRole('region', { name: 'Transactions of the log' }).locator('tbody tr');
+    await rows.first().getByText('1 insert public.place').waitFor();
+    await rows.first().getByRole('link').click();
+    const changes = page.getByRole('region', { name: 'Changes of the transaction' });
+    await changes.getByText('<img src=x onerror=alert(1)>').waitFor();
+    expect(new URL(page.url()).searchParams.get('ts')).toMatch(/^0\//);
+    await page.reload();
+    await changes.getByText('insert').waitFor();
+    expect(complaints).toEqual([]);
+    await page.close();
+  });
+
+  test('explains why a replica has a row, or has it not', async () => {
+    const { page, complaints } = await openPage(browser, stack.server);
+    await stack.sql.query("INSERT INTO place VALUES (8, 'Lyon', 'FR')");
+    await stack.logged();
+    await page.goto(`${stack.server}/dashboard/explain`);
+    await page.getByLabel('Table').fill('public.place');
+    await page.getByLabel('Key').fill('8');
+    await page.getByLabel('Selectors of the replica').fill('FR');
+    await page.getByRole('button', { name: 'Explain' }).click();
+    await page.getByText('The replica reads it, so it has the row.').waitFor();
+    const readers = page.getByRole('region', { name: "Connected readers of the row's selectors" });
+    await readers.getByText('sent').waitFor();
+    await page.getByLabel('Selectors of the replica').fill('DE');
+    await page.getByRole('button', { name: 'Explain' }).click();
+    await page.getByText('The replica reads DE only.').waitFor();
+    expect(complaints).toEqual([]);
+    await page.close();
+  });
+
+  test('says when the server is away, and goes on by itself', async () => {
+    const { page } = await openPage(browser, stack.server);
+    await page.goto(`${stack.server}/dashboard/`);
+    await page.getByTestId('upper').waitFor();
+    await stack.stop();
+    await page.getByRole('alert').getByText('Not connected:').waitFor();
+    await page.getByTestId('upper').waitFor();
+    await stack.start();
+    await page.getByTestId('connection').getByText('live').waitFor();
+    await page.close();
+  });
+
   test.each([
     ['light', 1280],
     ['dark', 390],
-  ] as const)('can be used by everybody: %s, %i wide', async (colorScheme, width) => {
+  ] as const)('everybody can use every page: %s, %i wide', async (colorScheme, width) => {
     const { page, complaints } = await openPage(browser, stack.server, {
       ...{ colorScheme, viewport: { width, height: 900 } },
     });
     await page.goto(`${stack.server}/dashboard/`);
-    await page.getByTestId('upper').waitFor();
-    expect(await findings(page)).toEqual([]);
+    for (const [name, part] of PAGES) {
+      await page.getByRole('link', { name, exact: true }).click();
+      await page.getByRole('heading', { name: part, level: 2 }).waitFor();
+      expect(await findings(page), name).toEqual([]);
+    }
     expect(complaints).toEqual([]);
     await page.close();
   });

@@ -2,7 +2,7 @@
 import type { JSX } from 'preact';
 import type { EngineLive } from '../../protocol/dashboard.ts';
 import { bytes, count, rate, seconds } from '../format.ts';
-import { Badge, Panel, Stat, Table } from '../parts.tsx';
+import { Panel, Stat } from '../parts.tsx';
 import { PathPicture } from '../path.tsx';
 import { Plot } from '../plot.tsx';
 import { LogRuler } from '../ruler.tsx';
@@ -37,6 +37,7 @@ export function EnginePage(): JSX.Element | null {
         <Plot
           title="Behind Postgres"
           samples={samples}
+          isBytes
           show={(value) => bytes(value)}
           lines={[
             { field: 'lagBytes', name: 'to read', ink: 'accent' },
@@ -46,12 +47,12 @@ export function EnginePage(): JSX.Element | null {
         <Plot
           title="Sent to readers"
           samples={samples}
+          isBytes
           show={(value) => `${bytes(value)}/s`}
           lines={[{ field: 'bytesOutPerS', name: 'bytes', ink: 'accent' }]}
         />
       </div>
       <LogPanel live={live} />
-      <TablesPanel live={live} />
     </>
   );
 }
@@ -81,47 +82,6 @@ function LogPanel({ live }: { live: EngineLive }): JSX.Element {
         <Stat name="Snapshots">{count(counters.snapshots)}</Stat>
       </dl>
       <LogRuler live={live} />
-    </Panel>
-  );
-}
-
-const TABLE_TONES = { live: 'good', held: 'warn', unfit: 'bad', unreadable: 'warn' } as const;
-
-function TablesPanel({ live }: { live: EngineLive }): JSX.Element {
-  const rows = Object.entries(live.tables).sort(([one], [other]) => one.localeCompare(other));
-  return (
-    <Panel title="Tables" note={`${count(rows.length)} replicated`}>
-      <Table
-        caption="Replicated tables"
-        rows={rows}
-        keyOf={([name]) => name}
-        empty="No table is replicated yet. Give one a column _change_selector, or name it in the settings."
-        columns={[
-          { title: 'Table', cell: ([name]) => <code>{name}</code> },
-          {
-            title: 'State',
-            cell: ([, { state }]) => (
-              <Badge tone={TABLE_TONES[state as keyof typeof TABLE_TONES] ?? 'bad'}>{state}</Badge>
-            ),
-          },
-          {
-            title: 'Selector',
-            cell: ([, { selector }]) => (selector === undefined ? '' : <code>{selector}</code>),
-          },
-          {
-            title: 'Direction',
-            isMinor: true,
-            cell: ([, { isTwoWay }]) => (isTwoWay ? 'two-way' : 'down'),
-          },
-          {
-            title: 'Columns',
-            isNumber: true,
-            isMinor: true,
-            cell: ([, { columns }]) => count(columns),
-          },
-          { title: 'Reason', cell: ([, { reason }]) => reason ?? '' },
-        ]}
-      />
     </Panel>
   );
 }

@@ -6,6 +6,7 @@ import { AssetSource } from './assets.ts';
 import { PulseHistory } from './history.ts';
 import { LiveHub } from './live-hub.ts';
 import { liveRoute } from './live-route.ts';
+import { lookRoutes } from './look-routes.ts';
 import { pageRoutes } from './page-routes.ts';
 
 /** Pages that are watched at the same time. */
@@ -35,7 +36,11 @@ export function openDashboard(context: ServerContext): Dashboard {
           bytesOut: () => pump.bytesOut,
         });
   return {
-    routes: [...pageRoutes(new AssetSource()), liveRoute({ context, hub, history })],
+    routes: [
+      ...pageRoutes(new AssetSource()),
+      liveRoute({ context, hub, history }),
+      ...(inspection === undefined ? [] : lookRoutes(context, inspection)),
+    ],
     carries: (socket) => hub.carries(socket),
     close: () => {
       history?.close();
