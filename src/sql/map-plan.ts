@@ -22,6 +22,7 @@ function mapParts(plan: Plan, mapper: PlanMapper): Plan {
     expressions.map((one) => mapExpression(one, mapper));
   switch (plan.kind) {
     case 'get':
+    case 'facts':
       return plan;
     case 'values':
       return { ...plan, rows: plan.rows.map(all) };

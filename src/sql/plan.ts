@@ -3,11 +3,17 @@
  * more than once. The one form between the binder (which makes it), the compiler (which makes SQLite's SQL of
  * it), the upkeep of views (which keeps some of it by delta) and EXPLAIN.
  */
-import type { Column, ItemId, SqlType, SqlValue } from './types.ts';
+import type { Column, ItemId, SqlRow, SqlType, SqlValue } from './types.ts';
 
 export type Plan =
   /** All rows of an item. */
   | { readonly kind: 'get'; readonly columns: readonly Column[]; readonly item: ItemId }
+  /** Rows that are known: those of a system collection. */
+  | {
+      readonly kind: 'facts';
+      readonly columns: readonly Column[];
+      readonly facts: readonly SqlRow[];
+    }
   | {
       readonly kind: 'values';
       readonly columns: readonly Column[];

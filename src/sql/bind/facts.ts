@@ -10,14 +10,14 @@ import type { Context, Facts } from './context.ts';
 import { columnAt } from './scope.ts';
 
 export const factsPlan = ({ columns, rows }: Facts): Plan => ({
-  kind: 'values',
-  columns,
-  rows: rows.map((row) => columns.map(({ type }, index) => constant(type, row[index] ?? null))),
+  ...{ kind: 'facts', columns, facts: rows },
 });
 
 /** True when it has no row, whatever is in the catalog's items. */
 export function isEmptyPlan(plan: Plan): boolean {
   switch (plan.kind) {
+    case 'facts':
+      return plan.facts.length === 0;
     case 'values':
       return plan.rows.length === 0;
     case 'filter':
@@ -55,6 +55,13 @@ export function search({ binding }: Context, { collection, where, give }: Search
   const place = (name: string): number => facts.columns.findIndex((one) => one.name === name);
   const found = facts.columns[place(give)];
   assert(found !== undefined, `${collection} has ${give}`);
+  const known = Object.entries(where).map(
+    ([name, wanted]) => [place(name), knownValue(wanted)] as const,
+  );
+  if (known.every(([, value]) => value !== undefined)) {
+    const row = facts.rows.find((one) => known.every(([index, value]) => one[index] === value));
+    return constant(found.type, row?.[place(give)] ?? null);
+  }
   const tests = Object.entries(where).map(([name, wanted]): Expression => {
     const column = columnAt(place(name), facts.columns[place(name)]?.type ?? 'text');
     const value =
@@ -73,6 +80,15 @@ export function search({ binding }: Context, { collection, where, give }: Search
     type: found.type,
     plan: { kind: 'project', columns, input, expressions },
   };
+}
+
+/** Undefined where a row decides. Numbers of objects are constants behind casts. */
+function knownValue(wanted: Search['where'][string]): SqlValue | undefined {
+  if (typeof wanted !== 'object') return wanted;
+  if (wanted.kind === 'cast' && wanted.arg.kind === 'constant') {
+    return typeof wanted.arg.value === 'number' ? wanted.arg.value : undefined;
+  }
+  return wanted.kind === 'constant' ? wanted.value : undefined;
 }
 
 /** The same, seen from a query inside of the one that it stands in. 0A000 when it has queries in itself. */

@@ -131,6 +131,7 @@ function rewritePlan(plan: Plan, at: At): Plan {
   const inner = (input: Plan): Plan => rewritePlan(input, at);
   switch (plan.kind) {
     case 'get':
+    case 'facts':
       return plan;
     case 'values':
       return { ...plan, rows: plan.rows.map(all) };

@@ -104,20 +104,24 @@ const found = (kind: string, oid: Expression, give: string): Search => ({
   ...{ collection: '?texts', where: { kind, oid }, give },
 });
 
-/** A column of an index by its number, where one is asked for; else the whole statement. */
+/** The whole statement, or of an index the column whose number is asked for. */
 function definition(call: Call): Expression {
-  const { name, args, context, offset } = call;
-  const place = args[1];
-  const isWhole = place === undefined || place.type === 'bool' || isZero(place);
-  if (name === 'pg_get_indexdef' && !isWhole) throw notSupported('a column of an index', offset);
-  const whole = search(context, found('class', argument(call, 0, 'oid'), 'definition'));
-  if (name !== 'pg_get_constraintdef') return whole;
-  const callee = innerName('after_using', ['text', 'text']);
-  return { kind: 'call', type: 'text', name: callee, args: [whole, text('PRIMARY KEY ')] };
+  const { name, args, context } = call;
+  const oid = argument(call, 0, 'oid');
+  const whole = search(context, found('class', oid, 'definition'));
+  if (name === 'pg_get_constraintdef') {
+    const callee = innerName('after_using', ['text', 'text']);
+    return { kind: 'call', type: 'text', name: callee, args: [whole, text('PRIMARY KEY ')] };
+  }
+  if (name !== 'pg_get_indexdef' || args.length === 1) return whole;
+  const attnum = argument(call, 1, 'int4');
+  const where = { attrelid: oid, attnum };
+  const column = search(context, { collection: 'pg_attribute', where, give: 'attname' });
+  const when: Expression = {
+    ...{ kind: 'call', type: 'bool', name: 'eq', args: [attnum, constant('int4', 0)] },
+  };
+  return { kind: 'case', type: 'text', branches: [{ when, result: whole }], otherwise: column };
 }
-
-const isZero = (expression: Expression): boolean =>
-  expression.kind === 'constant' && Number(expression.value) === 0;
 
 function schemas({ args, context, offset }: Call): Expression {
   const { schema } = sessionOf(context, offset);

@@ -28,7 +28,7 @@ import {
   type Subqueries,
 } from './expression.ts';
 import { type Clocks, foldPlan } from './fold.ts';
-import { columnsOfJson, rowsAsJson } from './lateral.ts';
+import { columnsOfJson, rowsAsJson, selectOfRows } from './lateral.ts';
 import { noOrdinal, orderTerms, tieTerms } from './order.ts';
 import { compileSet } from './set.ts';
 
@@ -92,6 +92,8 @@ class Compiler {
           plan.columns.length,
           this.aliases.next(),
         );
+      case 'facts':
+        return this.#facts(plan, outers);
       case 'values':
         return this.#values(plan, outers);
       case 'filter': {
@@ -124,6 +126,16 @@ class Compiler {
     return tableBlock(select, width, this.aliases.next());
   }
 
+  /** As one text: thousands of literals would take longer to read than to ask. */
+  #facts({ columns, facts }: Extract<Plan, { kind: 'facts' }>, outers: Outers): Block {
+    const select = selectOfRows(columns, facts);
+    if (outers.length === 0) return this.#table(select, columns.length);
+    // Asked for each row of a query around, it is made once.
+    const alias = this.aliases.next();
+    const made = `WITH ${alias} AS MATERIALIZED (${select}) SELECT * FROM ${alias}`;
+    return this.#table(made, columns.length);
+  }
+
   #values({ columns, rows }: Extract<Plan, { kind: 'values' }>, outers: Outers): Block {
     if (columns.length === 0) return this.#table(rows.map(() => 'SELECT 1').join(' UNION ALL '), 0);
     if (rows.length === 0) {
@@ -136,9 +148,7 @@ class Compiler {
     );
     const names = columns.map((_, index) => columnName(index)).join(', ');
     const alias = this.aliases.next();
-    // Where it is asked once for each row of a query around, it is made once.
-    const how = outers.length > 0 && rows.length > 1 ? 'MATERIALIZED ' : '';
-    const values = `WITH ${alias} (${names}) AS ${how}(VALUES ${written.join(', ')})`;
+    const values = `WITH ${alias} (${names}) AS (VALUES ${written.join(', ')})`;
     return this.#table(`${values} SELECT ${names} FROM ${alias}`, columns.length);
   }
 
