@@ -80,8 +80,11 @@ function checkTest(test: TestNode): void {
 }
 
 function checkLeaf(state: PlannerState, leaf: Leaf): void {
-  const pendings = leaf.test.links.filter(({ prerequisite }) => isUnexpanded(prerequisite)).length;
-  checkEdges(leaf, pendings);
+  const linked = new Set(leaf.prerequisites.map(({ prerequisite }) => prerequisite.id));
+  const pendings = leaf.test.links.filter(
+    ({ prerequisite }) => isUnexpanded(prerequisite) && !linked.has(prerequisite.id),
+  );
+  checkEdges(leaf, pendings.length);
   const isOver = leaf.phase === 'done';
   assert(
     isOver === isTerminal(leaf.pair),
@@ -89,7 +92,7 @@ function checkLeaf(state: PlannerState, leaf: Leaf): void {
   );
   const couldStart = leaf.phase === 'ready' || leaf.phase === 'putOff';
   assert(!couldStart || isMet(leaf), `R7: ${leaf.id} is queued before its prerequisites are met`);
-  const isLost = leaf.phase === 'waiting' && isMet(leaf) && leaf.dropped === null;
+  const isLost = leaf.phase === 'waiting' && isMet(leaf);
   assert(!isLost || isUnexpanded(leaf.test), `R7: ${leaf.id} could start and is not queued`);
   if (leaf.phase !== 'ready' || state.taken.has(leaf)) return;
   const queue = state.ready.get(leaf.test.classKey);

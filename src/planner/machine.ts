@@ -8,6 +8,7 @@ import { checkStep } from './invariants.ts';
 import { linkAll } from './leaves.ts';
 import {
   fixTest,
+  isMet,
   linkPending,
   reconsider,
   reconsiderTest,
@@ -124,11 +125,17 @@ function beginAdded(state: PlannerState, out: Out): void {
 /** Whoever reports it: the runner that was told to launch, or another one that did something by itself. */
 function entered(state: PlannerState, id: string, pair: StatePair, out: Out): void {
   const leaf = state.leaves.get(id);
-  if (leaf === undefined) return;
-  if (leaf.phase === 'running') runs(state, leaf, pair, out);
+  if (leaf === undefined) noteLater(state, id, pair);
+  else if (leaf.phase === 'running') runs(state, leaf, pair, out);
   else if (isActive(pair)) adopt(state, leaf, pair);
   else if (isTerminal(pair)) end(state, leaf, pair);
   else if (leaf.phase === 'done') reopen(state, leaf, pair, out);
+}
+
+/** It may be an item that is not known yet. */
+function noteLater({ existing }: PlannerState, id: string, pair: StatePair): void {
+  const old = existing.get(id);
+  if (old !== undefined) existing.set(id, { ...old, ...pair });
 }
 
 function runs(state: PlannerState, leaf: Leaf, pair: StatePair, out: Out): void {
@@ -178,8 +185,10 @@ function strike(state: PlannerState, leaf: Leaf, pair: StatePair, out: Out): voi
   leaf.strikes += 1;
   if (leaf.strikes >= STRIKES_MAX) {
     settle(state, leaf, 'TEN_STRIKES', `its launch was put off ${STRIKES_MAX} times`, out);
-  } else {
+  } else if (isMet(leaf)) {
     putOff(state, leaf);
+  } else {
+    reconsider(state, leaf, out);
   }
 }
 
@@ -210,6 +219,7 @@ function force(state: PlannerState, { exec, to }: EventOf<'force'>, out: Out): v
   if (leaf === undefined || isActive(to)) {
     const test = state.tests.get(exec);
     if (leaf === undefined && test !== undefined) forceTest(state, test, to, out);
+    else if (leaf === undefined) noteLater(state, exec, to);
     return;
   }
   if (leaf.phase === 'running') {
@@ -245,7 +255,9 @@ function giveUpStalled(state: PlannerState, out: Out): void {
     if (leaf.phase !== 'ready' && leaf.phase !== 'putOff') continue;
     settle(state, leaf, 'TIMED_OUT', 'nothing could run for a day', out);
   }
+  state.busyAt = state.now;
   tellAll(state, out);
+  launchReady(state, out);
 }
 
 function couldStart(state: PlannerState): boolean {

@@ -10,6 +10,7 @@ import {
   type Leaf,
   type PlannerState,
   type TestNode,
+  type Verdict,
   type Vertex,
 } from './state.ts';
 import { isTerminal, type NeverStarted } from './states.ts';
@@ -44,24 +45,28 @@ function tell(state: PlannerState, vertex: Vertex, out: PlannerEffect[]): void {
   const key = pair === null ? null : keyOf(pair);
   if (key === vertex.told) return;
   vertex.told = key;
-  for (const edge of vertex.dependents) hear(state, edge, pair, out);
-}
-
-function hear(state: PlannerState, edge: Edge, pair: StatePair | null, out: PlannerEffect[]): void {
-  const verdict = verdictOf(edge.mode, pair);
-  if (verdict === edge.verdict) return;
-  const { dependent } = edge;
-  const was = isFree(dependent);
-  dependent.unmet += Number(edge.verdict === 'met') - Number(verdict === 'met');
-  edge.verdict = verdict;
-  noteWorst(dependent, edge);
-  if (dependent.kind === 'leaf') reconsider(state, dependent, out);
-  else if (was !== isFree(dependent) || dependent.worst !== null) {
-    reconsiderTest(state, dependent, out);
+  // All edges first: a dependent may have two of them, and must not act on one that is out of date.
+  const heard = vertex.dependents.filter((edge) => hear(edge, verdictOf(edge.mode, pair)));
+  for (const { dependent } of heard) {
+    if (dependent.kind === 'leaf') reconsider(state, dependent, out);
+    else if (isFree(dependent) !== dependent.wasFree || dependent.worst !== null) {
+      dependent.wasFree = isFree(dependent);
+      reconsiderTest(state, dependent, out);
+    }
   }
 }
 
-function isFree({ unmet, worst }: Vertex): boolean {
+/** True when that is news. */
+function hear(edge: Edge, verdict: Verdict): boolean {
+  if (verdict === edge.verdict) return false;
+  const { dependent } = edge;
+  dependent.unmet += Number(edge.verdict === 'met') - Number(verdict === 'met');
+  edge.verdict = verdict;
+  noteWorst(dependent, edge);
+  return true;
+}
+
+export function isFree({ unmet, worst }: Vertex): boolean {
   return unmet === 0 && worst === null;
 }
 
@@ -90,8 +95,9 @@ export function reconsider(state: PlannerState, leaf: Leaf, out: PlannerEffect[]
   else if (leaf.phase === 'waiting') enqueue(state, leaf);
 }
 
+/** Nothing but its turn keeps it from starting. */
 export function isMet(leaf: Leaf): boolean {
-  return isFree(leaf) && isFree(leaf.test);
+  return leaf.dropped === null && isFree(leaf) && isFree(leaf.test);
 }
 
 function worseOf(a: Edge | null, b: Edge | null): Edge | null {

@@ -5,6 +5,7 @@ import { addLeaf, connect, linkAll } from './leaves.ts';
 import {
   askForItems,
   fixTest,
+  isFree,
   reconsider,
   reconsiderTest,
   setPair,
@@ -35,8 +36,8 @@ export function startPlan(state: PlannerState, input: PlanInput, out: PlannerEff
   const selected = select(input.tests, input.request);
   state.findings.push(...selected.graph.findings);
   for (const name of selected.graph.order) addTest(state, selected, name);
-  for (const test of state.tests.values()) connectTest(state, test, selected);
   for (const test of state.tests.values()) addKnownLeaves(state, test);
+  for (const test of state.tests.values()) connectTest(state, test, selected);
   linkAll(state);
   for (const test of [...state.tests.values()].reverse()) measure(test);
   registerAll(state, out);
@@ -61,7 +62,7 @@ function addTest(state: PlannerState, { selections }: Selected, name: string): v
     why: pattern !== null ? `selected by ${pattern}` : `needed by ${by}`,
     ...{ prerequisites: [], dependents: [], unmet: 0, worst: null, told: undefined },
     ...{ leaves: new Map(), known: itemsOf(state, def), counts: {}, open: 0, fixed: null },
-    ...{ note: '', links: [], pending: [], restS: EXPECTED_S_DEFAULT },
+    ...{ note: '', links: [], pending: [], wasFree: false, restS: EXPECTED_S_DEFAULT },
     ...{ classKey: classKeyOf(def), impossible: impossibleOf(def, area) },
   });
 }
@@ -175,6 +176,7 @@ export function register(
 }
 
 function begin(state: PlannerState, test: TestNode, out: PlannerEffect[]): void {
+  test.wasFree = isFree(test);
   if (test.def.items.kind === 'zero') {
     const { emptyKey } = test.def.items;
     resetTop(state, test, out);

@@ -105,6 +105,8 @@ export type TestNode = VertexFields & {
   readonly links: Link[];
   /** Leaves of dependents that wait for the items of this one to be known. */
   readonly pending: { readonly leaf: Leaf; readonly link: Link }[];
+  /** Its leaves were told that its own prerequisites are met. */
+  wasFree: boolean;
   /** Longest expected path from the start of any leaf. */
   restS: number;
   readonly classKey: string;
