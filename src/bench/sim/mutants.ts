@@ -188,6 +188,7 @@ const TWOWAY_MUTANTS: readonly SimMutant[] = (
     ['tombstones-forgotten', 'a deleted row leaves nothing behind'],
     ['first-batch-only', 'of an upload with several transactions only the first is merged'],
     ['settled-too-early', 'a local write goes when it is answered, not when the base has it'],
+    ['newest-first', 'who asks is given the newest rows first, and what they are based on later'],
   ] as const
 ).map(([twoway, what]) => ({ name: `two-way: ${twoway}`, what, plants: () => ({}), twoway }));
 

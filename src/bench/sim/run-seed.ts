@@ -2,13 +2,10 @@
 import { hash } from 'node:crypto';
 import { planOf } from '../../sim/generate.ts';
 import { twowayPlanOf } from '../../sim/twoway/plan.ts';
-import { runTwoway } from '../../sim/twoway/world.ts';
 import type { SimMutant } from './mutants.ts';
 import { type Finding, runPlan } from './run-plan.ts';
+import { runTwowayPlan } from './run-twoway.ts';
 import type { SeedDone } from './seeds.ts';
-
-/** Properties that a two-way run looks at. */
-const TWOWAY_CHECKED = ['P2', 'P9', 'P12', 'P13', 'P27'] as const;
 
 /** A bug is planted in one of the two; the other one is not run then. */
 export async function runSeed(
@@ -24,7 +21,7 @@ export async function runSeed(
   const isBoth = mutant === undefined;
   const two =
     isTwoway || isBoth
-      ? await runTwoway(twowayPlanOf(seed), mutant?.twoway ?? null, onLine ?? null)
+      ? await runTwowayPlan(twowayPlanOf(seed), { mutant, ...(onLine && { onLine }) })
       : null;
   const hashes = [one?.result.hash, two?.hash].filter((hash) => hash !== undefined);
   const checked = one?.verdicts.map(({ property, checked: times }) => [property, times] as const);
@@ -34,9 +31,6 @@ export async function runSeed(
     hash: hash('sha256', hashes.join()).slice(0, 32),
     steps: (one?.result.steps ?? 0) + (two?.steps ?? 0),
     seen: [...(one?.result.seen ?? []), ...(two?.seen ?? [])],
-    checked: [
-      ...(checked ?? []),
-      ...(two === null ? [] : TWOWAY_CHECKED.map((property) => [property, 1] as const)),
-    ],
+    checked: [...(checked ?? []), ...(two?.checked ?? [])],
   };
 }

@@ -4,8 +4,8 @@
  */
 import type { TwowayAction, TwowayPlan } from '../../sim/twoway/plan.ts';
 import type { Write } from '../../sim/twoway/site-disk.ts';
-import { runTwoway } from '../../sim/twoway/world.ts';
 import type { Finding } from './run-plan.ts';
+import { runTwowayPlan } from './run-twoway.ts';
 import { Search, type Shrunk } from './search.ts';
 import { CALM, type ShrinkOptions } from './shrink.ts';
 
@@ -16,7 +16,7 @@ export async function shrinkTwoway(
   { mutant, isStopped }: ShrinkOptions = {},
 ): Promise<Shrunk<TwowayPlan>> {
   const judge = async (one: TwowayPlan): Promise<readonly Finding[]> =>
-    (await runTwoway(one, mutant?.twoway)).findings;
+    (await runTwowayPlan(one, { mutant })).findings;
   const search = new Search(plan, findings, { judge, isStopped });
   await search.try({ ...plan, network: { ...plan.network, ...CALM } });
   await search.fewer(({ sites }) => sites, withoutSites);

@@ -8,8 +8,8 @@ import {
   twowayPlanOf,
 } from '../../sim/twoway/plan.ts';
 import type { Write } from '../../sim/twoway/site-disk.ts';
-import { runTwoway } from '../../sim/twoway/world.ts';
 import type { SimMutant } from './mutants.ts';
+import { runTwowayPlan } from './run-twoway.ts';
 import { linesOf, mutantOf, outputOf, readSections } from './script-parts.ts';
 
 const DIRECTIVES = 'site, write, fault, run';
@@ -58,7 +58,7 @@ export class TwowayScript {
   async #run(): Promise<string> {
     const actions = [...this.#actions].sort((a, b) => a.at - b.at);
     const plan: TwowayPlan = { ...this.#options, sites: this.#sites, actions };
-    const { findings } = await runTwoway(plan, this.#mutant?.twoway);
+    const { findings } = await runTwowayPlan(plan, { mutant: this.#mutant });
     return outputOf(findings);
   }
 

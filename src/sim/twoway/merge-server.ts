@@ -13,7 +13,12 @@ const FIRST_POSITION = 100;
 const STEP = 10;
 
 /** How the server goes wrong, when a bug is planted. */
-export type MergeBug = 'last-writer-wins' | 'tombstones-forgotten' | 'first-batch-only' | null;
+export type MergeBug =
+  | 'last-writer-wins'
+  | 'tombstones-forgotten'
+  | 'first-batch-only'
+  | 'newest-first'
+  | null;
 
 type Stamped = { readonly state: RowState; readonly at: number };
 
@@ -24,6 +29,8 @@ export class MergeServer implements Server {
   repeated = 0;
   readonly #sites = new Map<string, number>();
   readonly #bug: MergeBug;
+  /** Positions from which somebody has asked. */
+  readonly #asked = new Set<Lsn>();
 
   constructor(bug: MergeBug) {
     this.#bug = bug;
@@ -58,14 +65,18 @@ export class MergeServer implements Server {
     if (url.pathname === '/v1/upload')
       return this.#upload(typeof lines === 'string' ? lines : [...(lines ?? [])].join(''));
     const since = parseLsn(url.searchParams.get('since') ?? '', 'since');
-    const rows = [...this.rows]
-      .filter(([, { at }]) => at > since)
+    const changed = [...this.rows].filter(([, { at }]) => at > since);
+    const isHasty = this.#bug === 'newest-first' && changed.length > 1 && !this.#asked.has(since);
+    this.#asked.add(since);
+    const newest = Math.max(...changed.map(([, { at }]) => at));
+    const rows = changed
+      .filter(([, { at }]) => !isHasty || at === newest)
       .map(([key, { state }]) => [
         key,
         state.cl,
         [...state.columns].map(([name, { version, value }]) => [name, version, String(value)]),
       ]);
-    return JSON.stringify({ position: formatLsn(this.position), rows });
+    return JSON.stringify({ position: formatLsn(isHasty ? since : this.position), rows });
   }
 
   #upload(text: string): string {

@@ -49,6 +49,28 @@ const WRITES = { least: 10, most: 40 };
 const FAULTS_MAX = 6;
 const KEYS = ['k1', 'k2', 'k3', 'k4'];
 
+/** Runs in which every value tells who wrote it; in the others different writes may have equal values. */
+const STAMPED = 0.7;
+/** Numbers of writes begin with who wrote. */
+export const WRITES_PER_SITE = 10_000_000;
+const POSTGRES_NUMBER = 9;
+
+/** The number by which the writes of a site begin: 2 for `s2`. */
+export function siteNumber(site: string | null): number {
+  return site === null ? POSTGRES_NUMBER : Number(site.slice(1));
+}
+
+function writeNumber(site: string | null, count: number): number {
+  return siteNumber(site) * WRITES_PER_SITE + count;
+}
+
+/** With values that no other transaction writes. */
+function stamped(writes: readonly Write[], number: number): readonly Write[] {
+  return writes.map((write) =>
+    write.kind === 'delete' ? write : { ...write, a: `w${number}~`, b: BigInt(number) },
+  );
+}
+
 /** The same seed gives the same plan, everywhere and always. */
 export function twowayPlanOf(seed: number): TwowayPlan {
   const chance = new Chance(seed, 'two-way');
@@ -59,11 +81,16 @@ export function twowayPlanOf(seed: number): TwowayPlan {
   };
   const count = chance.between(SITES.least, SITES.most);
   const sites = Array.from({ length: count }, (_, index) => `s${index + 1}`);
-  const actions = drawActions(chance.stream('plan'), sites);
+  const isStamped = chance.stream('stamps').hits(STAMPED);
+  const actions = drawActions(chance.stream('plan'), sites, isStamped);
   return { seed, network, sites, safetyMs: SAFETY_MS, actions };
 }
 
-function drawActions(chance: Chance, sites: readonly string[]): readonly TwowayAction[] {
+function drawActions(
+  chance: Chance,
+  sites: readonly string[],
+  isStamped: boolean,
+): readonly TwowayAction[] {
   let values = 0;
   const drawWrite = (): Write => {
     values += 1;
@@ -72,10 +99,13 @@ function drawActions(chance: Chance, sites: readonly string[]): readonly TwowayA
     const a = chance.pick(['', 'x', 'y', `${values}`]);
     return { kind, key: chance.pick(KEYS), a, b: BigInt(chance.between(-2, 2)) };
   };
-  const count = chance.between(WRITES.least, WRITES.most);
-  const written = Array.from({ length: count }, (): WriteAction => {
+  let count = 0;
+  const length = chance.between(WRITES.least, WRITES.most);
+  const written = Array.from({ length }, (): WriteAction => {
     const site = sites[chance.between(-1, sites.length - 1)] ?? null;
-    const writes = Array.from({ length: chance.between(1, 3) }, drawWrite);
+    const drawn = Array.from({ length: chance.between(1, 3) }, drawWrite);
+    count += 1;
+    const writes = isStamped ? stamped(drawn, writeNumber(site, count)) : drawn;
     return { kind: 'write', at: chance.between(0, SAFETY_MS - 500), site, writes };
   });
   const faults = Array.from({ length: chance.between(0, FAULTS_MAX) }, () =>

@@ -8,6 +8,7 @@ import { Chance } from '../chance.ts';
 import type { NetworkOptions } from '../plan.ts';
 import { Life, Scheduler } from '../scheduler.ts';
 import { Trace } from '../trace.ts';
+import type { SeenRows, TwowayObserver } from './evidence.ts';
 import { type MergeBug, MergeServer } from './merge-server.ts';
 import type { TwowayAction, TwowayFault, TwowayPlan, WriteAction } from './plan.ts';
 import { Site } from './site.ts';
@@ -28,13 +29,17 @@ const LIVENESS_MS = 90_000;
 const STEPS_MAX = 40_000;
 const ORDERS = 3;
 
+export type TwowayOptions = {
+  readonly bug?: TwowayBug | undefined;
+  readonly observer?: TwowayObserver | undefined;
+  readonly onLine?: ((line: string) => void) | undefined;
+};
+
 export async function runTwoway(
   plan: TwowayPlan,
-  bug: TwowayBug = null,
-  onLine: ((line: string) => void) | null = null,
+  options: TwowayOptions = {},
 ): Promise<TwowayResult> {
-  const world = new TwowayWorld(plan, bug, onLine);
-  return world.run();
+  return new TwowayWorld(plan, options).run();
 }
 
 type Writer = { readonly name: string; readonly disk: SiteDisk; readonly site: Site };
@@ -50,11 +55,13 @@ class TwowayWorld {
   readonly #written: { readonly by: string | null; readonly change: Change }[] = [];
   readonly #findings: { property: string; witness: string[] }[] = [];
   readonly #seen = new Map<string, number>();
+  readonly #observer: TwowayObserver | undefined;
 
-  constructor(plan: TwowayPlan, bug: TwowayBug, onLine: ((line: string) => void) | null) {
+  constructor(plan: TwowayPlan, { bug = null, observer, onLine }: TwowayOptions) {
     this.#plan = plan;
+    this.#observer = observer;
     this.#chance = new Chance(plan.seed, 'two-way');
-    this.#scheduler = new Scheduler(new Trace(onLine));
+    this.#scheduler = new Scheduler(new Trace(onLine ?? null));
     const isHasty = bug === 'settled-too-early';
     this.#server = new MergeServer(isHasty ? null : bug);
     this.#network = { ...plan.network };
@@ -88,6 +95,7 @@ class TwowayWorld {
       await scheduler.run({ isDone: () => this.#isAtRest(), untilMs, stepsMax: STEPS_MAX });
     }
     this.#judge();
+    this.#tellEnd();
     for (const { site } of this.#writers.values()) site.kill();
     this.#note('uploads arrived twice', this.#server.repeated);
     const [hash, steps] = [scheduler.trace.finish(), scheduler.steps];
@@ -108,11 +116,16 @@ class TwowayWorld {
     if (by !== null) {
       const writer = this.#writers.get(by);
       if (writer === undefined) return;
-      for (const change of writer.disk.write(writes)) this.#written.push({ by, change });
+      this.#tellRows(by, writer.disk.view());
+      const changes = writer.disk.write(writes);
+      if (changes.length > 0) this.#observer?.written({ t: this.#scheduler.now, site: by, writes });
+      for (const change of changes) this.#written.push({ by, change });
       writer.site.written();
       this.#checkShown(by);
       return;
     }
+    this.#tellRows(null, this.#serverRows());
+    this.#observer?.written({ t: this.#scheduler.now, site: null, writes });
     for (const write of writes) {
       const state = changeBy(this.#server.stateOf(write.key), write);
       if (state === null) continue;
@@ -156,6 +169,7 @@ class TwowayWorld {
   /** What a site wrote shows there at once and always: it, or what has won over it. */
   #checkShown(site: string): void {
     const rows = this.#writers.get(site)?.disk.view() ?? new Map<string, RowState>();
+    this.#tellRows(site, rows);
     for (const { by, change } of this.#written) {
       if (by !== site) continue;
       const shown = rows.get(change.key) ?? UNKNOWN_ROW;
@@ -174,7 +188,7 @@ class TwowayWorld {
       return;
     }
     if (!this.#isAtRest()) this.#find('P27', 'the sites did not come to rest');
-    const server = textsOf(new Map([...this.#server.rows].map(([key, { state }]) => [key, state])));
+    const server = textsOf(this.#serverRows());
     for (const { name, disk } of this.#writers.values()) {
       if (this.#server.lastOf(disk.site) !== disk.last) {
         const counted = this.#server.lastOf(disk.site);
@@ -188,6 +202,22 @@ class TwowayWorld {
       if (expected !== server)
         this.#find('P12', `all changes make ${expected}, Postgres has ${server}`);
     }
+  }
+
+  #tellRows(site: string | null, rows: SeenRows): void {
+    this.#observer?.seen({ t: this.#scheduler.now, site, rows });
+  }
+
+  #tellEnd(): void {
+    const sites = [...this.#writers.values()].map(({ name, disk }) => [name, disk.view()] as const);
+    this.#observer?.ended({
+      ...{ t: this.#scheduler.now, isAtRest: this.#isAtRest(), server: this.#serverRows() },
+      sites: new Map(sites),
+    });
+  }
+
+  #serverRows(): Map<string, RowState> {
+    return new Map([...this.#server.rows].map(([key, { state }]) => [key, state]));
   }
 
   /** Every change of everybody, in an order of its own: what must come out. */
