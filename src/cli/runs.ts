@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { register as registerConfig } from './runs-config.ts';
 import { register as registerInit } from './runs-init.ts';
+import { register as registerRun } from './runs-run.ts';
 import { register as registerServe } from './runs-serve.ts';
 import { register as registerStatus } from './runs-status.ts';
 import { register as registerStop } from './runs-stop.ts';
@@ -11,6 +12,7 @@ export function register(program: Command): void {
   const runs = program.command('runs').description('run the tests of an area, and watch them');
   registerInit(runs);
   registerConfig(runs);
+  registerRun(runs);
   registerServe(runs);
   registerStatus(runs);
   registerStop(runs);

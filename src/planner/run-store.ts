@@ -100,6 +100,7 @@ export type RunWrite =
       readonly runner: Omit<RunnerRow, 'area' | 'seq' | 'leaseUntil'>;
       readonly leaseMs: number;
     }
+  /** It is gone: its leases end now. */
   | { readonly kind: 'removeRunner'; readonly id: string }
   /** An event of its own: a fault, a trigger that fired, a note. */
   | {
@@ -169,6 +170,8 @@ export type RunQuery =
       readonly kind: 'tasks';
       /** Null: all. */
       readonly states: readonly TaskRow['state'][] | null;
+      /** Only these. */
+      readonly ids?: readonly number[] | undefined;
       readonly limit: number;
     }
   | { readonly kind: 'runners' }

@@ -154,7 +154,7 @@ const runQuery = z.discriminatedUnion('kind', [
   read('history', { name, itemPath: name, limit }),
   read('steps', { testId: id }),
   read('data', { testId: id }),
-  read('tasks', { states: z.array(taskState).nullable(), limit }),
+  read('tasks', { states: z.array(taskState).nullable(), ids: ids.optional(), limit }),
   read('runners', {}),
   read('events', { runId: id.nullable(), testId: id.nullable(), since: count, limit }),
 ]);

@@ -6,7 +6,9 @@ import {
   expandTargets,
   patternOfTarget,
   readTarget,
+  requireDeclared,
   type TargetReading,
+  targetsOf,
 } from '../area/targets.ts';
 import { readTest } from '../area/testconfig.ts';
 import type { Area, Environment, Finding, Item, TestDef } from '../area/types.ts';
@@ -22,6 +24,8 @@ export type LateItems = {
 
 export interface TargetBook {
   readonly layers: EnvironmentLayers;
+  /** Throws BAD_REQUEST when runconfigs.config has no section for the target. */
+  requireDeclared(): void;
   /** The tests that runconfigs.config names for the target under a key; null: none. */
   pattern(key?: string): string | null;
   /** All tests of the area, as they read for planning. Throws AREA_UNFIT. */
@@ -37,6 +41,8 @@ export interface AreaBook {
   readonly findings: readonly Finding[];
   /** Throws BAD_REQUEST for a target that the fields do not take. */
   target(target: string, setVars: Environment): Promise<TargetBook>;
+  /** Targets with a section of their own in runconfigs.config, sorted. */
+  targets(): Promise<readonly string[]>;
 }
 
 /** Reads the area at `home`. Throws AREA_NOT_FOUND, AREA_UNFIT. */
@@ -68,6 +74,11 @@ class FileAreaBook implements AreaBook {
     };
     return new FileTargetBook(this.area, reading, layers);
   }
+
+  async targets(): Promise<readonly string[]> {
+    const { reading } = await readLater(readTarget(this.area, 'default', this.#environment));
+    return targetsOf(this.area, reading);
+  }
 }
 
 class FileTargetBook implements TargetBook {
@@ -79,6 +90,10 @@ class FileTargetBook implements TargetBook {
     this.layers = layers;
     this.#area = area;
     this.#reading = reading;
+  }
+
+  requireDeclared(): void {
+    requireDeclared(this.#area, this.#reading);
   }
 
   pattern(key?: string): string | null {

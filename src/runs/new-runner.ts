@@ -22,6 +22,7 @@ import { earlierResults, waiverOf } from './waivers.ts';
 const HELPER_FOLDER = fileURLToPath(new URL('../../bin/helper', import.meta.url));
 const PROGRAM = fileURLToPath(new URL('../../bin/tidelock', import.meta.url));
 const ID_BYTES = 4;
+const SERVING = 'serve';
 /** A disk with less is not chosen. */
 const MIN_SPACE_BYTES = 1 << 20;
 
@@ -36,9 +37,19 @@ export type NewRunner = {
   readonly onTrouble: (error: unknown) => void;
 };
 
+/** Whether a runner lives that takes whatever is queued. */
+export function isServing(store: RunStore): boolean {
+  const { runners = [] } = store.read({ kind: 'runners' });
+  return runners.some(
+    ({ id, leaseUntil }) => id.startsWith(`${SERVING}:`) && leaseUntil > Date.now(),
+  );
+}
+
 export function newRunner(options: NewRunner): Runner {
   const { store, book, identity, now } = options;
-  const id = `${identity.host}.${process.pid}.${randomBytes(ID_BYTES).toString('hex')}`;
+  const kind = options.isServing ? SERVING : 'run';
+  const nonce = randomBytes(ID_BYTES).toString('hex');
+  const id = `${kind}:${identity.host}.${process.pid}.${nonce}`;
   const outbox = new Outbox(store, id, (write, error) => {
     // Somebody has changed it in the meantime: his change stays, and comes as news.
     if (write.kind !== 'transition') options.onTrouble(error);

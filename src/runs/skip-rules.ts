@@ -25,17 +25,25 @@ export function skipReason(store: RunStore, question: SkipQuestion): string | nu
   if (rule.kind === 'fileExists') {
     return existsSync(resolve(home, rule.path)) ? `${rule.path} is there` : null;
   }
+  if (rule.kind === 'running') return runningElsewhere(store, question);
   const all = store.read({ kind: 'history', name, itemPath, limit: HISTORY_MAX }).tests ?? [];
   const others = all.filter((row) => row.runId !== runId);
-  if (rule.kind === 'running') {
-    const running = others.find((row) => isActive(row));
-    return running === undefined ? null : `it runs in run ${running.runId}`;
-  }
   const last = others
     .filter(isReal)
     .reduce((newest, { endedAt }) => Math.max(newest, endedAt ?? 0), 0);
   const ageS = Math.round((now - last) / 1000);
   return ageS < rule.seconds ? `it ran ${ageS} s ago; ${rule.seconds} s must lie between` : null;
+}
+
+function runningElsewhere(store: RunStore, { name, itemPath, runId }: SkipQuestion): string | null {
+  const runs = store.read({ kind: 'runs' }).runs ?? [];
+  const others = runs.filter(({ id, state }) => id !== runId && state === 'running');
+  const found = others.find(({ id }) =>
+    (store.read({ kind: 'tests', runId: id }).tests ?? []).some(
+      (row) => row.name === name && row.itemPath === itemPath && isActive(row),
+    ),
+  );
+  return found === undefined ? null : `it runs in run ${found.name} of ${found.target}`;
 }
 
 function isReal({ state, status }: TestRow): boolean {

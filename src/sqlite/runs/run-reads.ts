@@ -61,8 +61,9 @@ function whereIds(ids: readonly number[] | undefined): [string, ...number[]] {
 
 function tasks(
   statements: Statements,
-  { states, limit }: Extract<RunQuery, { kind: 'tasks' }>,
+  { states, ids, limit }: Extract<RunQuery, { kind: 'tasks' }>,
 ): RunQueryResult {
+  if (ids !== undefined) return rows(statements, 'tasks', ...whereIds(ids));
   const where =
     states === null ? '' : `WHERE state IN (${states.map(() => '?').join(', ') || 'NULL'})`;
   const rest = `${where} ORDER BY id DESC LIMIT ?`;

@@ -1,0 +1,117 @@
+/** A run as it goes on: one line per finished test, one status line that renews itself, whoever runs it. */
+
+import { pairOf } from '../planner/rollup.ts';
+import type { EventRow, RunRow, TaskRow, TestRow } from '../planner/rows.ts';
+import type { RunStore } from '../planner/run-store.ts';
+import { isActive, isGood, isWaiting } from '../planner/states.ts';
+import { expectedTimes, idOf } from '../runs/run-history.ts';
+import type { ProgressLine } from './progress-line.ts';
+
+const LOOK_MS = 100;
+const EVENTS_AT_ONCE = 1000;
+const MINUTE_S = 60;
+
+export type FollowOptions = {
+  readonly store: RunStore;
+  readonly target: string;
+  readonly name: string;
+  readonly taskId: number;
+  readonly progress: ProgressLine;
+  readonly onFinished: (row: TestRow) => void;
+  /** Called with every look; for those who may have to take over. */
+  readonly onLook?: () => void;
+};
+
+export class Follower {
+  readonly #options: FollowOptions;
+  #run: RunRow | null = null;
+  #since: number;
+  #expected: ReadonlyMap<string, number> | null = null;
+  #restS = 0;
+
+  constructor(options: FollowOptions) {
+    this.#options = options;
+    this.#since = options.store.seq;
+  }
+
+  /** Until the task has ended; gives it. */
+  async follow(): Promise<TaskRow> {
+    for (;;) {
+      this.#look();
+      const task = this.#task();
+      if (task !== null && task.endedAt !== null) {
+        this.#look();
+        this.#options.progress.clear();
+        return task;
+      }
+      this.#options.onLook?.();
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    }
+  }
+
+  #task(): TaskRow | null {
+    const { store, taskId } = this.#options;
+    const { tasks = [] } = store.read({ kind: 'tasks', states: null, ids: [taskId], limit: 1 });
+    return tasks[0] ?? null;
+  }
+
+  #look(): void {
+    const { store, target, name } = this.#options;
+    if (this.#run === null) {
+      const { runs = [] } = store.read({ kind: 'runs' });
+      this.#run = runs.find((run) => run.target === target && run.name === name) ?? null;
+    }
+    const runId = this.#run?.id;
+    if (runId === undefined) return;
+    for (const event of this.#news(runId)) this.#tell(event);
+    this.#run = store.read({ kind: 'runs', ids: [runId] }).runs?.[0] ?? this.#run;
+    if (this.#run !== null) this.#status(this.#run);
+  }
+
+  #news(runId: number): readonly EventRow[] {
+    const { store } = this.#options;
+    const query = { kind: 'events' as const, runId, testId: null, limit: EVENTS_AT_ONCE };
+    const { events = [] } = store.read({ ...query, since: this.#since });
+    this.#since = events.at(-1)?.seq ?? this.#since;
+    return events;
+  }
+
+  #tell({ kind, testId, new: now }: EventRow): void {
+    if (kind !== 'transition' || testId === null || now === null) return;
+    const pair = pairOf(now);
+    if (isActive(pair) || isWaiting(pair)) return;
+    const row = this.#options.store.read({ kind: 'test', testId }).tests?.[0];
+    if (row === undefined || row.isToplevel) return;
+    this.#restS -= this.#times(row.runId).get(idOf(row.name, row.itemPath)) ?? 0;
+    this.#options.onFinished({ ...row, ...pair });
+  }
+
+  /** What is expected of all that is in the run, less what has finished since we look. */
+  #times(runId: number): ReadonlyMap<string, number> {
+    if (this.#expected !== null) return this.#expected;
+    const { store, target } = this.#options;
+    this.#expected = expectedTimes(store, { runId, target });
+    for (const row of store.read({ kind: 'tests', runId }).tests ?? []) {
+      if (!isActive(row) && !isWaiting(row)) continue;
+      this.#restS += this.#expected.get(idOf(row.name, row.itemPath)) ?? 0;
+    }
+    return this.#expected;
+  }
+
+  #status({ counts }: RunRow): void {
+    const sum = (has: (pair: ReturnType<typeof pairOf>) => boolean): number =>
+      Object.entries(counts).reduce((all, [key, n]) => (has(pairOf(key)) ? all + n : all), 0);
+    const [running, waiting] = [sum(isActive), sum(isWaiting)];
+    const good = sum(isGood);
+    const failed = sum(() => true) - running - waiting - good;
+    const words = [`${good + failed} done`, `${running} running`, `${waiting} waiting`];
+    const eta = this.#restS > 0 && running > 0 ? `, about ${timeText(this.#restS / running)}` : '';
+    this.#options.progress.passing(`${words.join(', ')}, ${failed} failed${eta}`);
+  }
+}
+
+/** `42 s`, `3 min 20 s` */
+export function timeText(seconds: number): string {
+  if (seconds < MINUTE_S) return `${Math.ceil(seconds)} s`;
+  return `${Math.floor(seconds / MINUTE_S)} min ${Math.round(seconds % MINUTE_S)} s`;
+}
