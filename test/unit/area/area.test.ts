@@ -1,0 +1,70 @@
+import { describe, expect, test } from 'vitest';
+import { areaOf } from '../../support/memory-area.ts';
+
+describe('A1: an area', () => {
+  test('has the standards of the grammar', () => {
+    const { area } = areaOf('');
+    expect(area).toMatchObject({
+      ...{ name: 'area', home: '/area', fields: ['SYSTEM', 'RELEASE'], isCompatible: false },
+      ...{ linkTree: '/area/.tidelock/links', jobsMax: 1, loadMax: null, runTimeLimitS: null },
+      ...{ waitDelayS: 0, launchDelayS: 0, autoRerun: [] },
+      disks: [{ name: 'here', path: '/area/.tidelock/runs' }],
+    });
+  });
+
+  test('says everything else itself', () => {
+    const { area } = areaOf(
+      [
+        ...['[setup]', 'linktree #{getenv MT_RUN_AREA_HOME}/lt', 'max_concurrent_jobs 7'],
+        ...[
+          'area-name mine',
+          'runtimelim 1h',
+          'launch-delay 2',
+          'allow-auto-rerun INCOMPLETE/FAIL KILLED/KILLED',
+        ],
+        ...['[jobtools]', 'maxload 1.5', 'waitdelay 30', '[jobgroups]', 'a 2', 'b'],
+        ...['[disks]', 'd0 /x 10', '[resources]', 'port 3'],
+      ].join('\n'),
+      {},
+      'megatest.config',
+    );
+    expect(area).toMatchObject({
+      ...{ name: 'mine', isCompatible: true, linkTree: '/area/lt', jobsMax: 7, loadMax: 1.5 },
+      ...{ runTimeLimitS: 3600, launchDelayS: 2, waitDelayS: 30 },
+      autoRerun: [
+        { state: 'INCOMPLETE', status: 'FAIL' },
+        { state: 'KILLED', status: 'KILLED' },
+      ],
+      disks: [{ name: 'd0', path: '/x' }],
+    });
+    expect([...area.jobGroups]).toEqual([
+      ['a', 2],
+      ['b', 1],
+    ]);
+    expect([...area.resources]).toEqual([['port', 3]]);
+  });
+
+  test('finds tests in its paths, the first one that has a name', () => {
+    const { area } = areaOf('[tests-paths]\nx /more\ny rel/', {
+      '/more/a/testconfig': '',
+      '/area/tests/a/testconfig': '',
+      '/area/tests/b/testconfig': '',
+      '/area/tests/none/readme': '',
+      '/area/rel/c/testconfig': '',
+    });
+    expect([...area.tests]).toEqual([
+      ['a', '/more/a'],
+      ['c', '/area/rel/c'],
+      ['b', '/area/tests/b'],
+    ]);
+  });
+
+  test.each([
+    ['[setup]\nmax_concurrent_jobs many', 'area.config:5: max_concurrent_jobs is no whole number'],
+    ['[jobgroups]\na 0', 'area.config:5: a is no whole number from 1'],
+    ['[fields]\n2x TEXT', 'area.config:5: 2x cannot be the name'],
+    ['[jobtools]\nmaxload x', 'area.config:5: maxload is no number'],
+  ])('%j is an error with its place', (text, message) => {
+    expect(() => areaOf(text)).toThrow(message);
+  });
+});
