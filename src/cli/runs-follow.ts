@@ -6,6 +6,7 @@ import type { RunStore } from '../planner/run-store.ts';
 import { isActive, isGood, isWaiting } from '../planner/states.ts';
 import { expectedTimes, idOf } from '../runs/run-history.ts';
 import type { ProgressLine } from './progress-line.ts';
+import { taskOf } from './runs-tasks.ts';
 
 const LOOK_MS = 100;
 const EVENTS_AT_ONCE = 1000;
@@ -38,7 +39,7 @@ export class Follower {
   async follow(): Promise<TaskRow> {
     for (;;) {
       this.#look();
-      const task = this.#task();
+      const task = taskOf(this.#options.store, this.#options.taskId);
       if (task !== null && task.endedAt !== null) {
         this.#look();
         this.#options.progress.clear();
@@ -47,12 +48,6 @@ export class Follower {
       this.#options.onLook?.();
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }
-  }
-
-  #task(): TaskRow | null {
-    const { store, taskId } = this.#options;
-    const { tasks = [] } = store.read({ kind: 'tasks', states: null, ids: [taskId], limit: 1 });
-    return tasks[0] ?? null;
   }
 
   #look(): void {

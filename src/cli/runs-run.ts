@@ -10,7 +10,6 @@ import { isServing } from '../runs/new-runner.ts';
 import { collect, smallCountOption } from './options.ts';
 import { ProgressLine } from './progress-line.ts';
 import {
-  EXIT_BAD,
   EXIT_INTERNAL,
   EXIT_INTERRUPTED,
   exitCodeOf,
@@ -30,6 +29,7 @@ import {
   warnOf,
 } from './runs-session.ts';
 import { interruptible } from './runs-signals.ts';
+import { failureOf, putAction } from './runs-tasks.ts';
 
 type Flags = HomeFlags & {
   readonly target?: string;
@@ -161,19 +161,10 @@ function actionOf({ verb, args }: Work): NewAction {
 }
 
 function queue(session: Session, work: Work): void {
-  const { id, isNew } = put(session, work);
+  const { id, isNew } = putAction(session, actionOf(work));
   const { target, name } = work.args;
   if (work.flags.json === true) console.log(JSON.stringify({ kind: 'queued', task: id, isNew }));
   else console.log(`${target} ${name}: task ${id}${isNew ? '' : ', which was there already'}`);
-}
-
-function put({ store, home }: Session, work: Work): { readonly id: number; isNew: boolean } {
-  const action = actionOf(work);
-  const none = { runId: null, testId: null, notBefore: 0, parentId: null };
-  const task = { kind: 'action' as const, ...action, ...none, attemptsMax: 5 };
-  const actor = `${home.identity.host}.${process.pid}`;
-  const [answer] = store.write({ actor, writes: [{ kind: 'putTask', task }] }).answers;
-  return { id: answer?.id ?? 0, isNew: answer?.isNew === true };
 }
 
 /** With a runner of its own, unless somebody serves the area or has this very run under way. */
@@ -182,7 +173,8 @@ async function perform(session: Session, work: Work): Promise<void> {
   const runner = isServing(store) ? null : runnerOf(session, work.flags.slots);
   const startedAt = performance.now();
   runner?.start();
-  const { id, isNew } = runner === null ? put(session, work) : runner.submit(actionOf(work));
+  const { id, isNew } =
+    runner === null ? putAction(session, actionOf(work)) : runner.submit(actionOf(work));
   if (!isNew) console.error('this run is under way already: following it (Ctrl-C leaves it alone)');
   const signals = interruptible({
     onFirst: () => (isNew && runner !== null ? runner.interrupt() : leave()),
@@ -243,15 +235,4 @@ function ending(
   if (flags.json === true) console.log(JSON.stringify({ kind: 'run', ...run, ms, exitCode }));
   else printEnding({ run, rows, ms });
   process.exitCode = exitCode;
-}
-
-/** What the task failed with, as if it had failed here. */
-function failureOf({ result, state }: TaskRow): TidelockError {
-  const { error } = (result ?? {}) as { readonly error?: unknown };
-  if (typeof error === 'object' && error !== null && 'code' in error) {
-    return new TidelockError(error as ConstructorParameters<typeof TidelockError>[0]);
-  }
-  process.exitCode = EXIT_BAD;
-  const message = `the task was ${state}${typeof error === 'string' ? `: ${error}` : ''}`;
-  return new TidelockError({ code: 'RUN_FAILED', message });
 }

@@ -1,7 +1,10 @@
 /** `tidelock runs`: tests of an area as a managed run. One file per group of verbs; this one only lists them. */
 import type { Command } from 'commander';
+import { register as registerActions } from './runs-actions.ts';
 import { register as registerConfig } from './runs-config.ts';
 import { register as registerInit } from './runs-init.ts';
+import { register as registerLook } from './runs-look.ts';
+import { register as registerReplica } from './runs-replica.ts';
 import { register as registerRun } from './runs-run.ts';
 import { register as registerServe } from './runs-serve.ts';
 import { register as registerStatus } from './runs-status.ts';
@@ -13,8 +16,11 @@ export function register(program: Command): void {
   registerInit(runs);
   registerConfig(runs);
   registerRun(runs);
+  registerActions(runs);
+  registerLook(runs);
   registerServe(runs);
   registerStatus(runs);
   registerStop(runs);
   registerSync(runs);
+  registerReplica(runs);
 }

@@ -6,6 +6,7 @@ import { messageOf, TidelockError } from '../core/errors.ts';
 import type { Action, RunRow, TaskRow, TestRow } from '../planner/rows.ts';
 import type { NewTask, RunStore } from '../planner/run-store.ts';
 import { isActive, isWaiting } from '../planner/states.ts';
+import { cancelledBy, type OpenAction } from '../planner/tasks.ts';
 import type { PlanRequest } from '../planner/types.ts';
 import { type ActionArgs, argsOf, type NewAction } from './action-args.ts';
 import type { AreaBook } from './area-book.ts';
@@ -100,9 +101,9 @@ export class Actions {
       case 'clean-rerun':
         return await this.#inTurn(keyOf(args), () => this.#run(work, args));
       case 'kill':
-        return this.#kill(args);
+        return await this.#kill(work, args);
       case 'remove-runs':
-        return await this.#remove(args);
+        return await this.#remove(work, args);
       case 'set-state':
         return this.#setState(args);
       case 'lock':
@@ -144,7 +145,8 @@ export class Actions {
 
   async #run(work: Work, args: ActionArgs): Promise<unknown> {
     const { outbox, store, newPlan, tasks, now } = this.#means;
-    const book = await this.#means.book.target(args.target, args.setVars);
+    const areaBook = await this.#means.book.again();
+    const book = await areaBook.target(args.target, args.setVars);
     const [created] = outbox.now({ kind: 'createRun', target: args.target, name: args.name });
     const runId = created?.id ?? 0;
     requireUnlocked(store, runId);
@@ -157,7 +159,7 @@ export class Actions {
     const request = requestOf(work.task, args);
     const activity = new RunActivity(
       { runId, request },
-      { ...this.#means, ...tasks, book, plan: newPlan() },
+      { ...this.#means, ...tasks, book, area: areaBook.area, plan: newPlan() },
     );
     work.activity = activity;
     try {
@@ -172,13 +174,14 @@ export class Actions {
   }
 
   /** Whoever runs them sees the request in the database; what waits never starts. */
-  #kill(args: ActionArgs): unknown {
+  async #kill(work: Work, args: ActionArgs): Promise<unknown> {
     const { outbox } = this.#means;
     const rows = this.#rowsOf(args);
-    const active = rows.filter((row) => isActive(row) && row.state !== 'KILLREQ');
+    const active = rows.filter((row) => isActive(row));
     const waiting = rows.filter((row) => isWaiting(row));
     const cause = 'a kill was asked for';
-    for (const { id: testId } of active) {
+    for (const { id: testId, state } of active) {
+      if (state === 'KILLREQ') continue;
       outbox.add({ kind: 'transition', testId, event: { kind: 'requestKill' }, facts: {}, cause });
     }
     for (const { id: testId } of waiting) {
@@ -186,15 +189,21 @@ export class Actions {
       outbox.add({ kind: 'transition', testId, event, facts: { comment: cause }, cause });
     }
     outbox.flush();
-    for (const activity of this.activities)
-      this.#tellKilled(activity, args, [...active, ...waiting]);
+    const [own] = this.activities.filter(({ request }) => isOf(request, args));
+    if (own !== undefined) own.kill(args.pattern);
+    else if (active.length > 0 && !this.#hasOthers()) await this.#killOrphans(work, args);
     return { killed: active.length, blocked: waiting.length };
   }
 
-  #tellKilled(activity: RunActivity, args: ActionArgs, rows: readonly TestRow[]): void {
-    const { target, run } = activity.request;
-    if (target !== args.target || run !== args.name || rows.length === 0) return;
-    activity.kill(args.pattern);
+  /** Nobody is there to see the request: their processes are taken over, and ended. */
+  async #killOrphans(work: Work, args: ActionArgs): Promise<void> {
+    await this.#run(work, { ...args, rerun: { kind: 'resume' } });
+  }
+
+  #hasOthers(): boolean {
+    const { store, id, now } = this.#means;
+    const { runners = [] } = store.read({ kind: 'runners' });
+    return runners.some((runner) => runner.id !== id && runner.leaseUntil > now());
   }
 
   #rowsOf({ target, name, pattern, states, statuses }: ActionArgs): readonly TestRow[] {
@@ -214,14 +223,14 @@ export class Actions {
   }
 
   /** Kills first, waits until all is over, then removes directories and rows. */
-  async #remove(args: ActionArgs): Promise<unknown> {
+  async #remove(work: Work, args: ActionArgs): Promise<unknown> {
     const { outbox, store, area } = this.#means;
     const rows = this.#rowsOf(args);
     const runId = rows[0]?.runId;
     if (runId === undefined) return { removed: 0 };
     requireUnlocked(store, runId);
     this.#cancelQueued(args);
-    this.#kill(args);
+    await this.#kill(work, args);
     await this.#untilTerminal(rows);
     for (const { name: test, itemPath, runDir } of rows) {
       removeWorkArea(
@@ -236,13 +245,10 @@ export class Actions {
     return { removed: rows.length };
   }
 
-  #cancelQueued({ target, name }: ActionArgs): void {
+  #cancelQueued(args: ActionArgs): void {
     const { store, outbox } = this.#means;
     const open = store.read({ kind: 'tasks', states: ['new'], limit: 1000 }).tasks ?? [];
-    const ids = open
-      .filter((task) => task.kind === 'action' && STARTING.has(task.action))
-      .filter((task) => keyOf(argsOf(task)) === keyOf({ target, name }))
-      .map(({ id }) => id);
+    const ids = cancelledBy({ ...args, action: 'remove-runs' }, open.flatMap(openAction));
     if (ids.length > 0) outbox.now({ kind: 'cancelTasks', ids, cause: 'its run is removed' });
   }
 
@@ -296,7 +302,15 @@ export class Actions {
 const LOOK_MS = 100;
 /** Ten minutes: tests that ignore TERM are killed after five seconds. */
 const LOOKS_MAX = 6000;
-const STARTING: ReadonlySet<string> = new Set(['run', 'rerun', 'clean-rerun']);
+
+function openAction(task: TaskRow): readonly OpenAction[] {
+  const { id, state, action } = task;
+  return action === 'exec' ? [] : [{ ...argsOf(task), id, state, action }];
+}
+
+function isOf(request: PlanRequest, { target, name }: ActionArgs): boolean {
+  return request.target === target && request.run === name;
+}
 
 function keyOf({ target, name }: Pick<ActionArgs, 'target' | 'name'>): string {
   return `${target}\0${name}`;
@@ -306,7 +320,8 @@ function keyOf({ target, name }: Pick<ActionArgs, 'target' | 'name'>): string {
 function requestOf(task: TaskRow, args: ActionArgs): PlanRequest {
   const { target, name: run, pattern, tags } = args;
   const asked = task.action === 'clean-rerun' ? ({ kind: 'clean' } as const) : args.rerun;
-  const rerun = task.attempt > 1 ? ({ kind: 'resume' } as const) : asked;
+  const isResumed = task.attempt > 1 || args.rerun.kind === 'resume';
+  const rerun = isResumed ? ({ kind: 'resume' } as const) : asked;
   return { target, run, pattern, tags, rerun };
 }
 

@@ -41,6 +41,8 @@ export interface AreaBook {
   readonly findings: readonly Finding[];
   /** Throws BAD_REQUEST for a target that the fields do not take. */
   target(target: string, setVars: Environment): Promise<TargetBook>;
+  /** As it is written now. */
+  again(): Promise<AreaBook>;
   /** Targets with a section of their own in runconfigs.config, sorted. */
   targets(): Promise<readonly string[]>;
 }
@@ -73,6 +75,10 @@ class FileAreaBook implements AreaBook {
       overrides: environmentOfEntries(entriesOf(this.area.config, 'env-override')),
     };
     return new FileTargetBook(this.area, reading, layers);
+  }
+
+  again(): Promise<AreaBook> {
+    return openAreaBook(this.area.home, this.#base);
   }
 
   async targets(): Promise<readonly string[]> {
