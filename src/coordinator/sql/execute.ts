@@ -10,7 +10,7 @@ import { dropObjects } from './drop.ts';
 import { closeTransaction, endTransaction } from './ending.ts';
 import { explain } from './explain.ts';
 import { select } from './reads.ts';
-import { setVariable } from './settings.ts';
+import { setVariable, undoSettings } from './settings.ts';
 import { show } from './show.ts';
 import { startStream } from './subscriptions.ts';
 import type { Response } from './types.ts';
@@ -102,6 +102,7 @@ function end(context: Context, kind: 'commit' | 'rollback'): Response | null {
   const transaction = transactionOf(context);
   const wasImplicit = isImplicit(transaction);
   if (kind === 'rollback' || transaction.kind === 'failed') {
+    undoSettings(context.session);
     closeTransaction(context);
     return { kind: 'ended', tag: 'ROLLBACK', wasImplicit };
   }

@@ -15,6 +15,7 @@ const OURS: SqlOptions = {
   doesIndexTables: true,
   acceptsMadeIndexes: false,
   needsIndexedSources: false,
+  sharesSettings: true,
   windowMs: WINDOW_MS,
   windowBytes: WINDOW_BYTES,
   statementTimeoutMs: 0,
@@ -33,6 +34,7 @@ const OURS: SqlOptions = {
 const HISTORIC: SqlOptions = {
   ...OURS,
   needsIndexedSources: true,
+  sharesSettings: false,
   windowMs: null,
   windowBytes: null,
   database: 'materialize',

@@ -22,6 +22,7 @@ import {
 import { closeTransaction, endTransaction } from './ending.ts';
 import { execute } from './execute.ts';
 import { leaveQueue, stopRunning } from './running.ts';
+import { undoSettings } from './settings.ts';
 import { type Batch, SESSIONS_MAX, type SqlCoordinator, statusOf } from './state.ts';
 import { dropSubscriptionsOf } from './subscriptions.ts';
 import { forgetTimeout, watchTime } from './timeouts.ts';
@@ -158,7 +159,7 @@ function runStatement(context: Context, batch: Batch, statement: Statement): voi
   forgetTimeout(context);
   if (transaction?.kind === 'started') transaction.kind = 'implicit';
   session.transaction ??= newTransaction(state, batch);
-  checkAllowed(session.transaction, statement);
+  checkAllowed(session.transaction, statement, state.options);
   const response = execute(context, statement);
   if (response !== null) complete(context, response);
 }
@@ -201,9 +202,10 @@ function abandon(context: Context): void {
   const { session } = context;
   const { transaction, batch } = session;
   session.running = null;
+  undoSettings(session);
   closeTransaction(context);
   if (batch !== null) batch.next = batch.statements.length;
   if (transaction === null || isImplicit(transaction)) return;
-  const emptied = { domain: null, writes: [], writtenRows: 0 };
+  const emptied = { domain: null, writes: [], writtenRows: 0, before: null };
   session.transaction = { ...transaction, ...emptied, kind: 'failed' };
 }

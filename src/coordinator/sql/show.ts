@@ -2,7 +2,7 @@
 import { notSupported, sqlError } from '../../sql/errors.ts';
 import type { Name, Statement } from '../../sql/statement.ts';
 import type { Column, SqlRow } from '../../sql/types.ts';
-import { fullName, type Item, isRelation, itemOf, resolve } from './catalog.ts';
+import { fullName, type Item, indexesOf, isRelation, itemOf, resolve } from './catalog.ts';
 import type { Context } from './context.ts';
 import { settingOf } from './settings.ts';
 import type { Response } from './types.ts';
@@ -24,6 +24,8 @@ export function show(context: Context, statement: ShowStatement): Response {
   if (what.startsWith('create ')) return showCreate(context, statement);
   const { state, session } = context;
   switch (what) {
+    case 'objects':
+      return showObjects(context, of);
     case 'databases':
       return names('name', [...state.catalog.databases.keys()]);
     case 'schemas': {
@@ -60,6 +62,20 @@ function showItems(context: Context, kind: Item['kind'], of: Name | null): Respo
     item.kind === 'index' ? fullName(itemOf(state.catalog, item.on).at) : null,
   ]);
   return table(['name', 'on'], rows);
+}
+
+/** Everything of a schema that has a name, and what it is. */
+function showObjects({ state, session }: Context, of: Name | null): Response {
+  const isWanted = inSchema(session, of);
+  const items = [...state.catalog.items.values()].filter(isWanted);
+  const rows = items.map((item) => {
+    const isKept = item.kind === 'view' && indexesOf(state.catalog, item.id).length > 0;
+    return [item.at.name, isKept ? 'materialized view' : item.kind];
+  });
+  return table(
+    ['name', 'type'],
+    rows.sort(([a = ''], [b = '']) => (a < b ? -1 : 1)),
+  );
 }
 
 function onItem({ state, session }: Context, of: Name): (item: Item) => boolean {

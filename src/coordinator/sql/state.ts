@@ -99,6 +99,17 @@ export type Transaction = {
   domain: ReadDomain | null;
   readonly writes: TableWrite[];
   writtenRows: number;
+  /** What the session had before its first SET: a rollback brings it back. */
+  before: SessionSettings | null;
+};
+
+/** What SET changes. */
+export type SessionSettings = {
+  database: string;
+  schema: string;
+  isolation: Isolation;
+  timeoutMs: number;
+  settings: ReadonlyMap<string, string>;
 };
 
 /** What the current statement waits for. */
@@ -163,7 +174,7 @@ export type Session = {
   /** By timeline, the latest time it was given. */
   readonly times: Map<string, Time>;
   /** Settings that are kept and have no effect here. */
-  readonly settings: Map<string, string>;
+  settings: ReadonlyMap<string, string>;
   /** What one statement may take, in milliseconds; 0: as long as it wants. */
   timeoutMs: number;
 };

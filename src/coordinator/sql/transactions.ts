@@ -40,16 +40,23 @@ export function newTransaction(state: SqlCoordinator, batch: Batch): Transaction
     domain: null,
     writes: [],
     writtenRows: 0,
+    before: null,
   };
 }
 
-export function checkAllowed(transaction: Transaction, statement: Statement): void {
+/** `sharesSettings`: SET may be one of several. */
+export function checkAllowed(
+  transaction: Transaction,
+  statement: Statement,
+  { sharesSettings }: { readonly sharesSettings: boolean },
+): void {
   const { kind, offset } = statement;
   if (transaction.kind === 'failed' && kind !== 'commit' && kind !== 'rollback') {
     const message = 'current transaction is aborted, commands ignored until end of transaction';
     throw sqlError('25P02', `${message} block`, { offset });
   }
-  if (transaction.kind !== 'started' && !SHARES_TRANSACTION.has(kind)) refuseShared(statement);
+  const isShared = SHARES_TRANSACTION.has(kind) || (kind === 'set' && sharesSettings);
+  if (transaction.kind !== 'started' && !isShared) refuseShared(statement);
 }
 
 /** For statements that stand alone. */

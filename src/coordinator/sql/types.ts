@@ -25,6 +25,8 @@ export type SqlOptions = {
   readonly acceptsMadeIndexes: boolean;
   /** A read whose time is not given needs an index over each source. */
   readonly needsIndexedSources: boolean;
+  /** SET may be one of several statements of a transaction, and goes with it when it is rolled back. */
+  readonly sharesSettings: boolean;
   /** What a new index of the local timeline keeps readable, in milliseconds; null never compacts. */
   readonly windowMs: number | null;
   /** The same on the timeline of PostgreSQL, in bytes of its log. */

@@ -131,3 +131,21 @@ test('EXPLAIN changes nothing: the plan, and the time that a read would get', ()
   expect(told).toContain('waits: no');
   expect(bed.system.state.oracles.get('local')).toBe(before);
 });
+
+test('SHOW OBJECTS has everything of a schema, and what it is', () => {
+  bed.run('CREATE TABLE t (i int)');
+  bed.run('CREATE VIEW v AS SELECT i FROM t');
+  bed.run('CREATE MATERIALIZED VIEW m AS SELECT i FROM t');
+  expect(bed.run('SHOW TABLES')).toBe('name\nt');
+  expect(bed.run('SHOW VIEWS')).toBe('name\nm\nv');
+  expect(bed.run('SHOW OBJECTS')).toBe(
+    [
+      'name | type',
+      'm | materialized view',
+      'm_primary_idx | index',
+      't | table',
+      't_primary_idx | index',
+      'v | view',
+    ].join('\n'),
+  );
+});

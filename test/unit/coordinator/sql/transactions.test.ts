@@ -33,19 +33,36 @@ test('reads and writes do not mix in one transaction', () => {
   expect(bed.run('SELECT count(*) FROM t')).toBe('count\n0');
 });
 
-test('what stands alone is refused among others: DDL, UPDATE, DELETE, INSERT ... SELECT, SET', () => {
+test('what stands alone is refused among others: DDL, UPDATE, DELETE, INSERT ... SELECT', () => {
   for (const sql of [
     'CREATE TABLE v (i int)',
     'DROP TABLE u',
     'UPDATE t SET i = 2',
     'DELETE FROM t',
     'INSERT INTO t SELECT i FROM u',
-    "SET application_name = 'x'",
   ]) {
     expect(bed.run(`BEGIN; ${sql}`), sql).toContain('error: 25001');
     bed.run('ROLLBACK');
     expect(bed.run(`SELECT 1; ${sql}`), sql).toContain('error: 25001');
   }
+});
+
+test('several settings in one batch hold, and go with what is rolled back', () => {
+  bed.run(`SET application_name = 'a'; SET extra_float_digits = 3; SELECT 1`);
+  expect(bed.run('SHOW application_name; SHOW extra_float_digits')).toBe(
+    'application_name\na\nextra_float_digits\n3',
+  );
+  bed.run(`SET application_name = 'b'; SELECT missing FROM t`);
+  expect(bed.run('SHOW application_name')).toBe('application_name\na');
+  bed.run(`BEGIN; SET application_name = 'c'; SET statement_timeout = '5s'`);
+  expect(bed.run('SHOW application_name')).toBe('application_name\nc');
+  bed.run('ROLLBACK');
+  expect(bed.run('SHOW application_name')).toBe('application_name\na');
+  bed.run(`BEGIN; SET application_name = 'd'; COMMIT`);
+  expect(bed.run('SHOW application_name')).toBe('application_name\nd');
+  bed.run('BEGIN; SELECT i FROM t');
+  expect(bed.run(`SET transaction_isolation = 'serializable'`)).toContain('error: 25001');
+  bed.run('ROLLBACK');
 });
 
 test('a failed transaction takes nothing but its end', () => {
