@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { messageOf } from '../core/errors.ts';
 import { parseSelectorRule } from '../core/selector.ts';
 import { DEFAULT_POLICY } from '../engine/engine.ts';
+import { READER_BYTES_MAX } from '../engine/sql/readers/reader-pool.ts';
 import { SITES_PER_USER_MAX } from '../postgres/upload/uploads.ts';
 import { TABLE_NAMINGS } from '../protocol/transicator/names.ts';
 import { DEFAULT_LIMITS, NO_TOKENS } from '../server/config.ts';
@@ -256,6 +257,12 @@ export const SETTINGS = z.strictObject({
   sqlFiles: note(text.optional(), {
     help: 'folder whose files SQL sources may read and sinks may write (default: none)',
     metavar: '<dir>',
+  }),
+  sqlStatementTimeoutS: note(seconds(0, 86_400).default(60), {
+    help: 'how long one SQL statement may take unless it says SET statement_timeout; 0: no limit',
+  }),
+  sqlReadBytesMax: note(bytes(64 * 2 ** 20).default(READER_BYTES_MAX), {
+    help: 'memory that the computation of one SQL read may take, in a process of its own',
   }),
 
   tokenSecrets: note(z.array(text).default([]), {

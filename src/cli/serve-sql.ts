@@ -39,26 +39,25 @@ export async function startSql(
   const onNotice = (notice: string): void => log.warn(notice);
   const tables = viewedTables(engine);
   const views = await openViewEngine({ dir, clock: engineClock, tables, onNotice });
-  const service = await SqlService.open({
-    ...{ dir, views: views.source, onNotice },
-    rows: engine.rows,
-    clock: engineClock,
-    files: sqlFiles === undefined ? 'none' : { folder: resolve(sqlFiles) },
-    random: strongRandom,
-  });
+  const closers: (() => Promise<void>)[] = [() => views.engine.close()];
+  // What was opened last is closed first, also when the next one cannot be opened.
   const close = async (): Promise<void> => {
-    await service.close();
-    await views.engine.close();
+    for (const one of closers.splice(0).reverse()) await one();
   };
   try {
+    const service = await SqlService.open({
+      ...{ dir, views: views.source, onNotice },
+      rows: engine.rows,
+      clock: engineClock,
+      files: sqlFiles === undefined ? 'none' : { folder: resolve(sqlFiles) },
+      random: strongRandom,
+      statementTimeoutMs: settings.sqlStatementTimeoutS * 1000,
+      readBytesMax: settings.sqlReadBytesMax,
+    });
+    closers.push(() => service.close());
     const { url, server } = await listen(settings, service, log);
-    return {
-      ...{ service, views: views.engine, url },
-      close: async () => {
-        await server.close();
-        await close();
-      },
-    };
+    closers.push(() => server.close());
+    return { ...{ service, views: views.engine, url }, close };
   } catch (error) {
     await close();
     throw error;

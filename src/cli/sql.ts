@@ -1,5 +1,13 @@
 /** `tidelock sql`: an interactive SQL shell, or a batch; over a service of its own, or over a server's. */
-import { createReadStream, openSync, type ReadStream, readFileSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  createReadStream,
+  fstatSync,
+  openSync,
+  type ReadStream,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
@@ -77,7 +85,12 @@ function batchLines(file: string | undefined): Interface {
 
 function openFile(file: string): ReadStream {
   try {
-    return createReadStream(file, { fd: openSync(file, 'r') });
+    const fd = openSync(file, 'r');
+    if (fstatSync(fd).isDirectory()) {
+      closeSync(fd);
+      throw new Error(`${file} is a folder`);
+    }
+    return createReadStream(file, { fd });
   } catch (error) {
     throw wrongUsage(`the file cannot be read: ${messageOf(error)}`);
   }

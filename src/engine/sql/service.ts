@@ -65,6 +65,11 @@ export class SqlService implements SqlBackend {
     this.#world.wake();
   }
 
+  /** The processes that compute reads. */
+  get readerPids(): readonly number[] {
+    return this.#readers.pids;
+  }
+
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;

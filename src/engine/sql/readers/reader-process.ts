@@ -96,6 +96,7 @@ export class ReaderProcess {
 
   kill(): void {
     this.#isKilled = true;
+    this.#process.ref(); // whoever closes waits for its end
     this.#process.kill('SIGKILL');
   }
 
