@@ -5,9 +5,9 @@ import { AREA_CONFIGS } from '../area/area.ts';
 import { TidelockError } from '../core/errors.ts';
 import { programName } from './options.ts';
 
-/** The area's folder: `--area`, or the nearest one upwards from here. */
-export function homeOf(area: string | undefined): string {
-  const start = resolve(area ?? '.');
+/** The area's folder: `--area`, or the nearest one upwards from `here`. Throws AREA_NOT_FOUND. */
+export function homeOf(area: string | undefined, here = '.'): string {
+  const start = resolve(here, area ?? '.');
   for (let folder = start; ; folder = dirname(folder)) {
     if (AREA_CONFIGS.some((name) => existsSync(join(folder, name)))) return folder;
     if (area !== undefined || folder === dirname(folder)) throw notFound(start, area);

@@ -26,8 +26,10 @@ export function register(runs: Command): void {
 
 function init(home: string): void {
   for (const [path, text] of AREA_FILES) writeNew(join(home, path), text);
+  const area = `--area ${shortPath(home)}`;
   console.log(`area ${shortPath(home)} is made`);
-  console.log(`  look: ${programName()} runs config show --origin --area ${shortPath(home)}`);
+  console.log(`  look: ${programName()} runs config show --origin ${area}`);
+  console.log(`  run:  ${programName()} runs run --target linux/1 ${area}`);
 }
 
 function addTest(name: string, area: string | undefined): void {
