@@ -4,22 +4,7 @@
  */
 import { Command, CommanderError } from 'commander';
 import { type ErrorCode, TidelockError } from '../core/errors.ts';
-import { register as registerDemo } from './demo.ts';
-import { register as registerDoctor } from './doctor.ts';
-import { register as registerLockstep } from './lockstep.ts';
 import { packageVersion } from './package.ts';
-import { register as registerReplicate } from './replicate.ts';
-import { register as registerRuns } from './runs.ts';
-import { register as registerScript } from './script.ts';
-import { register as registerServe } from './serve.ts';
-import { register as registerShell } from './shell.ts';
-import { register as registerSim } from './sim.ts';
-import { register as registerSql } from './sql.ts';
-import { register as registerStress } from './stress.ts';
-import { register as registerToken } from './token.ts';
-import { register as registerTwoway } from './twoway.ts';
-import { register as registerUninstall } from './uninstall.ts';
-import { register as registerVerify } from './verify.ts';
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
@@ -41,17 +26,40 @@ Examples:
   tidelock verify --server http://127.0.0.1:7700 --db fr.db
 `;
 
+/** Only the command that is called is loaded: a start costs what it needs. In the order of the help. */
+const COMMANDS: Readonly<Record<string, () => Promise<CommandFile>>> = {
+  demo: () => import('./demo.ts'),
+  serve: () => import('./serve.ts'),
+  replicate: () => import('./replicate.ts'),
+  shell: () => import('./shell.ts'),
+  verify: () => import('./verify.ts'),
+  doctor: () => import('./doctor.ts'),
+  uninstall: () => import('./uninstall.ts'),
+  sql: () => import('./sql.ts'),
+  stress: () => import('./stress.ts'),
+  runs: () => import('./runs.ts'),
+  script: () => import('./script.ts'),
+  sim: () => import('./sim.ts'),
+  token: () => import('./token.ts'),
+  lockstep: () => import('./lockstep.ts'),
+  twoway: () => import('./twoway.ts'),
+};
+
+type CommandFile = { readonly register: (program: Command) => void };
+
 /** Runs one command; resolves with the exit code. */
 async function main(args: readonly string[]): Promise<number> {
   try {
-    await createProgram().parseAsync(args, { from: 'user' });
+    const program = await createProgram(args[0]);
+    await program.parseAsync(args, { from: 'user' });
     return Number(process.exitCode ?? 0);
   } catch (error) {
     return report(error);
   }
 }
 
-function createProgram(): Command {
+/** With all commands where `called` is none of them. */
+async function createProgram(called: string | undefined): Promise<Command> {
   const program = new Command('tidelock')
     .description('keeps SQLite replicas equal to Postgres, and proves it')
     .version(packageVersion(), '--version', 'print the version')
@@ -61,21 +69,9 @@ function createProgram(): Command {
     .showSuggestionAfterError()
     .addHelpText('after', EXAMPLES)
     .exitOverride();
-  registerDemo(program);
-  registerServe(program);
-  registerReplicate(program);
-  registerShell(program);
-  registerVerify(program);
-  registerDoctor(program);
-  registerUninstall(program);
-  registerSql(program);
-  registerStress(program);
-  registerRuns(program);
-  registerScript(program);
-  registerSim(program);
-  registerToken(program);
-  registerLockstep(program);
-  registerTwoway(program);
+  const isKnown = called !== undefined && Object.hasOwn(COMMANDS, called);
+  const names = isKnown ? [called] : Object.keys(COMMANDS);
+  for (const name of names) (await COMMANDS[name]?.())?.register(program);
   return program;
 }
 

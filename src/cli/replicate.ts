@@ -13,7 +13,7 @@ import { collect, requireOptions, secondsOption, tokenOf } from './options.ts';
 import { createReporter, type Reporter } from './replicate-report.ts';
 import { stopOnSignal } from './stop-signal.ts';
 
-type ReplicateFlags = {
+export type ReplicateFlags = {
   readonly server: string;
   readonly selector?: readonly string[];
   readonly view?: readonly string[];
@@ -73,6 +73,15 @@ function ofViews(flags: ReplicateFlags, names: readonly string[]): ReplicateFlag
 
 async function run(flags: ReplicateFlags): Promise<void> {
   const { signal, release } = stopOnSignal();
+  try {
+    await follow(flags, signal);
+  } finally {
+    release();
+  }
+}
+
+/** Until the signal, or with `--once` until everything is there. */
+export async function follow(flags: ReplicateFlags, signal: AbortSignal): Promise<void> {
   const reporter = createReporter(flags);
   try {
     await replicate(flags, reporter, signal);
@@ -80,7 +89,6 @@ async function run(flags: ReplicateFlags): Promise<void> {
     if (!signal.aborted) throw error;
   } finally {
     reporter.end();
-    release();
   }
 }
 

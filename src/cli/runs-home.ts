@@ -35,8 +35,13 @@ export function homeOptionsOf(flags: HomeFlags): HomeOptions & { readonly config
   const { area } = readNow(readArea({ home, environment }));
   const configured = textOf(area.config, 'setup', 'durable') ?? undefined;
   return {
-    ...{ area: home, config: area, tempDir: tmpdir(), hostId: flags.hostId },
-    durable: flags.durable ?? process.env.TIDELOCK_RUNS_DURABLE ?? configured,
+    ...{
+      area: home,
+      config: area,
+      tempDir: tmpdir(),
+      hostId: flags.hostId ?? process.env.TIDELOCK_HOST_ID,
+    },
+    durable: flags.durable ?? process.env.TIDELOCK_DURABLE ?? configured,
     home: textOf(area.config, 'server', 'homehost') ?? undefined,
     acceptsAnyStatus: area.isCompatible,
     openDurable: openPostgres,

@@ -29,16 +29,16 @@ async function run(flags: AskFlags): Promise<void> {
 }
 
 async function statusOf(flags: AskFlags): Promise<(RunsStatus & { url: string }) | null> {
-  const url = urlOf(flags);
+  const url = finderOf(flags)();
   const response = url === null ? null : await ask(`${url}${RUNS_PREFIX}/status`, 'GET', flags);
   if (url === null || response === null || !response.ok) return null;
   return { ...((await response.json()) as RunsStatus), url };
 }
 
-/** Where the area's file says that a server is; null: it says nothing. */
-export function urlOf(flags: HomeFlags): string | null {
+/** Where the area's file says that a server is; null: it says nothing. The area is read once. */
+export function finderOf(flags: HomeFlags): () => string | null {
   const { place } = findHome(homeOptionsOf(flags));
-  return readDiscovery(place.discoveryFile)?.url ?? null;
+  return () => readDiscovery(place.discoveryFile)?.url ?? null;
 }
 
 /** Null: nobody answers there. */

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { TidelockError } from '../core/errors.ts';
 import { RUNS_PREFIX } from '../protocol/runs.ts';
 import { addHomeFlags } from './runs-home.ts';
-import { type AskFlags, ask, urlOf } from './runs-status.ts';
+import { type AskFlags, ask, finderOf } from './runs-status.ts';
 
 const WAIT_MS_MAX = 15_000;
 const LOOK_MS = 100;
@@ -16,7 +16,7 @@ export function register(runs: Command): void {
 }
 
 async function run(flags: AskFlags): Promise<void> {
-  const url = urlOf(flags);
+  const url = finderOf(flags)();
   const answer = url === null ? null : await ask(`${url}${RUNS_PREFIX}/stop`, 'POST', flags);
   if (url === null || answer === null) {
     console.log('no server of this area answers');

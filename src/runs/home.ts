@@ -88,7 +88,7 @@ export async function openLocal(options: HomeOptions): Promise<LocalRuns> {
   mkdirSync(place.localDir, { recursive: true, mode: 0o700 });
   const now = options.now ?? Date.now;
   const owner = ownerOf(identity.host, options.random ?? Math.random);
-  await fill({ place, durable, owner, now });
+  await patiently(now, () => fill({ place, durable, owner, now }));
   const { acceptsAnyStatus } = options;
   const store = openRunStore({ file: place.localFile, area: place.area, now, acceptsAnyStatus });
   const close = once(async () => {
@@ -140,6 +140,19 @@ async function openDurable(options: HomeOptions, place: AreaPlace): Promise<Dura
   return new DurableFile(file);
 }
 
+/** Many processes that start at once wait for each other's locks: what may pass is tried again. */
+async function patiently<T>(now: () => number, work: () => Promise<T>): Promise<T> {
+  const deadline = now() + FILL_WAIT_MS_MAX;
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isPassing(error) || now() > deadline) throw error;
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    }
+  }
+}
+
 type Filling = {
   readonly place: AreaPlace;
   readonly durable: DurableStore;
@@ -179,6 +192,6 @@ export function offHome(place: AreaPlace, home: string, host: string): TidelockE
 }
 
 /** True when waiting may help. */
-export function isPassing(error: unknown): boolean {
+function isPassing(error: unknown): boolean {
   return hasCode(error, 'DURABLE_DOWN') || hasCode(error, 'BUSY');
 }

@@ -8,8 +8,11 @@ import { dirname } from 'node:path';
 import type { LeaseHolder, SqliteRunStore } from '../sqlite/runs/run-store.ts';
 import { type HostIdentity, isAlive, pidStartOf } from './host.ts';
 
-/** Who is silent for so long leads no more. On its own host a dead process is known at once, by its start time. */
-const LEASE_MS = 3000;
+/**
+ * A leader that lives and is silent for so long hangs, and leads no more. One that is dead is known at once, by pid and
+ * start time, so a slow machine costs nobody the lead.
+ */
+const LEASE_MS = 20_000;
 const RENEW_MS = 1000;
 
 /** How the server is reached. */

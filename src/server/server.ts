@@ -125,17 +125,10 @@ function assemble(options: ServerOptions): Parts {
     });
   const pump = pumpOf(engine);
   const ofViews = views === undefined ? null : { engine: views, pump: pumpOf(views) };
-  const line = { queueMax: limits.queueMax, queueMs: limits.queueS * 1000 };
   const lockstepReaders = new LockstepReaders();
   const context: ServerContext = {
     ...{ engine, config, clock, pump, upper },
-    snapshots: new Gate({ name: 'snapshots', runningMax: limits.snapshotsMax, ...line }),
-    digests: new Gate({ name: 'digests', runningMax: limits.digestsMax, ...line }),
-    uploadRoom: new UploadRoom({
-      perUserMax: limits.uploadsPerUserMax,
-      bytesMax: limits.uploadBufferBytesMax,
-    }),
-    uploads: new Gate({ name: 'uploads', runningMax: limits.uploadsMax, ...line }),
+    ...gatesOf(limits),
     snapshotBytes: { count: 0 },
     changesBytes: { count: 0 },
     mark: { isDown: false },
@@ -166,6 +159,20 @@ function assemble(options: ServerOptions): Parts {
   const startDraining = (): void => draining.abort(shuttingDown());
   const pumps = ofViews === null ? [pump] : [pump, ofViews.pump];
   return { app, context, pumps, metrics, dashboard, runs, startDraining };
+}
+
+/** Who waits in which line. */
+function gatesOf(limits: ServerConfig['limits']) {
+  const line = { queueMax: limits.queueMax, queueMs: limits.queueS * 1000 };
+  return {
+    snapshots: new Gate({ name: 'snapshots', runningMax: limits.snapshotsMax, ...line }),
+    digests: new Gate({ name: 'digests', runningMax: limits.digestsMax, ...line }),
+    uploads: new Gate({ name: 'uploads', runningMax: limits.uploadsMax, ...line }),
+    uploadRoom: new UploadRoom({
+      perUserMax: limits.uploadsPerUserMax,
+      bytesMax: limits.uploadBufferBytesMax,
+    }),
+  };
 }
 
 function runsOf({ runs, config, clock }: ServerOptions, metrics: Metrics): RunsService | null {

@@ -14,7 +14,7 @@ import {
 } from '../../protocol/runs.ts';
 import { type Access, requireSelectors } from '../auth.ts';
 import { toTidelockError } from '../errors.ts';
-import type { RunsParts } from './service.ts';
+import type { RunsParts } from './parts.ts';
 
 const TYPE = 'application/json';
 

@@ -6,6 +6,8 @@ export type RunsPort = {
   readonly area: string;
   /** Sequences of different histories do not compare. */
   readonly history: string;
+  /** Folders below which files of executions may be read; none by default. */
+  readonly logRoots?: readonly string[];
   write(batch: WriteBatch): WriteResult;
   read(query: RunQuery): RunQueryResult;
   /** Gives the one who ends it. */

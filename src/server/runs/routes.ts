@@ -4,7 +4,7 @@ import { TidelockError } from '../../core/errors.ts';
 import { parseQuery, parseTaskRequest, RUNS_PREFIX } from '../../protocol/runs.ts';
 import { requireSelectors } from '../auth.ts';
 import { COUNT, object } from '../schemas.ts';
-import type { RunsParts } from './service.ts';
+import type { RunsParts } from './parts.ts';
 
 const QUERY_MAX = 20_000;
 const ATTEMPTS_MAX = 3;

@@ -6,16 +6,10 @@ import type { Clock } from '../clock.ts';
 import { CallLine } from './call-line.ts';
 import { addCalls } from './call-route.ts';
 import { ChangeStreams } from './change-stream.ts';
+import { logRoute } from './log-route.ts';
+import type { RunsParts } from './parts.ts';
 import type { RunsPort } from './port.ts';
 import { changesRoute, readRoute, statusRoute, stopRoute, taskRoute } from './routes.ts';
-
-export type RunsParts = {
-  readonly port: RunsPort;
-  readonly line: CallLine;
-  readonly streams: ChangeStreams;
-  readonly clock: Clock;
-  readonly status: () => RunsStatus;
-};
 
 export type RunsService = RunsParts & {
   readonly routes: readonly RouteOptions[];
@@ -36,7 +30,7 @@ export function openRuns(port: RunsPort, clock: Clock, stallMs: number): RunsSer
   const parts = { port, line, streams, clock, status };
   return {
     ...parts,
-    routes: [changesRoute, readRoute, statusRoute, stopRoute, taskRoute].map((route) =>
+    routes: [changesRoute, logRoute, readRoute, statusRoute, stopRoute, taskRoute].map((route) =>
       route(parts),
     ),
     plugin: (scope) => addCalls(scope, parts),

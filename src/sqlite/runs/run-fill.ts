@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { CopyMark, CopyRow, DurableStore } from '../../planner/run-durable.ts';
 import { copiedColumns, runTable } from '../../planner/run-tables.ts';
 import { openSql, rollBack, type Sql } from '../sql.ts';
+import { runFileError } from './run-errors.ts';
 import { prepareRunFile, readFact, writeFact } from './run-schema.ts';
 import { columnList, Statements, toSql } from './run-values.ts';
 
@@ -19,12 +20,14 @@ export function beginHistory(sql: Sql, area: string, base: CopyMark | null = nul
   writeFact(sql, 'history', randomBytes(HISTORY_BYTES).toString('base64url'));
 }
 
-/** True when the file has its rows: it need not be filled. Throws `RUNS_UNUSABLE`. */
+/** True when the file has its rows: it need not be filled. Throws `RUNS_UNUSABLE`, `BUSY`. */
 export function isFilled(file: string): boolean {
   const sql = openSql(file, { timeoutMs: FILL_WAIT_MS });
   try {
     prepareRunFile(sql, file);
     return readFact(sql, 'history') !== null;
+  } catch (error) {
+    throw runFileError(error, file);
   } finally {
     sql.close();
   }
@@ -48,6 +51,8 @@ export async function fillRunFile(
       beginHistory(sql, options.area, mark);
     }
     sql.exec('COMMIT');
+  } catch (error) {
+    throw runFileError(error, file);
   } finally {
     rollBack(sql);
     sql.close();

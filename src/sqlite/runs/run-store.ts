@@ -17,8 +17,9 @@ import type {
   WriteBatch,
   WriteResult,
 } from '../../planner/run-store.ts';
-import { inTransaction, openSql, rollBack, type Sql, sqlFailureOf } from '../sql.ts';
+import { inTransaction, openSql, rollBack, type Sql } from '../sql.ts';
 import { WriteWatch } from '../write-watch.ts';
+import { runFileError } from './run-errors.ts';
 import { beginHistory } from './run-fill.ts';
 import { answer, marksOf } from './run-reads.ts';
 import { prepareRunFile, readFact, writeFact } from './run-schema.ts';
@@ -91,7 +92,7 @@ export function openRunStore(options: RunStoreOptions): SqliteRunStore {
     return new SqliteRunStore(sql, options);
   } catch (error) {
     sql.close();
-    throw translated(error, options.file);
+    throw runFileError(error, options.file);
   }
 }
 
@@ -223,7 +224,7 @@ export class SqliteRunStore implements RunStore {
     try {
       return work();
     } catch (error) {
-      throw translated(error, this.#options.file);
+      throw runFileError(error, this.#options.file);
     }
   }
 
@@ -350,18 +351,4 @@ function digestOf({ actor, writes }: WriteBatch): string {
   return createHash('sha256')
     .update(JSON.stringify([actor, writes]))
     .digest('base64url');
-}
-
-function translated(error: unknown, file: string): unknown {
-  const failure = sqlFailureOf(error);
-  if (failure === undefined) return error;
-  const isBusy = failure === 'busy';
-  return new TidelockError({
-    code: isBusy ? 'BUSY' : 'RUNS_UNUSABLE',
-    message: `${file}: ${(error as Error).message}`,
-    hint: isBusy
-      ? 'another process held its lock for seconds: try again'
-      : 'see the cause; a damaged local file is rebuilt from the durable one once it is moved away',
-    cause: error,
-  });
 }
