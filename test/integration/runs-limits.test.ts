@@ -1,0 +1,150 @@
+/** What hostile or heavy tests do to a runner: trees of processes, names, logs, numbers. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { readStat } from '../../src/runs/process-group.ts';
+import { AreaBed } from '../support/area-bed.ts';
+import { until } from '../support/stack.ts';
+import { writtenArea } from '../support/written-area.ts';
+
+const MIB = 1024 * 1024;
+const RUN = { target: 'x', name: 'one' };
+
+async function withBed(
+  tests: Readonly<Record<string, string>>,
+  perform: (bed: AreaBed) => Promise<void>,
+): Promise<void> {
+  const bed = await AreaBed.open(writtenArea(tests));
+  try {
+    await perform(bed);
+    expect(bed.trouble).toEqual([]);
+  } finally {
+    await bed.close();
+  }
+}
+
+function isGone(pid: number): boolean {
+  const state = readStat(pid)?.state ?? 'X';
+  return state === 'X' || state === 'Z';
+}
+
+test('a time limit ends the whole tree, also who ignores TERM and who left the group', async () => {
+  const tests = {
+    tree: [
+      '[requirements]',
+      'runtimelim 1s',
+      '[ezsteps]',
+      `run setsid sh -c 'echo $$ > daemon; exec sleep 1000' & sh -c 'trap "" TERM; echo $$ > deaf; while :; do sleep 0.1; done'`,
+    ].join('\n'),
+  };
+  await withBed(tests, async (bed) => {
+    await bed.perform(bed.runner(), 'run', RUN);
+    const row = bed.row('one', 'tree');
+    expect(row).toMatchObject({ state: 'KILLED', status: 'KILLED', comment: 'time limit of 1 s' });
+    for (const name of ['daemon', 'deaf']) {
+      const pid = Number(readFileSync(join(row.runDir ?? '', name), 'utf8'));
+      await until(`${name} is gone`, () => isGone(pid));
+    }
+  });
+});
+
+test('no name of an item leads out of the run', async () => {
+  const tests = {
+    late: '[items]\nWHERE [system cat "$MT_RUN_AREA_HOME/names"]\n[ezsteps]\nrun pwd > here\n',
+    odd: `[items]\nNAME $(touch\${IFS}x) ;id -rf a'b "q"\n[ezsteps]\nrun echo "$NAME" > name\n`,
+  };
+  const home = writtenArea(tests, { names: '../../../evil /etc/evil a/../../b good\n' });
+  const bed = await AreaBed.open(home);
+  try {
+    await bed.perform(bed.runner(), 'run', RUN);
+    const late = bed.row('one', 'late');
+    expect(late).toMatchObject({ state: 'NOT_STARTED', status: 'ZERO_ITEMS' });
+    expect(late.comment).toContain('cannot be an item');
+    expect(existsSync(join(bed.home, '.tidelock/runs/evil'))).toBe(false);
+    expect(existsSync('/etc/evil')).toBe(false);
+    for (const row of bed
+      .rows('one')
+      .filter(({ name, itemPath }) => name === 'odd' && itemPath !== '')) {
+      expect(row, row.comment).toMatchObject({ state: 'COMPLETED', status: 'PASS' });
+      expect(readFileSync(join(row.runDir ?? '', 'name'), 'utf8')).toBe(`${row.itemPath}\n`);
+    }
+  } finally {
+    await bed.close();
+  }
+});
+
+test('a log of 100 MB is judged without growing memory', async () => {
+  const tests = {
+    loud: [
+      '[ezsteps]',
+      `run yes "a line of a log that says nothing at all, a hundred characters or so, again and again" | head -c 100000000; echo; echo ERROR: last`,
+      '[rules]',
+      'run',
+      '  error "has no errors" /^ERROR/',
+    ].join('\n'),
+  };
+  await withBed(tests, async (bed) => {
+    const runner = bed.runner();
+    const before = process.memoryUsage().rss;
+    await bed.perform(runner, 'run', RUN);
+    expect(bed.row('one', 'loud')).toMatchObject({ state: 'COMPLETED', status: 'FAIL' });
+    expect(bed.row('one', 'loud').comment).toContain('line');
+    expect(process.memoryUsage().rss - before).toBeLessThan(96 * MIB);
+  });
+});
+
+test('50 sleeping tests have no process of ours beside their own, and are measured', async () => {
+  const items = Array.from({ length: 50 }, (_, index) => index).join(' ');
+  const tests = { sleeper: `[items]\nN ${items}\n[ezsteps]\nrun sleep 1.5\n` };
+  const home = writtenArea(tests, {
+    'area.config': '[fields]\nSYSTEM TEXT\n\n[setup]\nmax_concurrent_jobs 50\n',
+  });
+  const bed = await AreaBed.open(home);
+  try {
+    const runner = bed.runner({ slots: 50 });
+    const ended = bed.perform(runner, 'run', RUN);
+    const running = (): number => bed.rows('one').filter(({ state }) => state === 'RUNNING').length;
+    // The toplevel runs too.
+    await until('all 50 run at once', () => running() === 51);
+    await ended;
+    const leaves = bed.rows('one').filter(({ isToplevel }) => !isToplevel);
+    expect(leaves.every(({ status }) => status === 'PASS')).toBe(true);
+    expect(leaves.some(({ rssMaxBytes }) => (rssMaxBytes ?? 0) > 0)).toBe(true);
+    expect(bed.trouble).toEqual([]);
+  } finally {
+    await bed.close();
+  }
+});
+
+test('the helper writes steps, values and the result of a script; outside of a test it ends with 5', async () => {
+  const script = [
+    '#!/bin/sh',
+    '$MT_MEGATEST -step one :state start :status n/a',
+    '$MT_MEGATEST -step one :state end :status 0 -m "with \'quotes\' and\na newline"',
+    '$MT_MEGATEST -step two :state end :status 7',
+    '$MT_MEGATEST -set-values :category c :variable v :value 1.05 :expected 1 :tol 0.1 :units mm',
+    'printf "a,b,5,4,0.5\\n" | $MT_MEGATEST -load-test-data',
+    '$MT_MEGATEST -runstep three "echo hello; exit 0"',
+    '$MT_MEGATEST -set-toplog three.log',
+    '$MT_MEGATEST -test-status :state COMPLETED :status AUTO -m "measured"',
+  ].join('\n');
+  const home = writtenArea(
+    { script: '[setup]\nrunscript main.sh\n' },
+    { 'tests/script/main.sh': script },
+  );
+  const bed = await AreaBed.open(home);
+  try {
+    await bed.perform(bed.runner(), 'run', RUN);
+    const row = bed.row('one', 'script');
+    expect(row).toMatchObject({ status: 'FAIL', comment: 'measured', log: 'three.log' });
+    const status = bed.steps(row).map((step) => [step.name, step.status]);
+    expect(Object.fromEntries(status)).toMatchObject({ one: 'PASS', two: 'FAIL', three: 'PASS' });
+    const { data = [] } = bed.store.read({ kind: 'data', testId: row.id });
+    expect(data.map(({ variable, status: verdict }) => [variable, verdict])).toEqual([
+      ['v', 'PASS'],
+      ['b', 'FAIL'],
+    ]);
+  } finally {
+    await bed.close();
+  }
+});
