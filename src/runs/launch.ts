@@ -35,8 +35,8 @@ export type Launch = {
 };
 
 /** Where it will work; the database knows it before anything is made. */
-export function runDirOf(area: Area, place: Place, minSpaceBytes: number): string {
-  return join(chooseDisk(area.disks, minSpaceBytes), placePath(place));
+export function runDirOf(disks: Area['disks'], place: Place, minSpaceBytes: number): string {
+  return join(chooseDisk(disks, minSpaceBytes), placePath(place));
 }
 
 export function environmentFor(

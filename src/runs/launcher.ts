@@ -126,7 +126,8 @@ export class Launcher {
   #enterLaunched(exec: Exec): void {
     const { outbox, area, host, now, minSpaceBytes, onLaunch } = this.#means;
     exec.attempt += 1;
-    exec.runDir = runDirOf(area, this.#placeOf(exec), minSpaceBytes);
+    const disks = this.#means.defOf(exec.test)?.disks ?? area.disks;
+    exec.runDir = runDirOf(disks, this.#placeOf(exec), minSpaceBytes);
     exec.pair = { state: 'LAUNCHED', status: 'n/a' };
     const { testId, attempt, runDir } = exec;
     const configHash = this.#means.defOf(exec.test)?.hash ?? null;
