@@ -1,10 +1,9 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { RunStore } from '../../../src/planner/run-store.ts';
-import { COPIED_TABLES, copiedColumns } from '../../../src/planner/run-tables.ts';
 import { type Home, type HomeOptions, openHome } from '../../../src/runs/home.ts';
 import { change, newTask, seedRun, tempDir } from '../../support/run-bed.ts';
+import { copiedRows, durableRows } from '../../support/run-copies.ts';
 
 type Bed = {
   readonly options: HomeOptions;
@@ -24,32 +23,6 @@ function bed(): Bed {
   };
 }
 
-/** Every copied row as the local database has it. */
-function rowsOf(store: RunStore): object {
-  const changes = store.read({ kind: 'changes', since: 0, limit: 10_000 }).changes;
-  return Object.fromEntries(
-    COPIED_TABLES.map((table) => {
-      const fields = copiedColumns(table).map(({ field }) => field);
-      const rows = (changes?.rows[table.name] ?? []) as readonly Readonly<
-        Record<string, unknown>
-      >[];
-      const byKey = rows.toSorted((a, b) => Number(a[table.key]) - Number(b[table.key]));
-      return [table.name, byKey.map((row) => fields.map((field) => row[field]))];
-    }),
-  );
-}
-
-async function durableRows(home: Home): Promise<object> {
-  const found: Record<string, unknown[][]> = {};
-  for (const { name } of COPIED_TABLES) found[name] = [];
-  for await (const { table, rows } of home.durable.pages()) {
-    const definition = COPIED_TABLES.find(({ name }) => name === table);
-    const fields = definition === undefined ? [] : copiedColumns(definition);
-    found[table]?.push(...rows.map((row) => fields.map(({ field }) => row[field])));
-  }
-  return found;
-}
-
 describe('the durable run database', () => {
   test('has every row of the local one after a sync, deletes too, and its sequence', async () => {
     const home = await bed().open();
@@ -62,7 +35,7 @@ describe('the durable run database', () => {
       writes: [{ kind: 'removeTests', runId, testIds: [a], cause: 'test' }],
     });
     await home.syncer.carried(5000);
-    expect(await durableRows(home)).toEqual(rowsOf(home.store));
+    expect(await durableRows(home.durable)).toEqual(copiedRows(home.store));
     expect(await home.durable.mark()).toEqual({ history: home.store.history, seq: home.store.seq });
     expect(home.syncer.status).toMatchObject({ state: 'following', ageMs: 0 });
   });
@@ -73,14 +46,14 @@ describe('the durable run database', () => {
     const { ids } = seedRun(first.store, ['a']);
     first.store.write({ actor: 'me', writes: [change(ids[0] ?? 0, { kind: 'launch' })] });
     await first.syncer.carried(5000);
-    const before = rowsOf(first.store);
+    const before = copiedRows(first.store);
     await first.close();
     const second = await start({ bootId: 'boot-2' });
-    expect(rowsOf(second.store)).toEqual(before);
+    expect(copiedRows(second.store)).toEqual(before);
     expect(second.store.history).not.toBe(first.store.history);
     second.store.write({ actor: 'me', writes: [newTask()] });
     await second.syncer.carried(5000);
-    expect(await durableRows(second)).toEqual(rowsOf(second.store));
+    expect(await durableRows(second.durable)).toEqual(copiedRows(second.store));
   });
 
   test('when the local folder is gone under an open database, its syncer ends and a new one is filled', async () => {
@@ -89,10 +62,10 @@ describe('the durable run database', () => {
     const first = await start({ onLost: ({ message }) => losses.push(message) });
     seedRun(first.store, ['a', 'b']);
     await first.syncer.carried(5000);
-    const before = rowsOf(first.store);
+    const before = copiedRows(first.store);
     rmSync(options.tempDir, { recursive: true });
     const second = await start();
-    expect(rowsOf(second.store)).toEqual(before);
+    expect(copiedRows(second.store)).toEqual(before);
     await expect.poll(() => losses.length, { timeout: 10_000 }).toBe(1);
   });
 
