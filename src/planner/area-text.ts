@@ -138,13 +138,15 @@ function listIn(text: string, decodes = true): string[] {
   return decodes ? words.map(decoded) : words;
 }
 
-function decoded(text: string): string {
+/** What `encoded` made. */
+export function decoded(text: string): string {
   return text.replace(/%([0-9A-F]{2})/g, (_, hex: string) =>
     String.fromCharCode(Number.parseInt(hex, 16)),
   );
 }
 
-function encoded(text: string): string {
+/** Without the characters that separate words and lists here. */
+export function encoded(text: string): string {
   return text.replace(/[\s,:;%=>]/g, (char) => {
     return `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`;
   });

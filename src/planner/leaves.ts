@@ -49,7 +49,8 @@ export function addLeaf(
 function newLeaf(state: PlannerState, test: TestNode, item: Item | null, why: string): Leaf {
   const id = leafId(test.id, item?.path ?? '');
   const existing = state.existing.get(id);
-  const expectedS = existing?.expectedS ?? EXPECTED_S_DEFAULT;
+  const known = existing?.expectedS ?? inputOf(state).expectedS?.get(id);
+  const expectedS = known ?? EXPECTED_S_DEFAULT;
   return {
     ...{ kind: 'leaf', id, test, item, why, phase: 'waiting' },
     ...{ prerequisites: [], dependents: [], unmet: 0, worst: null, told: undefined },
@@ -74,9 +75,10 @@ function oldResult(
 
 /** Links what was added, which may add more. */
 export function linkAll(state: PlannerState): void {
-  for (let leaf = state.toLink.pop(); leaf !== undefined; leaf = state.toLink.pop()) {
+  for (const leaf of state.toLink) {
     for (const link of leaf.test.links) linkLeaf(state, leaf, link);
   }
+  state.toLink = [];
 }
 
 export function linkLeaf(state: PlannerState, leaf: Leaf, link: Link): void {
@@ -105,6 +107,24 @@ export function connect(dependent: Vertex, prerequisite: Vertex, mode: Edge['mod
   prerequisite.dependents.push(edge);
   if (verdict !== 'met') dependent.unmet += 1;
   noteWorst(dependent, edge);
+}
+
+/** Leaves that look at the test as a whole wait for its items again. */
+export function unlinkWhole(test: TestNode): void {
+  const edges = test.dependents.filter(({ dependent }) => dependent.kind === 'leaf');
+  for (const edge of edges) {
+    const leaf = edge.dependent as Leaf;
+    const link = leaf.test.links.find(
+      ({ prerequisite, mode }) => prerequisite === test && mode === edge.mode,
+    );
+    if (link === undefined) continue;
+    test.dependents.splice(test.dependents.indexOf(edge), 1);
+    leaf.prerequisites.splice(leaf.prerequisites.indexOf(edge), 1);
+    if (edge.verdict === 'met') leaf.unmet += 1;
+    edge.verdict = 'wait';
+    noteWorst(leaf, edge);
+    test.pending.push({ leaf, link });
+  }
 }
 
 /** Keeps `worst` after the verdict of one edge has changed. */

@@ -5,7 +5,8 @@
 import { compilePatterns, matches } from '../area/patterns.ts';
 import { assert, unreachable } from '../core/assert.ts';
 import { checkStep } from './invariants.ts';
-import { linkAll } from './leaves.ts';
+import { isOverloaded, launchReady } from './launch.ts';
+import { linkAll, unlinkWhole } from './leaves.ts';
 import {
   fixTest,
   isMet,
@@ -17,7 +18,7 @@ import {
   settleTest,
   tellAll,
 } from './progress.ts';
-import { comeBack, freeTaken, isOverloaded, launchReady, putOff, release, take } from './queue.ts';
+import { comeBack, freeTaken, putOff, release, take } from './queue.ts';
 import type { StatePair } from './rows.ts';
 import { addItems, beginLeaf, measureAdded, register, rowOf, startPlan } from './start.ts';
 import {
@@ -240,6 +241,7 @@ function forceTest(state: PlannerState, test: TestNode, to: StatePair, out: Out)
   } else if (test.fixed !== null && isWaiting(to) && test.def.items.kind === 'late') {
     test.fixed = null;
     test.items = 'late';
+    unlinkWhole(test);
     state.open += 1;
     state.isDone = false;
     state.toTell.add(test);

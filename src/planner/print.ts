@@ -23,9 +23,9 @@ export function planText(plan: Plan): string {
   const counts = (['runs', 'kept', 'adopted', 'never'] as const)
     .map((does) => [does, count(does)] as const)
     .filter(([does, n]) => n > 0 || does === 'runs')
-    .map(([does, n]) => `${n} ${does}`);
+    .map(([does, n]) => `${does} ${n}`);
   return lines([
-    `${plan.target} ${plan.run}: ${plan.tests.length} tests, ${counts.join(', ')}`,
+    `${plan.target} ${plan.run}: ${plan.tests.length === 1 ? '1 test' : `${plan.tests.length} tests`}, ${counts.join(', ')}`,
     ...plan.tests.flatMap(plannedTestLines),
     ...plan.findings.map(({ message, origin }) =>
       origin === null ? `note: ${message}` : `note: ${origin.file}:${origin.line}: ${message}`,

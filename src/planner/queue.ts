@@ -1,9 +1,8 @@
-/** The ready queue and its gates: slots, job groups, resources, load, delays, exclusive executions. */
+/** The ready queue, and what running executions hold: slots, places of job groups, resources. */
 import type { Area, TestDef } from '../area/types.ts';
 import { assert } from '../core/assert.ts';
 import { Heap } from './heap.ts';
 import { inputOf, type Leaf, type PlannerState, PUT_OFF_MS, type TestNode } from './state.ts';
-import type { PlannerEffect } from './types.ts';
 
 /** Higher priority, then the longer expected path, then the name. */
 export function isBefore(a: Leaf, b: Leaf): boolean {
@@ -100,72 +99,4 @@ function add(counts: Map<string, number>, name: string, n: number): void {
   assert(sum >= 0, `R8: more of ${name} was given back than taken`);
   if (sum === 0) counts.delete(name);
   else counts.set(name, sum);
-}
-
-/** Launches what may start now, in order. */
-export function launchReady(state: PlannerState, out: PlannerEffect[]): void {
-  const { area } = inputOf(state);
-  while (canLaunch(state)) {
-    const leaf = nextLeaf(state);
-    if (leaf === null) return;
-    state.readyCount -= 1;
-    take(state, leaf);
-    state.busyAt = state.now;
-    state.launchNotBefore = state.now + area.launchDelayS * 1000;
-    out.push({ kind: 'launch', exec: leaf.id, test: leaf.test.id, item: leaf.item });
-  }
-}
-
-function canLaunch(state: PlannerState): boolean {
-  const { held, host, now } = state;
-  const { area } = inputOf(state);
-  if (state.readyCount === 0 || now < state.launchNotBefore || isOverloaded(state)) return false;
-  return held.running < Math.min(host.slots, Math.max(1, area.jobsMax));
-}
-
-export function isOverloaded(state: PlannerState): boolean {
-  const { loadMax } = inputOf(state).area;
-  return loadMax !== null && state.host.load > loadMax;
-}
-
-/** The first in order of those whose group and resources are free. */
-function nextLeaf(state: PlannerState): Leaf | null {
-  const heads = [...state.ready.keys()].flatMap((key) => headOf(state, key) ?? []);
-  // What a better one waits for is kept for it, or it would wait for ever.
-  const reserved = new Set<string>();
-  for (const leaf of heads.sort((a, b) => (isBefore(a, b) ? -1 : 1))) {
-    if (!hasRoom(state, leaf, reserved)) continue;
-    state.ready.get(leaf.test.classKey)?.pop();
-    return leaf;
-  }
-  return null;
-}
-
-/** The first that is still ready; the class goes when there is none. */
-function headOf(state: PlannerState, key: string): Leaf | null {
-  const queue = state.ready.get(key);
-  for (let leaf = queue?.peek(); leaf !== undefined; leaf = queue?.peek()) {
-    const isTaken = leaf.test.def.isExclusive && state.host.elsewhere.has(leaf.id);
-    if (leaf.phase === 'ready' && !isTaken) return leaf;
-    queue?.pop();
-    if (leaf.phase === 'ready') state.taken.add(leaf);
-  }
-  state.ready.delete(key);
-  return null;
-}
-
-function hasRoom(state: PlannerState, { test }: Leaf, reserved: Set<string>): boolean {
-  const { area } = inputOf(state);
-  const { jobGroup, resources } = test.def;
-  const { groups, resources: held } = state.held;
-  const limit = jobGroup === null ? undefined : area.jobGroups.get(jobGroup);
-  if (jobGroup !== null && limit !== undefined && (groups.get(jobGroup) ?? 0) >= limit)
-    return false;
-  const lacking = [...resources].filter(
-    ([name, n]) =>
-      reserved.has(name) || (held.get(name) ?? 0) + n > (area.resources.get(name) ?? 0),
-  );
-  if (lacking.length === 0) return true;
-  for (const [name] of resources) reserved.add(name);
-  return false;
 }

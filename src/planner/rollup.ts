@@ -65,10 +65,9 @@ export function rollUp(counts: Readonly<Counts>): StatePair {
   if (pairs.some((pair) => isActive(pair))) return worstOf(pairs, 'RUNNING');
   if (pairs.some((pair) => isWaiting(pair))) return { state: 'NOT_STARTED', status: 'CHECK' };
   if (pairs.every(isNeverStarted)) return worstOf(pairs, 'NOT_STARTED');
-  if (pairs.some(isNeverStarted)) return worstOf(pairs, 'COMPLETED', 'CHECK');
   if (pairs.every(({ state }) => state === 'ARCHIVED')) return worstOf(pairs, 'ARCHIVED');
   const worst = STATE_RANKS.find((state) => pairs.some((pair) => pair.state === state));
-  return worstOf(pairs, worst ?? 'COMPLETED');
+  return worstOf(pairs, worst ?? 'COMPLETED', pairs.some(isNeverStarted) ? 'CHECK' : undefined);
 }
 
 function isNeverStarted({ state, status }: StatePair): boolean {

@@ -14,6 +14,7 @@ import {
 } from './progress.ts';
 import { classKeyOf, impossibleOf, take } from './queue.ts';
 import { rerunDecision } from './rerun.ts';
+import type { StatePair } from './rows.ts';
 import { hasItems, isItemwise, mapOf, type Selected, select, whySelected } from './select.ts';
 import {
   type Edge,
@@ -32,7 +33,10 @@ import type { PlanInput, PlannerEffect, Registered } from './types.ts';
 /** Throws BAD_REQUEST for a pattern, AREA_UNFIT for a cycle or an item map; `state` is then of no use. */
 export function startPlan(state: PlannerState, input: PlanInput, out: PlannerEffect[]): void {
   state.input = input;
-  for (const existing of input.existing) state.existing.set(existing.id, existing);
+  for (const existing of input.existing) {
+    state.existing.set(existing.id, existing);
+    if (isActive(existing)) state.activeTests.add(existing.id.split('/', 1)[0] ?? '');
+  }
   const selected = select(input.tests, input.request);
   state.findings.push(...selected.graph.findings);
   for (const name of selected.graph.order) addTest(state, selected, name);
@@ -61,11 +65,14 @@ function addTest(state: PlannerState, { selections }: Selected, name: string): v
     ...{ kind: 'test', id: name, def, selection, items: itemsPhaseOf(def) },
     why: pattern !== null ? `selected by ${pattern}` : `needed by ${by}`,
     ...{ prerequisites: [], dependents: [], unmet: 0, worst: null, told: undefined },
-    ...{ leaves: new Map(), known: itemsOf(state, def), counts: {}, open: 0, fixed: null },
+    ...{ leaves: new Map(), known: itemsOf(state, def), counts: {}, open: 0 },
+    fixed: def.items.kind === 'zero' ? ZERO_ITEMS : null,
     ...{ note: '', links: [], pending: [], wasFree: false, restS: EXPECTED_S_DEFAULT },
     ...{ classKey: classKeyOf(def), impossible: impossibleOf(def, area) },
   });
 }
+
+const ZERO_ITEMS: StatePair = { state: 'NOT_STARTED', status: 'ZERO_ITEMS' };
 
 function itemsPhaseOf({ items }: TestDef): ItemsPhase {
   if (items.kind === 'none') return 'plain';
@@ -233,7 +240,7 @@ function beginLate(state: PlannerState, test: TestNode, out: PlannerEffect[]): v
     return;
   }
   resetTop(state, test, out);
-  if (old !== undefined && isActive(old)) askForItems(test, out);
+  if (state.activeTests.has(test.id)) askForItems(test, out);
   else reconsiderTest(state, test, out);
 }
 

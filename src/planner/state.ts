@@ -142,6 +142,8 @@ export type PlannerState = {
   now: number;
   input: PlanInput | null;
   readonly existing: Map<ExecId, Existing>;
+  /** Tests something of which was active before the plan. */
+  readonly activeTests: Set<string>;
   /** Prerequisites first. */
   readonly tests: Map<string, TestNode>;
   readonly leaves: Map<ExecId, Leaf>;
@@ -168,14 +170,21 @@ export type PlannerState = {
   /** Leaves that have come into the plan in this step. */
   added: Leaf[];
   /** Those of them that are to be linked to their prerequisites. */
-  readonly toLink: Leaf[];
+  toLink: Leaf[];
   /** Those whose dependents may have to hear of a change. */
   readonly toTell: Set<Vertex>;
 };
 
 export function newPlannerState(): PlannerState {
   return {
-    ...{ now: 0, input: null, existing: new Map(), tests: new Map(), leaves: new Map() },
+    ...{
+      now: 0,
+      input: null,
+      existing: new Map(),
+      activeTests: new Set(),
+      tests: new Map(),
+      leaves: new Map(),
+    },
     ...{ findings: [], counts: {}, open: 0, ready: new Map(), readyCount: 0 },
     ...{ taken: new Set(), isDone: false, added: [], toLink: [], toTell: new Set() },
     putOff: new Heap((a, b) => a.at < b.at || (a.at === b.at && a.leaf.id < b.leaf.id)),

@@ -40,6 +40,8 @@ export type PlanInput = {
   readonly tests: ReadonlyMap<string, TestDef>;
   readonly request: PlanRequest;
   readonly existing: readonly Existing[];
+  /** Seconds that executions took in earlier runs (median), for those that are not `existing`. */
+  readonly expectedS?: ReadonlyMap<ExecId, number> | undefined;
 };
 
 /** Something that a user should know before the run; it does not stop the run. */

@@ -81,7 +81,13 @@ export class RunActivity {
       const id = idOf(row.name, row.itemPath);
       return { id, state: row.state, status: row.status, expectedS: expected.get(id) ?? null };
     });
-    const input = { area, tests: this.#tests, request: this.request, existing };
+    const input = {
+      area,
+      tests: this.#tests,
+      request: this.request,
+      existing,
+      expectedS: expected,
+    };
     const active = rows.filter((row) => isActive(row)).map(({ id }) => id);
     this.#feed({ kind: 'start', input, at: now() });
     for (const testId of active) {
@@ -114,6 +120,8 @@ export class RunActivity {
 
   /** Somebody else has written this row. */
   changed(row: TestRow): void {
+    // A toplevel follows from its items, which come by themselves.
+    if (row.isToplevel) return;
     const exec = this.#byTest.get(row.id);
     if (exec === undefined || (row.state === exec.pair.state && row.status === exec.pair.status))
       return;

@@ -16,13 +16,16 @@
  *   resume                 a new machine goes on from the table; `dead=(a)` are found dead
  *   print-plan, print-state, print-queue, print-table
  *
- * Every directive prints the effects that it had, in order. All invariants are checked after each.
+ *   print-replay           all that happened as a script: src/planner/replay.ts
+ *
+ * `at=MS` sets the time of a directive. Every directive prints the effects that it had, in order. All invariants are checked after each.
  */
-import { itemNamed, readAreaText } from '../../planner/area-text.ts';
+import { decoded, itemNamed, readAreaText } from '../../planner/area-text.ts';
 import { checkPlanner } from '../../planner/invariants.ts';
 import { step } from '../../planner/machine.ts';
 import { planIn, planOf } from '../../planner/plan.ts';
 import { effectText, planText, queueText, stateText } from '../../planner/print.ts';
+import { replayScript } from '../../planner/replay.ts';
 import { keyOf, pairOf } from '../../planner/rollup.ts';
 import type { StatePair } from '../../planner/rows.ts';
 import { inputOf, newPlannerState, type PlannerState } from '../../planner/state.ts';
@@ -50,6 +53,8 @@ class PlannerWorld implements World {
   #area = readAreaText('');
   #state: PlannerState | null = null;
   #now = 0;
+  /** What the machine was told. */
+  #events: PlannerEvent[] = [];
   /** The run's database: where every execution stands. */
   readonly #table = new Map<ExecId, StatePair>();
   readonly #expected = new Map<ExecId, number>();
@@ -71,6 +76,7 @@ class PlannerWorld implements World {
     'print-state': () => stateText(this.#machine()),
     'print-queue': () => queueText(this.#machine()),
     'print-table': () => this.#tableText(),
+    'print-replay': () => replayScript(inputOf(this.#machine()), this.#events),
   };
 
   handle(call: Call): string {
@@ -79,6 +85,7 @@ class PlannerWorld implements World {
       const remedy = `one of: ${Object.keys(this.#directives).join(', ')}`;
       throw new ScriptError(call.place, `there is no directive ${call.command}`, remedy);
     }
+    this.#now = Math.max(this.#now, call.args.optionalInteger('at') ?? 0);
     try {
       return directive(call);
     } catch (error) {
@@ -91,11 +98,11 @@ class PlannerWorld implements World {
   }
 
   #readArea(input: string): string {
-    const expects = /^(\S+) expects=(\d+)$/;
+    const expects = /^(\S+) expects=([\d.]+)$/;
     const lines = input.split('\n');
     for (const line of lines) {
       const [, exec, seconds] = expects.exec(line) ?? [];
-      if (exec !== undefined) this.#expected.set(exec, Number(seconds));
+      if (exec !== undefined) this.#expected.set(decoded(exec), Number(seconds));
     }
     this.#area = readAreaText(lines.filter((line) => !expects.test(line)).join('\n'));
     return '';
@@ -103,13 +110,14 @@ class PlannerWorld implements World {
 
   #plan(call: Call): string {
     this.#state = newPlannerState();
+    this.#events = [];
     return this.#step({ kind: 'start', input: this.#inputOf(call) });
   }
 
   #inputOf({ args, input }: Call): PlanInput {
     for (const line of input.split('\n').filter((text) => text !== '')) {
-      const at = line.lastIndexOf(' ');
-      this.#table.set(line.slice(0, at), pairOf(line.slice(at + 1)));
+      const at = line.indexOf(' ');
+      this.#table.set(decoded(line.slice(0, at)), pairOf(line.slice(at + 1)));
     }
     return this.#input(
       ruleOf(args),
@@ -119,18 +127,18 @@ class PlannerWorld implements World {
   }
 
   #input(rerun: RerunRule, pattern: string, tags: string | null): PlanInput {
-    const names = new Set([...this.#table.keys(), ...this.#expected.keys()]);
-    const existing = [...names].map((id): Existing => {
-      const expectedS = this.#expected.get(id) ?? null;
-      return { id, ...(this.#table.get(id) ?? FRESH), expectedS };
+    const existing = [...this.#table].map(([id, pair]): Existing => {
+      return { id, ...pair, expectedS: this.#expected.get(id) ?? null };
     });
     const request = { target: 'target', run: 'run', pattern, tags, rerun };
-    return { ...this.#area, request, existing };
+    return { ...this.#area, request, existing, expectedS: this.#expected };
   }
 
   #step(event: Timeless): string {
     const state = this.#machine();
-    const effects = step(state, { ...event, at: this.#now } as PlannerEvent);
+    const timed = { ...event, at: this.#now } as PlannerEvent;
+    this.#events.push(timed);
+    const effects = step(state, timed);
     checkPlanner(state);
     for (const effect of effects) this.#perform(effect);
     return effects.map((effect) => `${effectText(effect)}\n`).join('');
@@ -229,7 +237,7 @@ class PlannerWorld implements World {
   }
 }
 
-const RERUNS = ['none', 'failed', 'downstream', 'clean', 'all'] as const;
+const RERUNS = ['none', 'resume', 'failed', 'downstream', 'clean', 'all'] as const;
 
 /** `rerun=failed`, or `matching=(FAIL, KILLED)`. */
 function ruleOf(args: Arguments): RerunRule {
