@@ -254,6 +254,14 @@ export const SETTINGS = z.strictObject({
     help: "port of SQL over PostgreSQL's wire protocol; 0 takes a free one (default: none)",
     metavar: '<port>',
   }),
+  sqlTlsCert: note(text.optional(), {
+    help: 'certificate of the SQL port, with its chain (PEM); without it the port speaks no TLS',
+    metavar: '<file>',
+  }),
+  sqlTlsKey: note(text.optional(), {
+    help: 'private key of that certificate (PEM)',
+    metavar: '<file>',
+  }),
   sqlFiles: note(text.optional(), {
     help: 'folder whose files SQL sources may read and sinks may write (default: none)',
     metavar: '<dir>',

@@ -1,14 +1,16 @@
 /** SQL beside the HTTP server: the service over the engine's tables, and its port. */
+import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { POSTGRES_VERSION } from '../coordinator/sql/profiles.ts';
-import { TidelockError } from '../core/errors.ts';
+import { messageOf, TidelockError } from '../core/errors.ts';
+import type { SqlCounts } from '../core/sql-counts.ts';
 import { systemClock as engineClock } from '../engine/clock.ts';
 import type { RunningEngine } from '../engine/engine.ts';
 import { SqlService } from '../engine/sql/service.ts';
 import { openViewEngine, type ViewEngine, viewedTables } from '../engine/views/view-engine.ts';
 import type { WireClient } from '../pgwire/connection.ts';
-import { WireServer } from '../pgwire/server.ts';
-import { bindAddress } from '../server/bind.ts';
+import { WireServer, type WireTls } from '../pgwire/server.ts';
+import { bindAddress, isLoopback } from '../server/bind.ts';
 import { systemClock } from '../server/clock.ts';
 import { needsTokens } from '../server/config.ts';
 import type { Log } from '../server/log.ts';
@@ -22,6 +24,7 @@ export type SqlPort = {
   readonly service: SqlService;
   /** Its views, for replicas. */
   readonly views: ViewEngine['engine'];
+  readonly counts: SqlCounts;
   /** `postgres://127.0.0.1:7701/tidelock` */
   readonly url: string;
   close(): Promise<void>;
@@ -57,7 +60,8 @@ export async function startSql(
     closers.push(() => service.close());
     const { url, server } = await listen(settings, service, log);
     closers.push(() => server.close());
-    return { ...{ service, views: views.engine, url }, close };
+    const { counts } = server;
+    return { ...{ service, views: views.engine, counts, url }, close };
   } catch (error) {
     await close();
     throw error;
@@ -76,12 +80,32 @@ async function listen(
     ...{ backend: service, host: address, port: settings.sqlPort ?? 0 },
     serverVersion: `${POSTGRES_VERSION} (Tidelock ${packageVersion()})`,
     needsPassword: verifier !== null,
+    tls: readTls(settings),
+    isLocal: (peer) => isLoopback(peer.replace(/^::ffff:/, '')),
     authenticate: (client) => authenticate(client, verifier),
     onBug: (error) => log.error({ err: error }, 'a statement failed'),
   });
   const { port } = await server.listen();
   const name = address.includes(':') ? `[${address}]` : address;
   return { url: `postgres://${name}:${port}/tidelock`, server };
+}
+
+/** Undefined where no certificate is named. Throws `BAD_CONFIG`. */
+function readTls({ sqlTlsCert, sqlTlsKey }: Settings): WireTls | undefined {
+  if (sqlTlsCert === undefined && sqlTlsKey === undefined) return undefined;
+  try {
+    const [cert, key] = [sqlTlsCert ?? '', sqlTlsKey ?? ''].map((path) =>
+      readFileSync(path, 'utf8'),
+    );
+    return { cert: cert ?? '', key: key ?? '' };
+  } catch (cause) {
+    throw new TidelockError({
+      code: 'BAD_CONFIG',
+      message: `the certificate of the SQL port cannot be read: ${messageOf(cause)}`,
+      hint: 'sqlTlsCert and sqlTlsKey name PEM files, both of them',
+      cause,
+    });
+  }
 }
 
 /** The password is a token. SQL reads every row of every subset and makes things on the server: that is an admin's. */

@@ -109,7 +109,10 @@ async function start(settings: Settings, config: ServerConfig, log: Log): Promis
     sql = await startSql(settings, engine, log);
     if (sql !== null) closers.push(sql.close);
     const views = sql?.views;
-    const server = createServer({ engine, lockstep, views, config, clock: systemClock, log });
+    const server = createServer({
+      ...{ engine, lockstep, views, config, clock: systemClock, log },
+      sql: sql?.counts,
+    });
     closers.push(() => server.close());
     const { url } = await server.listen();
     return { server, url, sql, settings, sourceUrl: source.shownUrl, close };

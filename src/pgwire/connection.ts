@@ -1,10 +1,11 @@
 /**
  * One client, from its first byte to its last.
  *
- *   encryption asked -> refused -> start-up -> (password) -> conversation -> closed
+ *   encryption asked -> refused or TLS -> start-up -> (password) -> conversation -> closed
  *                                  cancel -> closed
  */
 import type { Socket } from 'node:net';
+import { type SecureContext, TLSSocket } from 'node:tls';
 import { sqlError } from '../sql/errors.ts';
 import type { SqlBackend, SqlSession } from '../sql/session.ts';
 import { Conversation } from './conversation.ts';
@@ -12,6 +13,7 @@ import { type ByteBudget, FrameReader } from './frames.ts';
 import { readMessage, readStartup, type StartupPacket } from './incoming.ts';
 import { PASSWORD_BYTES_MAX, type WireLimits } from './limits.ts';
 import { Outbox } from './outbox.ts';
+import type { WireCounts } from './wire-counts.ts';
 import { errorFields, protocolError } from './wire-error.ts';
 
 /** Who a client says it is. */
@@ -28,6 +30,11 @@ export type ConnectionOptions = {
   readonly largeBytes: ByteBudget;
   readonly serverVersion: string;
   readonly needsPassword: boolean;
+  /** Null: encryption is refused. */
+  readonly tls: SecureContext | null;
+  /** True for addresses from which a password may come in the clear. */
+  readonly isLocal: (address: string) => boolean;
+  readonly counts: WireCounts;
   /** Throws what the client is told; resolves with when it must have gone, in milliseconds from now. */
   readonly authenticate: (client: WireClient) => Promise<{ readonly expiresInMs: number | null }>;
   readonly onBug: (error: unknown) => void;
@@ -45,10 +52,13 @@ const NAME_LENGTH_MAX = 63;
 type Startup = Extract<StartupPacket, { readonly kind: 'startup' }>;
 
 export class Connection {
-  readonly #socket: Socket;
+  /** Another one once it is encrypted, with its own reader and outbox. */
+  #socket: Socket;
+  #reader: FrameReader;
+  #outbox: Outbox;
   readonly #options: ConnectionOptions;
-  readonly #reader: FrameReader;
-  readonly #outbox: Outbox;
+  readonly #isLocal: boolean;
+  #isEncrypted = false;
   #session: SqlSession | null = null;
   #expiry: NodeJS.Timeout | null = null;
 
@@ -56,7 +66,8 @@ export class Connection {
     this.#socket = socket;
     this.#options = options;
     this.#reader = new FrameReader(socket, options.largeBytes);
-    this.#outbox = new Outbox(socket, options.limits);
+    this.#outbox = new Outbox(socket, options.limits, options.counts);
+    this.#isLocal = options.isLocal(socket.remoteAddress ?? '');
   }
 
   /** Resolves when the client is gone and its session is closed. Never rejects. */
@@ -130,9 +141,30 @@ export class Connection {
       if (frame === null) return null;
       const packet = readStartup(frame);
       if (packet.kind !== 'encryption') return packet;
-      this.#socket.write('N');
+      const { tls } = this.#options;
+      if (packet.way === 'gss' || tls === null || this.#isEncrypted) this.#socket.write('N');
+      else await this.#encrypt(tls);
     }
     throw protocolError('encryption was refused already');
+  }
+
+  /** Answers `S`; from then on everything goes through TLS. Rejects for a handshake that fails. */
+  async #encrypt(secureContext: SecureContext): Promise<void> {
+    const plain = this.#socket;
+    this.#reader.release();
+    plain.write('S');
+    const socket = new TLSSocket(plain, { isServer: true, secureContext });
+    await new Promise<void>((resolve, reject) => {
+      socket.once('secure', resolve);
+      socket.once('error', reject);
+      socket.once('close', () => reject(protocolError('the client left before TLS was there')));
+    });
+    socket.on('error', () => undefined); // the reader hears of it, and `close` follows
+    const { largeBytes, limits, counts } = this.#options;
+    this.#socket = socket;
+    this.#reader = new FrameReader(socket, largeBytes);
+    this.#outbox = new Outbox(socket, limits, counts);
+    this.#isEncrypted = true;
   }
 
   /** What a newer client would like is named as not known, so that it can do without. */
@@ -151,6 +183,11 @@ export class Connection {
   }
 
   async #password(): Promise<string | null> {
+    if (!this.#isEncrypted && !this.#isLocal) {
+      throw sqlError('28P01', 'a token is not taken in the clear from another machine', {
+        hint: this.#options.tls === null ? NO_TLS_HINT : 'connect with sslmode=require',
+      });
+    }
     this.#outbox.write.askPassword();
     this.#outbox.flush();
     const frame = await this.#reader.message(PASSWORD_BYTES_MAX);
@@ -187,12 +224,12 @@ export class Connection {
   async #talk(): Promise<void> {
     const session = this.#session;
     if (session === null) return;
-    const { limits, backend, onBug } = this.#options;
+    const { limits, counts, backend, onBug } = this.#options;
     const cancel = (): void => backend.cancel(session.connection, session.secret);
     // A client that leaves ends what it runs: nobody would read the rest.
     this.#socket.once('close', cancel);
     const outbox = this.#outbox;
-    const conversation = new Conversation({ session, outbox, limits, cancel, onBug });
+    const conversation = new Conversation({ session, outbox, limits, counts, cancel, onBug });
     try {
       // Ends with the client, which every turn waits for.
       for (;;) {
@@ -208,6 +245,9 @@ export class Connection {
     }
   }
 }
+
+const NO_TLS_HINT =
+  'start the server with --sql-tls-cert and --sql-tls-key, or come through a tunnel';
 
 const FIXED_PARAMETERS = [
   ['server_encoding', 'UTF8'],

@@ -12,12 +12,14 @@ import { oidOf, typeOfOid } from './oids.ts';
 import type { Outbox } from './outbox.ts';
 import { readValues } from './parameters.ts';
 import { Portal } from './portal.ts';
+import { isSubscription, Stopwatch, type WireCounts } from './wire-counts.ts';
 import { errorFields, protocolError } from './wire-error.ts';
 
 export type ConversationOptions = {
   readonly session: SqlSession;
   readonly outbox: Outbox;
   readonly limits: WireLimits;
+  readonly counts: WireCounts;
   /** Ends what the session runs. */
   readonly cancel: () => void;
   /** A failure that is a bug of ours. */
@@ -76,25 +78,32 @@ export class Conversation {
     const { outbox } = this.#options;
     await this.#closePortal('');
     this.#forget('');
+    const time = new Stopwatch();
+    const { counts } = this.#options;
+    const streams = isSubscription(sql) ? 1 : 0;
+    counts.subscriptions += streams;
     try {
       await this.#requireIdle();
-      await this.#run(sql);
+      await this.#run(sql, time);
     } catch (error) {
+      counts.failed(copiedQuery(sql) ?? sql, error, time.lap());
       this.#fail(error, sql);
+    } finally {
+      counts.subscriptions -= streams;
     }
     if (!this.#isOver) await this.#ready();
     outbox.flush();
   }
 
-  async #run(sql: string): Promise<void> {
-    const { session, outbox } = this.#options;
+  async #run(sql: string, time: Stopwatch): Promise<void> {
+    const { session, outbox, counts } = this.#options;
     const copied = copiedQuery(sql);
     if (copied !== null) {
-      await session.run(copied, new CopySink(outbox));
+      await session.run(copied, counts.through(new CopySink(outbox), time));
       return;
     }
     const sink = new SimpleSink(outbox);
-    await session.run(sql, sink);
+    await session.run(sql, counts.through(sink, time));
     if (sink.isEmpty) outbox.write.sign('emptyQuery');
   }
 
@@ -142,7 +151,7 @@ export class Conversation {
   }
 
   async #bind(message: Of<'bind'>): Promise<void> {
-    const { session, outbox, limits } = this.#options;
+    const { session, outbox, limits, counts } = this.#options;
     const { portal: name, formats, values, resultFormats, sizeBytes } = message;
     const { statement, sql } = this.#statement(message.statement);
     if (name === '') await this.#closePortal('');
@@ -157,7 +166,7 @@ export class Conversation {
     const read = readValues(statement?.parameters ?? [], values, formats);
     this.#hold(sizeBytes);
     const portal = new Portal({
-      ...{ session, outbox, statement, values: read, formats: resultFormats, sizeBytes },
+      ...{ session, outbox, counts, statement, values: read, formats: resultFormats, sizeBytes },
       keptRowsMax: limits.keptRowsMax,
     });
     this.#portals.set(name, { portal, sql });
@@ -186,9 +195,27 @@ export class Conversation {
       write.sign('emptyQuery');
       return;
     }
-    const tag = await portal.execute(rowsMax === 0 ? Number.POSITIVE_INFINITY : rowsMax);
+    const tag = await this.#counted(portal, rowsMax === 0 ? Number.POSITIVE_INFINITY : rowsMax);
     if (tag === null) write.sign('portalSuspended');
     else write.commandComplete(tag);
+  }
+
+  /** A statement is counted when it ends, with the time of its last part. */
+  async #counted(portal: Portal, rowsMax: number): Promise<string | null> {
+    const { counts } = this.#options;
+    const time = new Stopwatch();
+    const streams = isSubscription(portal.sql) ? 1 : 0;
+    counts.subscriptions += streams;
+    try {
+      const tag = await portal.execute(rowsMax);
+      if (tag !== null) counts.ended(tag, 'ok', time.lap());
+      return tag;
+    } catch (error) {
+      counts.failed(portal.sql, error, time.lap());
+      throw error;
+    } finally {
+      counts.subscriptions -= streams;
+    }
   }
 
   async #close(target: Target, name: string): Promise<void> {

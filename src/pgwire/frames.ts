@@ -37,6 +37,7 @@ export class ByteBudget {
 }
 
 const LENGTH_BYTES = 4;
+const ENDS = ['end', 'close', 'error'];
 
 export class FrameReader {
   readonly #socket: Socket;
@@ -48,12 +49,22 @@ export class FrameReader {
   #wanted = READ_AHEAD_BYTES;
   #isEnded = false;
   #wake: (() => void) | null = null;
+  readonly #onData = (chunk: Buffer): void => this.#take(chunk);
+  readonly #onEnd = (): void => this.#finish();
 
   constructor(socket: Socket, large: ByteBudget) {
     this.#socket = socket;
     this.#large = large;
-    socket.on('data', (chunk) => this.#take(chunk));
-    for (const event of ['end', 'close', 'error']) socket.on(event, () => this.#finish());
+    socket.on('data', this.#onData);
+    for (const event of ENDS) socket.on(event, this.#onEnd);
+  }
+
+  /** Leaves the socket to another reader. Throws when something was sent ahead, which nobody has encrypted. */
+  release(): void {
+    this.#socket.off('data', this.#onData);
+    for (const event of ENDS) this.#socket.off(event, this.#onEnd);
+    this.#socket.pause();
+    if (this.#end > this.#start) throw protocolError('unencrypted bytes follow the wish for TLS');
   }
 
   /** A packet without type: length, then content. Null when the client is gone. */

@@ -36,7 +36,7 @@ export type ClientMessage =
   | { readonly kind: 'password'; readonly password: string };
 
 export type StartupPacket =
-  | { readonly kind: 'encryption' }
+  | { readonly kind: 'encryption'; readonly way: 'tls' | 'gss' }
   | { readonly kind: 'cancel'; readonly connection: number; readonly secret: number }
   | {
       readonly kind: 'startup';
@@ -53,7 +53,8 @@ const PARAMETERS_MAX = 100;
 export function readStartup({ body }: Frame): StartupPacket {
   const reader = new Reader(body);
   const code = reader.int32();
-  if (code === SSL_REQUEST || code === GSS_REQUEST) return { kind: 'encryption' };
+  if (code === SSL_REQUEST) return { kind: 'encryption', way: 'tls' };
+  if (code === GSS_REQUEST) return { kind: 'encryption', way: 'gss' };
   if (code === CANCEL_REQUEST) {
     return { kind: 'cancel', connection: reader.int32(), secret: reader.int32() };
   }

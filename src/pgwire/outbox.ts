@@ -13,16 +13,21 @@ export class Outbox {
   readonly #limits: WireLimits;
   #isDue = false;
 
-  constructor(socket: Socket, limits: WireLimits) {
+  readonly #counts: { bytesOut: number };
+
+  constructor(socket: Socket, limits: WireLimits, counts: { bytesOut: number }) {
     this.#socket = socket;
     this.#limits = limits;
+    this.#counts = counts;
   }
 
   /** Sends what was written, now. */
   flush(): void {
     this.#isDue = false;
     const bytes = this.write.take();
-    if (bytes.length > 0 && this.#socket.writable) this.#socket.write(bytes);
+    if (bytes.length === 0 || !this.#socket.writable) return;
+    this.#counts.bytesOut += bytes.length;
+    this.#socket.write(bytes);
   }
 
   /**

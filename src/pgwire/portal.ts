@@ -12,6 +12,7 @@ import type { Outbox } from './outbox.ts';
 export type PortalOptions = {
   readonly session: SqlSession;
   readonly outbox: Outbox;
+  readonly counts: { rows: number };
   /** Null for a statement without words. */
   readonly statement: PreparedStatement | null;
   readonly values: readonly SqlValue[];
@@ -41,6 +42,10 @@ export class Portal {
 
   get columns(): readonly Column[] | null {
     return this.#options.statement?.columns ?? null;
+  }
+
+  get sql(): string {
+    return this.#options.statement?.sql ?? '';
   }
 
   get formats(): readonly Format[] {
@@ -123,7 +128,8 @@ export class Portal {
   }
 
   #send(row: SqlRow): Promise<void> | undefined {
-    const { outbox, formats } = this.#options;
+    const { outbox, formats, counts } = this.#options;
+    counts.rows += 1;
     outbox.write.dataRow(this.columns ?? [], formats, row);
     return outbox.push();
   }

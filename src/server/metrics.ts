@@ -1,6 +1,7 @@
 /** Prometheus metrics, collected when asked for. Names and help texts are a promise: dashboards use them. */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { SqlCounts } from '../core/sql-counts.ts';
 import type { EngineStatus } from '../engine/api.ts';
 import type { UploadResult } from '../engine/uploads.ts';
 import type { ServerContext } from './context.ts';
@@ -8,6 +9,7 @@ import type { EndReason } from './feed-stream.ts';
 import { registerLockstep } from './lockstep/metrics.ts';
 import { registerRuns } from './runs/metrics.ts';
 import type { RunsService } from './runs/service.ts';
+import { registerSql } from './sql-metrics.ts';
 
 const SOURCE_STATES = ['starting', 'streaming', 'down', 'slot_busy', 'unfit', 'resyncing'] as const;
 const DELAY_RESOLUTION_MS = 10;
@@ -183,6 +185,10 @@ export class Metrics {
 
   addRuns(service: RunsService): void {
     registerRuns(this.#registry, service);
+  }
+
+  addSql(counts: SqlCounts): void {
+    registerSql(this.#registry, counts);
   }
 
   /** The text of a scrape. */

@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import type { FastifyInstance, RouteOptions } from 'fastify';
 import { messageOf, TidelockError } from '../core/errors.ts';
+import type { SqlCounts } from '../core/sql-counts.ts';
 import type { Engine } from '../engine/api.ts';
 import type { RowStreams } from '../lockstep/api.ts';
 import { addRoutes, bind, createApp } from './app.ts';
@@ -43,6 +44,8 @@ export type ServerOptions = {
   readonly lockstep?: RowStreams | undefined;
   /** Views, offered like tables under /views; undefined = none. */
   readonly views?: Engine | undefined;
+  /** What the SQL port counts, for the metrics; undefined = there is none. */
+  readonly sql?: SqlCounts | undefined;
   /** The run manager of an area; undefined = none. */
   readonly runs?: RunsPort | undefined;
   readonly config: ServerConfig;
@@ -62,7 +65,8 @@ export type TidelockServer = {
 /** The parts behind one server. Nothing listens before `listen`. Throws `BAD_CONFIG` for unusable keys. */
 export function createServer(options: ServerOptions): TidelockServer {
   const { app, context, pumps, metrics, dashboard, runs, startDraining } = assemble(options);
-  const { config } = options;
+  const { config, sql } = options;
+  if (sql !== undefined) metrics.addSql(sql);
   const close = async (): Promise<void> => {
     startDraining();
     for (const pump of pumps) pump.close();
