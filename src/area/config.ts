@@ -242,12 +242,12 @@ class Reader {
   *#readKey(text: string, origin: Origin): Reading<void> {
     const command = KEY_COMMAND.exec(text);
     const [, key = '', plain = ''] = command ?? KEY_VALUE.exec(text) ?? [];
+    this.#open = { key, origin, lines: [origin.line], indent: null };
     const value =
       command === null
-        ? this.#cleaned(plain)
+        ? yield* this.#value(plain)
         : oneLine((yield* this.#command(plain, origin)).stdout);
-    this.#open = { key, origin, lines: [origin.line], indent: null };
-    yield* this.#put({ key, value, origin });
+    this.#keep(this.#section, { key, value, origin });
   }
 
   /** The first continuation's indent is taken off the others too. */
@@ -261,8 +261,7 @@ class Reader {
     open.indent ??= indent;
     const own = text.startsWith(open.indent) ? text.slice(open.indent.length) : rest;
     const before = this.#sections.get(this.#section, open.key) ?? '';
-    const more = this.#exportsHere() ? yield* this.#expanded(own) : this.#cleaned(own);
-    const value = `${before}\n${more}`;
+    const value = `${before}\n${yield* this.#value(own)}`;
     if (value.length > TEXT_CHARS_MAX) throw unfit(`the value of ${open.key} is too long`, origin);
     open.lines.push(origin.line);
     this.#keep(this.#section, {
@@ -275,13 +274,10 @@ class Reader {
     return this.#trims ? value.trimEnd() : value;
   }
 
-  *#put(entry: Entry): Reading<void> {
-    const value = this.#exportsHere() ? yield* this.#expanded(entry.value) : entry.value;
-    this.#keep(this.#section, { ...entry, value });
-  }
-
-  #exportsHere(): boolean {
-    return this.#options.exports(this.#section);
+  /** As it is written; in an environment section as a shell would have it. What a command prints stays as it is. */
+  *#value(text: string): Reading<string> {
+    const isExported = this.#options.exports(this.#section);
+    return isExported ? yield* this.#expanded(text) : this.#cleaned(text);
   }
 
   #expanded(value: string): Reading<string> {
@@ -326,6 +322,6 @@ class Reader {
 }
 
 /** One word for the shell. */
-export function quoted(text: string): string {
+function quoted(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }

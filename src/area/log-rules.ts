@@ -179,6 +179,6 @@ class Tokens {
   }
 }
 
-export function isComparator(text: string): text is Comparator {
+function isComparator(text: string): text is Comparator {
   return COMPARATORS.has(text);
 }

@@ -13,9 +13,9 @@ const PATTERNS_MAX = 1000;
 type Pattern = {
   readonly text: string;
   readonly isNegated: boolean;
-  readonly test: RegExp;
+  readonly test: NamePattern;
   /** Null: the test and all its items. */
-  readonly item: { readonly text: string; readonly regex: RegExp } | null;
+  readonly item: { readonly text: string; readonly regex: NamePattern } | null;
 };
 
 export type Patterns = readonly Pattern[];
@@ -40,14 +40,40 @@ function compiled(text: string): Pattern {
   return { text, isNegated, test, item: { text: item, regex: regexOf(item) } };
 }
 
-function regexOf(text: string): RegExp {
+/** Of a whole name. */
+type NamePattern = { readonly test: (name: string) => boolean };
+
+/** Only `%` has a meaning here: no expression is needed, which could take very long with many of them. */
+const PLAIN = /^[\w\- /]*%[\w\- /%]*$/;
+
+function regexOf(text: string): NamePattern {
   if (text.length > PATTERN_CHARS_MAX) throw badPattern(text.slice(0, 100), 'it is too long');
-  const source = `^(?:${text.replace(/[%*]/g, '.*')})$`;
+  if (PLAIN.test(text)) return plainPattern(text.toLowerCase().split('%'));
+  const source = `^(?:${text.replace(/[%*]+/g, '.*')})$`;
   try {
     return new RegExp(source, text.includes('%') ? 'is' : 's');
   } catch (error) {
     throw badPattern(text, error instanceof Error ? error.message : String(error));
   }
+}
+
+/** The first part begins the name, the last one ends it, those between follow one another, each as early as it can. */
+function plainPattern(parts: readonly string[]): NamePattern {
+  const [first = '', ...rest] = parts;
+  const last = rest.pop() ?? '';
+  return {
+    test: (whole) => {
+      const name = whole.toLowerCase();
+      let at = first.length;
+      if (!name.startsWith(first)) return false;
+      for (const part of rest) {
+        const found = name.indexOf(part, at);
+        if (found < 0) return false;
+        at = found + part.length;
+      }
+      return name.length - last.length >= at && name.endsWith(last);
+    },
+  };
 }
 
 function badPattern(text: string, reason: string): TidelockError {

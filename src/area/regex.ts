@@ -9,13 +9,6 @@ const CLASSES: Readonly<Record<string, string>> = {
   ...{ punct: '!-\\/:-@\\[-`{-~', print: '\\x20-\\x7e', graph: '\\x21-\\x7e' },
 };
 
-/**
- * A group that repeats what repeats, `(a+)+`: on some lines it takes time that doubles with every character.
- * Seen by its form, so some that are harmless are named too.
- */
-const NESTED_REPETITION =
-  /\((?:[^()\\]|\\.)*(?:[^\\()][*+]|\{\d+,\})(?:[^()\\]|\\.)*\)(?:[*+]|\{\d+,\})/;
-
 /** Compiles it. POSIX classes and a leading `(?i)` are understood. Throws AREA_UNFIT. */
 export function compileRegex(
   { source, flags }: { readonly source: string; readonly flags: string },
@@ -37,6 +30,30 @@ export function compileRegex(
   }
 }
 
+const REPEATS = /^(?:[*+]|\{\d+,\})/;
+
+/**
+ * True of a group that repeats what repeats, `(a+)+`: on some lines it takes time that doubles with every
+ * character. Seen by its form, so some that are harmless are named too.
+ */
 export function mayBeSlow(source: string): boolean {
-  return NESTED_REPETITION.test(source);
+  /** For every open group: whether something in it repeats. */
+  const groups: boolean[] = [];
+  let isClass = false;
+  for (let at = 0; at < source.length; at += 1) {
+    const sign = source.charAt(at);
+    if (sign === '\\') at += 1;
+    else if (isClass) isClass = sign !== ']';
+    else if (sign === '[') isClass = true;
+    else if (sign === '(') groups.push(false);
+    else if (sign === ')') {
+      const hasRepetition = groups.pop() === true;
+      const isRepeated = REPEATS.test(source.slice(at + 1, at + 20));
+      if (hasRepetition && isRepeated) return true;
+      if (hasRepetition && groups.length > 0) groups[groups.length - 1] = true;
+    } else if (REPEATS.test(source.slice(at, at + 20)) && groups.length > 0) {
+      groups[groups.length - 1] = true;
+    }
+  }
+  return false;
 }

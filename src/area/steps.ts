@@ -2,6 +2,7 @@
 import { entriesOf, entryOf } from './entries.ts';
 import { readLogRules } from './log-rules.ts';
 import { readLogpro } from './logpro.ts';
+import { mayBeSlow } from './regex.ts';
 import type { Config, ConfigAnswer, Entry, Finding, LogRules, Reading, Step } from './types.ts';
 
 export type TestSource = {
@@ -28,6 +29,7 @@ export function* readSteps(source: TestSource): Reading<StepsReading> {
   const findings: Finding[] = [];
   for (const entry of entries) {
     const rules = yield* rulesOf(entry.key, source);
+    findings.push(...slowRules(rules));
     steps.push(stepOf(entry, { rules, isCompatible: source.isCompatible, findings }));
   }
   const names = new Set(entries.map(({ key }) => key));
@@ -36,6 +38,14 @@ export function* readSteps(source: TestSource): Reading<StepsReading> {
     findings.push({ message: `no step has the name ${key}: its rules judge nothing`, origin });
   }
   return { steps, findings };
+}
+
+function slowRules(rules: LogRules | null): readonly Finding[] {
+  const slow = (rules?.rules ?? []).filter(({ patterns }) =>
+    patterns.some(({ source }) => mayBeSlow(source)),
+  );
+  const message = 'an expression repeats what repeats, as (a+)+ does: it may take very long';
+  return slow.map(({ origin }) => ({ message, origin }));
 }
 
 function stepOf(

@@ -7,9 +7,9 @@ import { resolvePath } from './paths.ts';
 import { wildcardOf } from './sections.ts';
 import type { Area, Entry, Environment, Reading, Target } from './types.ts';
 
-export const RUN_CONFIGS = 'runconfigs.config';
+const RUN_CONFIGS = 'runconfigs.config';
 /** The key with the tests that a target runs when none are named. */
-export const TEST_PATTERN_KEY = 'TESTPATT';
+const TEST_PATTERN_KEY = 'TESTPATT';
 
 const VALUE_CHARS_MAX = 200;
 

@@ -6,7 +6,7 @@ import { unreachable } from '../core/assert.ts';
 import { messageOf, TidelockError } from '../core/errors.ts';
 
 /** A command of a configuration that takes longer is killed, and has failed. */
-export const COMMAND_TIMEOUT_MS = 60_000;
+const COMMAND_TIMEOUT_MS = 60_000;
 const OUTPUT_BYTES_MAX = 4 * 1024 * 1024;
 const EXIT_KILLED = 124;
 const SHELL = '/bin/sh';

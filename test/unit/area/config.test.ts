@@ -286,6 +286,10 @@ describe('G9: environment sections', () => {
     expect('D' in result.environment || 'OUT' in result.environment).toBe(false);
   });
 
+  test('what a command prints stays as it is', () => {
+    expect(read('A [system say]', { say: '"$N"  x' }).result.environment.A).toBe('"$N"  x');
+  });
+
   test('a value of several lines is exported whole', () => {
     expect(read('A 1\n  $N').result.environment.A).toBe('1\n1');
   });

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { judgeLog, type LogJudgement } from '../../../src/area/judge-log.ts';
 import { HITS_MAX, LOG_LINE_CHARS_MAX, RULES_MAX, VALUES_MAX } from '../../../src/area/limits.ts';
 import { readLogRules } from '../../../src/area/log-rules.ts';
+import { mayBeSlow } from '../../../src/area/regex.ts';
 import type { LogRules } from '../../../src/area/types.ts';
 
 const ORIGIN = { file: '/t/testconfig', line: 4 };
@@ -315,4 +316,22 @@ describe('L3: a log is judged', () => {
   test('POSIX classes and (?i) are understood', () => {
     expect(judged('error "e" /(?i)e[[:alpha:]]+r[[:space:]]$/', 'ERROR ').status).toBe('FAIL');
   });
+});
+
+test.each([
+  ['(a+)+', true],
+  ['(a*)*b', true],
+  ['((a+)b)*', true],
+  ['(a{2,})+', true],
+  ['(\\S+\\s*)+', true],
+  ['(a+)', false],
+  ['(a)+', false],
+  ['a+b+', false],
+  ['(a+){2}', false],
+  ['(a\\+)+', false],
+  ['([+])+', false],
+  ['((((', false],
+  [')+', false],
+])('L4: whether %s repeats what repeats: %s', (source, expected) => {
+  expect(mayBeSlow(source)).toBe(expected);
 });

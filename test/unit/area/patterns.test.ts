@@ -1,3 +1,4 @@
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { compileItemMap } from '../../../src/area/item-map.ts';
 import {
@@ -49,6 +50,20 @@ describe('a selection', () => {
   test('that cannot be compiled says so', () => {
     expect(() => compilePatterns('t(')).toThrow('the pattern t( cannot be used');
   });
+});
+
+test('a pattern with nothing but % selects what the expression would, however many there are', () => {
+  const letters = (max: number) =>
+    fc.string({ unit: fc.constantFrom('a', 'b', 'A'), maxLength: max });
+  const pattern = fc.array(letters(2), { minLength: 2, maxLength: 5 });
+  const property = fc.property(pattern, letters(8), (parts, name) => {
+    const expression = new RegExp(`^${parts.join('.*')}$`, 'i');
+    const text = parts.join('%');
+    expect(matches(compilePatterns(text), name, '')).toBe(expression.test(name));
+  });
+  fc.assert(property, { numRuns: 500 });
+  const many = compilePatterns(`${'%a'.repeat(500)}b`);
+  expect(matches(many, 'a'.repeat(1000), '')).toBe(false);
 });
 
 describe('an item map', () => {

@@ -220,6 +220,12 @@ describe('R2: steps', () => {
     ]);
   });
 
+  test('an expression that may take very long is told', () => {
+    expect(tellings(`${DOES}[rules]\nrun\n  error "e" /(a+)+b/`)).toEqual([
+      '5: an expression repeats what repeats, as (a+)+ does: it may take very long',
+    ]);
+  });
+
   test('a script, and nothing at all', () => {
     expect(defOf('[setup]\nrunscript main.sh').runScript).toBe('main.sh');
     expect(tellings('[test_meta]\nowner me')).toEqual([
