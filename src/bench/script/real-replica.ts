@@ -98,6 +98,16 @@ export class RealReplica {
     return `${this.#child?.end ?? 'it never ran'}\n`;
   }
 
+  /** Its wall clock is wrong by so much, now and in later lives. */
+  async skew(ms: number): Promise<void> {
+    this.#settings = { ...this.#settings, skewMs: ms };
+    const child = this.#child;
+    if (child?.isAlive !== true) return;
+    const from = child.news.length;
+    child.tell({ kind: 'skew', ms } satisfies ReplicaCommand);
+    await this.#answer('done', from);
+  }
+
   async reach(position: string, args: Arguments): Promise<string> {
     return this.#perform({ kind: 'waitFor', position }, args);
   }
@@ -114,6 +124,9 @@ export class RealReplica {
         .slice(this.#shown)
         .find((text) => text.startsWith(start));
     await child.until(`the replica tells ${start}`, () => find() !== undefined);
+    // One cause may have several events: all of them are shown, or a script would see as many as have arrived.
+    const hasDied = (): undefined => undefined;
+    await this.#perform({ kind: 'finishTurn' }, args).catch(hasDied);
     return this.events();
   }
 

@@ -18,6 +18,8 @@ export type ReplicaSettings = {
   /** Local writes are sent. */
   readonly write: boolean;
   readonly repair: boolean;
+  /** By how much its wall clock is wrong. */
+  readonly skewMs: number;
   /** Set from the start on. */
   readonly trap: Trap | null;
   /** For tests of the scripts: what they must find. */
@@ -28,6 +30,9 @@ export type ReplicaCommand =
   | { readonly kind: 'trap'; readonly trap: Trap }
   | { readonly kind: 'waitFor'; readonly position: string }
   | { readonly kind: 'waitForWrites' }
+  | { readonly kind: 'skew'; readonly ms: number }
+  /** Answered in a later turn: what was told together has all been told before. */
+  | { readonly kind: 'finishTurn' }
   | { readonly kind: 'stop' };
 
 /** What is worth showing in a script: it happens or not, whatever the timing. */
@@ -49,13 +54,22 @@ function say(news: ReplicaNews): void {
   process.send?.(news);
 }
 
+const realNow = Date.now.bind(Date);
+
+/** Everything in this process is told a wrong time, and timers are right. */
+function skewClock(ms: number): void {
+  Date.now = () => realNow() + ms;
+}
+
 async function run(settings: ReplicaSettings): Promise<void> {
   process.on('disconnect', () => process.exit());
   const trapdoor = new Trapdoor();
   trapdoor.set(settings.trap ?? undefined);
+  skewClock(settings.skewMs);
   const opening = open(settings, trapdoor);
   process.on('message', (command: ReplicaCommand) => {
     if (command.kind === 'trap') trapdoor.set(command.trap);
+    if (command.kind === 'skew') skewClock(command.ms);
     opening
       .then((replica) => perform(replica, command))
       .then(
