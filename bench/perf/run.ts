@@ -22,7 +22,9 @@ const PROGRAMS = [
   'convergence',
   'twoway-triggers',
   'views',
+  'runs',
   'sql-reads',
+  'runs-storage',
 ] as const;
 
 const { values } = parseArgs({

@@ -64,10 +64,10 @@ export async function prepare(
 ): Promise<LaunchRecord> {
   const { place, runDir, runId, testId, attempt } = launch;
   const disk = runDir.slice(0, -placePath(place).length - 1);
-  makeWorkArea({ disk, linkTree: area.linkTree, isClean }, place);
-  await copyTest(launch.directory, runDir);
+  const { isNew } = makeWorkArea({ disk, linkTree: area.linkTree, isClean }, place);
+  await copyTest(launch.directory, runDir, isNew);
   const steps = stepsOf(def);
-  for (const { log } of steps) rmSync(join(runDir, log), { force: true });
+  if (!isNew) for (const { log } of steps) rmSync(join(runDir, log), { force: true });
   const launchEnv = Object.fromEntries(def.launchEnvironment.map(({ key, value }) => [key, value]));
   const shell = area.isCompatible ? COMPATIBLE_SHELL : NATIVE_SHELL;
   const whole = { ...env, ...launchEnv, TIDELOCK_SHELL: shell === 'sh' ? '/bin/sh' : shell };

@@ -38,10 +38,19 @@ export class Outbox {
     }
   }
 
-  /** Writes all that waits, then these, whose answers it gives. Throws what the database refuses. */
+  /** Writes all that waits and these, whose answers it gives, in one transaction. Throws what is refused of these. */
   now(...writes: readonly RunWrite[]): readonly RunAnswer[] {
-    this.flush();
-    return this.#store.write({ actor: this.#actor, writes }).answers;
+    if (this.#waiting.length > WRITES_AT_ONCE) this.flush();
+    const before = this.#waiting;
+    this.#waiting = [];
+    try {
+      const all = [...before, ...writes];
+      return this.#store.write({ actor: this.#actor, writes: all }).answers.slice(before.length);
+    } catch (error) {
+      if (!isRefusal(error) || before.length === 0) throw error;
+      this.#write(before);
+      return this.#store.write({ actor: this.#actor, writes }).answers;
+    }
   }
 
   #write(writes: readonly RunWrite[]): void {

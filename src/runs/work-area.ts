@@ -3,6 +3,7 @@
  * as one hierarchy. Names come from configurations and commands: none may lead out of its disk.
  */
 import {
+  copyFileSync,
   type Dirent,
   lstatSync,
   mkdirSync,
@@ -11,6 +12,7 @@ import {
   realpathSync,
   rmSync,
   statfsSync,
+  statSync,
   symlinkSync,
 } from 'node:fs';
 import { copyFile } from 'node:fs/promises';
@@ -24,6 +26,8 @@ const PATH_BYTES_MAX = 3000;
 /** A copy lets others work after so many entries. */
 const ENTRIES_AT_ONCE = 64;
 const DEPTH_MAX = 64;
+/** A file of this size is copied faster than it is waited for. */
+const SMALL_BYTES = 64 * 1024;
 
 export type Place = {
   readonly target: string;
@@ -89,6 +93,8 @@ export type WorkArea = {
   readonly dir: string;
   /** The same place in the tree of links. */
   readonly link: string;
+  /** Nothing of an earlier attempt is in it. */
+  readonly isNew: boolean;
 };
 
 /** Makes the directory and its link. What is there already stays, unless `isClean`. */
@@ -99,11 +105,11 @@ export function makeWorkArea(
   const path = placePath(place);
   const dir = resolve(disk, path);
   if (isClean) rmSync(dir, { recursive: true, force: true });
-  mkdirSync(dir, { recursive: true });
+  const isNew = mkdirSync(dir, { recursive: true }) !== undefined;
   checkInside(disk, dir, place);
   const link = resolve(linkTree, path);
   linkTo(dir, link, { linkTree, place });
-  return { dir, link };
+  return { dir, link, isNew };
 }
 
 /** A link that a test has left behind may lead elsewhere. */
@@ -139,8 +145,8 @@ export function linkArea(home: string, linkTree: string): void {
   if (lstatSync(link, { throwIfNoEntry: false }) === undefined) symlinkSync(linkTree, link);
 }
 
-/** Copies a test's directory, links as links. Lets others work in between. */
-export async function copyTest(from: string, to: string): Promise<void> {
+/** Copies a test's directory, links as links. Lets others work in between. `isNew`: nothing is there that it replaces. */
+export async function copyTest(from: string, to: string, isNew: boolean): Promise<void> {
   let entries = 0;
   const copy = async (source: string, target: string, depth: number): Promise<void> => {
     if (depth > DEPTH_MAX) return;
@@ -149,20 +155,20 @@ export async function copyTest(from: string, to: string): Promise<void> {
       if (++entries % ENTRIES_AT_ONCE === 0) await soon();
       const [path, copied] = [join(source, entry.name), join(target, entry.name)];
       if (entry.isDirectory()) await copy(path, copied, depth + 1);
-      else await copyEntry(entry, path, copied);
+      else await copyEntry(entry, { path, copied, isNew });
     }
   };
   await copy(from, to, 0);
 }
 
-async function copyEntry(entry: Dirent, path: string, copied: string): Promise<void> {
-  if (entry.isFile()) {
-    rmSync(copied, { force: true });
-    await copyFile(path, copied);
-  }
-  if (!entry.isSymbolicLink()) return;
-  rmSync(copied, { recursive: true, force: true });
-  symlinkSync(readlinkSync(path), copied);
+type Copy = { readonly path: string; readonly copied: string; readonly isNew: boolean };
+
+async function copyEntry(entry: Dirent, { path, copied, isNew }: Copy): Promise<void> {
+  if (!isNew) rmSync(copied, { recursive: true, force: true });
+  if (entry.isSymbolicLink()) symlinkSync(readlinkSync(path), copied);
+  else if (!entry.isFile()) return;
+  else if (statSync(path).size <= SMALL_BYTES) copyFileSync(path, copied);
+  else await copyFile(path, copied);
 }
 
 /** Removes what a run's execution has left, directory and link. */
