@@ -152,6 +152,7 @@ export class ReplicatedTables {
 
   /** The rows of this table can no longer be followed: everybody copies it again. */
   requireResync(name: string, reason: string, write: WriteLine): void {
+    this.#options.onNotice?.(`the table ${name} is copied anew: ${reason}`);
     write({ type: 'resync', table: name, reason });
   }
 
@@ -184,7 +185,9 @@ export class ReplicatedTables {
     this.#unfit.delete(event.name);
     if (before === undefined) {
       this.#define(withoutFills(described.table), write);
-      if (!event.isNew) this.requireResync(event.name, 'it is replicated from now on', write);
+      if (event.isNew)
+        this.#options.onNotice?.(`the table ${event.name} is replicated from now on`);
+      else this.requireResync(event.name, 'it is replicated from now on', write);
       return;
     }
     const { table, fills } = described;
@@ -222,6 +225,9 @@ export class ReplicatedTables {
       this.#unfit.delete(described.name);
     }
     if (before === undefined) return;
+    const why =
+      this.#unfit.get(before.name)?.reason ?? 'it was dropped, or is not in the publication';
+    this.#options.onNotice?.(`the table ${before.name} is not replicated any more: ${why}`);
     this.#known.delete(before.name);
     this.#isChanged = true;
     this.#replan(before.name);

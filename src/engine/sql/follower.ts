@@ -7,7 +7,7 @@
 import type { Frontier, Time, TimedDelta } from '../../coordinator/sql/worker.ts';
 import { isSqlState, type SqlError, sqlError, toSqlError } from '../../sql/errors.ts';
 import type { Query } from '../../sql/plan.ts';
-import type { SqlRow, SqlType } from '../../sql/types.ts';
+import type { ItemId, SqlRow, SqlType } from '../../sql/types.ts';
 import type { CollectionStore } from '../../sqlite/collections/collection-store.ts';
 import type { Items } from './items.ts';
 import type { Readers, ReadRequest, RunningRead } from './readers/read-port.ts';
@@ -35,6 +35,8 @@ export type FollowerParts = {
   readonly store: CollectionStore;
   readonly items: Items;
   readonly readers: Readers;
+  /** How people call an item. */
+  readonly nameOf: (id: ItemId) => string;
 };
 
 /** Called during `advance`, or later. What `batch` throws is told to `failed`. */
@@ -220,7 +222,7 @@ export class Follower {
 
   /** What was forgotten meanwhile cannot be told; and sources that failed have nothing to tell. */
   #assertReadable(time: Time): void {
-    const { items } = this.#parts;
+    const { items, nameOf } = this.#parts;
     for (const id of this.query.items) {
       const failure = items.failureOf(id);
       const since = items.since(id);
@@ -228,7 +230,7 @@ export class Follower {
         throw sqlError(isSqlState(failure.code) ? failure.code : 'XX000', failure.message);
       }
       if (time < since) {
-        throw sqlError('55000', `${id} can be read from ${since} on, not at ${time}`);
+        throw sqlError('55000', `${nameOf(id)} can be read from ${since} on, not at ${time}`);
       }
     }
   }

@@ -6,7 +6,7 @@
  */
 import type { WorkerCommand, WorkerFeedback } from '../../coordinator/sql/worker.ts';
 import { sqlError, toSqlError } from '../../sql/errors.ts';
-import type { SqlRow } from '../../sql/types.ts';
+import type { ItemId, SqlRow } from '../../sql/types.ts';
 import type { Items } from './items.ts';
 import type { Readers, ReadListener, ReadRequest, RunningRead } from './readers/read-port.ts';
 
@@ -23,6 +23,8 @@ type Reading = { read: RunningRead | null; rows: SqlRow[]; readonly peek: Peek }
 export type PeeksOptions = {
   readonly items: Items;
   readonly readers: Readers;
+  /** How people call an item. */
+  readonly nameOf: (id: ItemId) => string;
   readonly tell: (feedback: WorkerFeedback) => void;
   /** Something was told at a moment when nobody asked. */
   readonly wake: () => void;
@@ -70,10 +72,14 @@ export class Peeks {
 
   /** Null as long as it has to wait. */
   #begin({ query, time, now }: Peek): ReadRequest | PeekResult | null {
-    const { items } = this.#options;
+    const { items, nameOf } = this.#options;
     const gone = query.items.find((id) => items.find(id) === undefined);
     if (gone !== undefined) {
-      return { kind: 'error', code: '42P01', message: `${gone} was dropped while it was read` };
+      return {
+        kind: 'error',
+        code: '42P01',
+        message: `${nameOf(gone)} was dropped while it was read`,
+      };
     }
     for (const id of query.items) {
       const failure = items.failureOf(id);
@@ -81,7 +87,8 @@ export class Peeks {
     }
     const since = Math.max(0, ...query.items.map((id) => items.since(id)));
     if (time < since) {
-      const message = `${query.items.join(', ')} can be read from ${since} on, not at ${time}`;
+      const names = query.items.map(nameOf).join(', ');
+      const message = `${names} can be read from ${since} on, not at ${time}`;
       return { kind: 'error', code: '55000', message };
     }
     const upper = items.upperOfAll(query.items);

@@ -14,15 +14,18 @@ import type { Clock, TimerHandle } from '../clock.ts';
 import type { ExactSnapshot } from '../exact-snapshot.ts';
 import type { LogPiece, RowLog } from '../row-log.ts';
 import type { SourceOperation } from './keyed-changes.ts';
+import { operationsOf } from './postgres-operations.ts';
 import type { SourcePiece } from './postgres-sources.ts';
-import { keyOf, layoutOf, noteOf, readNote, rowOf, type SourceLayout } from './postgres-types.ts';
+import { layoutOf, noteOf, readNote, rowOf, type SourceLayout } from './postgres-types.ts';
 
 /** What the worker does with them. */
 export interface SourceWorker {
   /** Everything before it is there; 0 when nothing is. And what was noted with it. */
   sourceState(id: ItemId): { readonly upper: Time; readonly note: string | null };
-  /** Takes away what is there, at `time`. Nothing is told before `endLoad`. */
-  beginLoad(id: ItemId, time: Time): void;
+  /** The rows that are there are to go. Nothing is told before `endLoad`. */
+  beginLoad(id: ItemId): void;
+  /** Takes a bounded part of them away, at `time`. True when there is more. */
+  clear(id: ItemId, time: Time): boolean;
   load(id: ItemId, time: Time, operations: readonly SourceOperation[]): void;
   /** The rows are those of `time`; it is readable from there on. */
   endLoad(loaded: readonly { readonly id: ItemId; readonly note: string }[], time: Time): void;
@@ -67,6 +70,8 @@ const RETRY_MS = 500;
 const REACH_MS_MAX = 5000;
 /** How often the log's end is looked at when nobody wakes us: keepalives move it too. */
 const LOOK_MS = 100;
+/** Rows of one write while a source is filled. */
+const LOAD_ROWS = 2000;
 /** Changes of one write of the worker. */
 const PIECE_CHANGES = 5000;
 
@@ -189,39 +194,52 @@ export class PostgresFeed {
       }
       const ready = waiting.filter((source) => this.#begin(source, snapshot));
       for (const source of ready) await this.#copy(source, snapshot);
-      this.#applyLate(ready, snapshot);
+      await this.#applyLate(ready, snapshot);
       this.#end(ready, snapshot);
     } finally {
       await snapshot.close();
     }
   }
 
-  #begin(source: Source, { tables, ts }: ExactSnapshot): boolean {
+  #begin(source: Source, { tables }: ExactSnapshot): boolean {
     const table = tables.find(({ name }) => name === source.table);
     const layout = table === undefined ? null : layoutOf(source.columns, table);
     if (table === undefined || layout === null) {
       this.#fail(source, table === undefined ? 'is not replicated any more' : CHANGED);
       return false;
     }
-    this.#options.worker.beginLoad(source.id, ts);
+    this.#options.worker.beginLoad(source.id);
     this.#definitions.set(table.name, table);
     source.layout = layout;
     return true;
   }
 
+  /** In pieces, between which others are served. */
   async #copy({ id, table, layout }: Source, snapshot: ExactSnapshot): Promise<void> {
     const definition = this.#definitions.get(table);
+    const { worker } = this.#options;
     if (layout === null || definition === undefined) return;
-    for await (const chunk of snapshot.rows(definition, 'any')) {
-      this.#closing.signal.throwIfAborted();
-      if (!this.#sources.has(id)) return;
-      const operations = chunk.rows.map((row) => ({ row: rowOf(layout, row), diff: 1 }));
-      this.#options.worker.load(id, snapshot.ts, operations);
+    while (this.#sources.has(id) && worker.clear(id, snapshot.ts)) await this.#others();
+    for await (const { rows } of snapshot.rows(definition, 'any')) {
+      for (let from = 0; from < rows.length; from += LOAD_ROWS) {
+        if (!this.#sources.has(id)) return;
+        const piece = rows.slice(from, from + LOAD_ROWS);
+        const operations = piece.map((row) => ({ row: rowOf(layout, row), diff: 1 }));
+        worker.load(id, snapshot.ts, operations);
+        await this.#others();
+      }
     }
   }
 
-  #applyLate(sources: readonly Source[], snapshot: ExactSnapshot): void {
+  /** Whoever waits has a turn. Throws when it is closed. */
+  async #others(): Promise<void> {
+    await new Promise<void>((resolve) => this.#options.clock.soon(resolve));
+    this.#closing.signal.throwIfAborted();
+  }
+
+  async #applyLate(sources: readonly Source[], snapshot: ExactSnapshot): Promise<void> {
     for (const changes of snapshot.lateChanges()) {
+      await this.#others();
       for (const { id, table, layout } of sources) {
         if (layout === null || !this.#sources.has(id)) continue;
         const operations = changes
@@ -315,7 +333,7 @@ export class PostgresFeed {
       // What was before its rows were loaded is in them.
       if (source.table !== name || source.isFailed || ts < source.upper) continue;
       if (change.type === 'drop') this.#fail(source, 'is not replicated any more');
-      else if (change.type === 'resync') source.layout = null;
+      else if (change.type === 'resync') this.#copyAnew(source);
       else this.#redefine(source, change.table);
     }
   }
@@ -327,9 +345,15 @@ export class PostgresFeed {
     else worker.noteSource(source.id, noteOf(rows.timeline ?? '', table));
   }
 
+  #copyAnew(source: Source): void {
+    source.layout = null;
+    this.#options.onNotice(`SQL: ${source.table} is copied anew; nothing is complete meanwhile`);
+  }
+
   #fail(source: Source, why: string): void {
     source.isFailed = true;
     const message = `${source.table} ${why}: drop the source, and make it anew`;
+    this.#options.onNotice(`SQL: ${message}`);
     this.#options.worker.failSource(source.id, { code: '55000', message });
     this.#options.onSettled(source.id);
   }
@@ -360,36 +384,4 @@ function isLive({ layout, isFailed }: Source): boolean {
 
 function nameOf({ table }: RowChange): string {
   return typeof table === 'string' ? table : table.name;
-}
-
-function operationsOf(change: RowChange, layout: SourceLayout): readonly SourceOperation[] {
-  switch (change.type) {
-    case 'insert':
-      return [{ put: rowOf(layout, change.row) }];
-    case 'delete':
-      return [{ remove: keyOf(layout, change.key) }];
-    case 'truncate':
-      return [{ clear: true }];
-    case 'update': {
-      const { cols, row, key } = change;
-      const gone = key === undefined ? [] : [{ remove: keyOf(layout, key) }];
-      if (cols === undefined) return [...gone, { put: rowOf(layout, row) }];
-      return [patchOf(change, layout)];
-    }
-    default:
-      return [];
-  }
-}
-
-/** An update whose unchanged out-of-line values were left out: the rest of the row is what it was. */
-function patchOf(
-  { cols = [], row, key }: Extract<RowChange, { readonly type: 'update' }>,
-  layout: SourceLayout,
-): SourceOperation {
-  const told = new Map(cols.map((position, index) => [position, row[index] ?? null]));
-  const whole = layout.positions.map((position) => told.get(position) ?? null);
-  const isTold = layout.positions.map((position) => told.has(position));
-  const values = rowOf({ ...layout, positions: layout.positions.map((_, index) => index) }, whole);
-  const after = layout.key.map((position) => values[position] ?? null);
-  return { patch: values, isTold, key: key === undefined ? after : keyOf(layout, key) };
 }

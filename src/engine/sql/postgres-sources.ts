@@ -54,12 +54,16 @@ export class PostgresSources {
     this.#store.write(() => this.#store.setNote(id, note));
   }
 
-  beginLoad(id: ItemId, time: Time): void {
-    const store = this.#store;
-    store.write(() => {
-      store.setNote(id, null);
-      for (const piece of presentRows(store, id)) store.apply(id, this.#timeOf(id, time), piece);
-    });
+  beginLoad(id: ItemId): void {
+    this.#store.write(() => this.#store.setNote(id, null));
+  }
+
+  /** Takes a bounded part of the rows away, at `time`. True when there is more. */
+  clear(id: ItemId, time: Time): boolean {
+    const [piece] = presentRows(this.#store, id);
+    if (piece === undefined) return false;
+    this.#store.apply(id, this.#timeOf(id, time), piece);
+    return true;
   }
 
   load(id: ItemId, time: Time, operations: readonly SourceOperation[]): void {

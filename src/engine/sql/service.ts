@@ -9,10 +9,11 @@ import type { SqlBackend, SqlSession } from '../../sql/session.ts';
 import type { TimerHandle } from '../clock.ts';
 import type { LiveSession } from './live-session.ts';
 import { type OpenStore, openStore } from './open-store.ts';
+import type { SqlServiceOptions } from './options.ts';
 import { DividedReaders } from './readers/divided.ts';
 import { ReadersHere } from './readers/here.ts';
 import { ReaderPool } from './readers/reader-pool.ts';
-import { type SqlServiceOptions, SqlWorld } from './world.ts';
+import { SqlWorld } from './world.ts';
 
 /** Between two looks at the clock and at files. */
 const TICK_MS = 100;

@@ -31,6 +31,8 @@ export type WorkerOptions = {
   readonly tell: (feedback: WorkerFeedback) => void;
   /** Where reads are computed; without them on this thread, at once. */
   readonly readers?: Readers;
+  /** How people call an item; without it by its id. */
+  readonly nameOf?: (id: ItemId) => string;
 };
 
 type Command<K extends WorkerCommand['kind']> = Extract<WorkerCommand, { kind: K }>;
@@ -56,14 +58,16 @@ export class SqlWorker {
   #tablesUpper: Time = 0;
   #now: Time = 0;
 
-  constructor({ store, tell: listener, readers = new ReadersHere(store) }: WorkerOptions) {
+  constructor(options: WorkerOptions) {
+    const { store, tell: listener, readers = new ReadersHere(store) } = options;
+    const { nameOf = (id) => id } = options;
     this.#store = store;
     this.#tell = listener;
     const tell = (feedback: WorkerFeedback): void => void this.#toTell.push(feedback);
     this.#items = new Items(store);
     dropLeftOvers(store);
     const wake = (): void => this.#wake();
-    const parts = { store, items: this.#items, readers, tell, wake };
+    const parts = { store, items: this.#items, readers, tell, wake, nameOf };
     this.#peeks = new Peeks(parts);
     this.#files = new FileSources(store, this.#items, tell);
     this.#postgres = new PostgresSources(store, this.#items);
@@ -96,9 +100,14 @@ export class SqlWorker {
     this.#postgres.note(id, note);
   }
 
-  /** The rows of a replicated table are about to be given anew, at `time`: those it has go. Nobody sees it before `endLoad`. */
-  beginLoad(id: ItemId, time: Time): void {
-    this.#postgres.beginLoad(id, time);
+  /** The rows of a replicated table are about to be given anew. Nobody sees it before `endLoad`. */
+  beginLoad(id: ItemId): void {
+    this.#postgres.beginLoad(id);
+  }
+
+  /** Takes a bounded part of the rows that it has away, at `time`. True when there is more. */
+  clear(id: ItemId, time: Time): boolean {
+    return this.#postgres.clear(id, time);
   }
 
   load(id: ItemId, time: Time, operations: readonly SourceOperation[]): void {

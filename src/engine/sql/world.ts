@@ -21,40 +21,20 @@ import { quoteName, type TableDef } from '../../core/table.ts';
 import { sqlError } from '../../sql/errors.ts';
 import { parseBatch } from '../../sql/parse/batch.ts';
 import type { Statement } from '../../sql/statement.ts';
-import type { SqlType } from '../../sql/types.ts';
+import type { ItemId, SqlType } from '../../sql/types.ts';
 import type { CollectionStore } from '../../sqlite/collections/collection-store.ts';
 import { DdlJournal, type DdlRecord } from '../../sqlite/collections/ddl-journal.ts';
-import type { Clock } from '../clock.ts';
-import type { RowLog } from '../row-log.ts';
 import { CatalogJournal, type DdlPlace } from './catalog-journal.ts';
 import { readHeader } from './file-header.ts';
-import { checkFiles, type FilesUnder } from './file-rule.ts';
+import { checkFiles } from './file-rule.ts';
 import { HeldAnswers } from './held-answers.ts';
 import { LiveSession, type SessionHost, type SessionListener } from './live-session.ts';
+import type { SqlServiceOptions } from './options.ts';
 import { PostgresFeed } from './postgres-feed.ts';
 import { columnsOfTable, layoutOf, tableOfNote } from './postgres-types.ts';
 import type { Readers } from './readers/read-port.ts';
-import { ViewPublisher, type ViewSink } from './view-publisher.ts';
+import { ViewPublisher } from './view-publisher.ts';
 import { SqlWorker } from './worker.ts';
-
-export type SqlServiceOptions = {
-  /** Null: in memory. */
-  readonly dir: string | null;
-  /** The replicated tables; null where there are none. */
-  readonly rows: RowLog | null;
-  readonly clock: Clock;
-  /** Which files sources and sinks may name. */
-  readonly files: FilesUnder;
-  /** In [0, 1); for the secrets that cancel. */
-  readonly random: () => number;
-  readonly onNotice: (notice: string) => void;
-  /** What one statement may take where its session has not set `statement_timeout`; by default as long as it wants. */
-  readonly statementTimeoutMs?: number | undefined;
-  /** What one process that reads may take of memory; by default 512 MiB. */
-  readonly readBytesMax?: number | undefined;
-  /** Takes the rows of materialized views over replicated tables; null: nobody does. */
-  readonly views?: ViewSink | null | undefined;
-};
 
 export type SqlWorldOptions = SqlServiceOptions & {
   readonly store: CollectionStore;
@@ -103,7 +83,7 @@ export class SqlWorld implements SessionHost {
     const { statementTimeoutMs = 0 } = options;
     this.#state = newSqlCoordinator({ ...SQL_PROFILES.ours, statementTimeoutMs });
     this.#worker = new SqlWorker({
-      ...{ store, readers },
+      ...{ store, readers, nameOf: (id) => this.#nameOf(id) },
       tell: (feedback) => this.dispatch({ kind: 'feedback', feedback }),
     });
     this.#journal = new CatalogJournal(new DdlJournal(store.sql), this.#state);
@@ -335,6 +315,13 @@ export class SqlWorld implements SessionHost {
     session.fail(sqlError('54000', 'the subscription has more rows than its reader takes'));
     const secret = this.#state.sessions.get(connection)?.secret ?? 0;
     this.#events.push({ kind: 'cancel', connection, secret });
+  }
+
+  /** Of an index, that of what it is on. */
+  #nameOf(id: ItemId): string {
+    const item = this.#state.catalog.items.get(id);
+    if (item?.kind === 'index') return this.#nameOf(item.on);
+    return item === undefined ? 'what was read' : item.at.name;
   }
 
   #advanceClock(): void {

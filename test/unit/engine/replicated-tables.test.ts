@@ -36,9 +36,13 @@ function catalogOf(columns: readonly string[]): Catalog & { readonly waitedFor: 
   };
 }
 
-function tablesOf(catalog: Catalog, hasTriggers: boolean): ReplicatedTables {
+function tablesOf(
+  catalog: Catalog,
+  hasTriggers: boolean,
+  onNotice?: (notice: string) => void,
+): ReplicatedTables {
   return new ReplicatedTables({
-    catalog,
+    ...{ catalog, onNotice },
     hasTriggers,
     known: [table(['id', 'a'])],
     unfit: [],
@@ -77,4 +81,29 @@ test('rows older than a change that the catalog has already are left to a new co
   await tables.announce(newer, { write: (line) => lines.push(line), txid: 10 });
   expect(tables.plan(newer)).not.toBe(null);
   expect(lines).toHaveLength(3);
+});
+
+test('the log says when a table is lost, when it is unfit, and when it is there again', async () => {
+  const notices: string[] = [];
+  const fit = catalogOf(['id', 'a', 'b']);
+  let describe: Catalog['describe'] = async (name) => ({ kind: 'missing', name });
+  const catalog: Catalog = { ...fit, describe: (name, txid) => describe(name, txid) };
+  const tables = tablesOf(catalog, false, (notice) => notices.push(notice));
+  const place = { write: () => undefined, txid: 9 };
+  await tables.announce(layout(['id', 'a', 'b']), place);
+  describe = async (name, txid) => await fit.describe(name, txid);
+  await tables.announce(layout(['id', 'a', 'b']), place);
+  const unfit = {
+    kind: 'unfit',
+    name: 'public.t',
+    reason: 'it has no key',
+    remedy: 'add one',
+  } as const;
+  describe = async () => unfit;
+  await tables.announce(layout(['id', 'c']), place);
+  expect(notices).toEqual([
+    'the table public.t is not replicated any more: it was dropped, or is not in the publication',
+    'the table public.t is copied anew: it is replicated from now on',
+    expect.stringContaining('public.t is not replicated any more: it has no key; add one'),
+  ]);
 });

@@ -138,7 +138,8 @@ test('replicated tables stand at one upper; changes may name rows by key', () =>
     });
   }
   const load = (id: string, time: number, rows: readonly (readonly [number, string])[]) => {
-    bed.worker.beginLoad(id, time);
+    bed.worker.beginLoad(id);
+    while (bed.worker.clear(id, time));
     bed.worker.load(
       id,
       time,

@@ -84,13 +84,16 @@ class ScriptedLog {
 let log: ScriptedLog;
 let bed: ReturnType<typeof openBed>;
 let feed: PostgresFeed;
+const notices: string[] = [];
 
 beforeEach(() => {
+  notices.length = 0;
   log = new ScriptedLog();
   bed = openBed();
   feed = new PostgresFeed({
     ...{ rows: log, worker: bed.worker, clock: systemClock },
-    ...{ onSettled: () => undefined, onOtherHistory: () => undefined, onNotice: () => undefined },
+    ...{ onSettled: () => undefined, onOtherHistory: () => undefined },
+    onNotice: (notice) => notices.push(notice),
   });
   for (const [id, table] of [
     ['u1', 'a'],
@@ -133,4 +136,40 @@ test('P20: nothing is complete after a change that a source cannot follow, befor
   expect(rowsOf('u1', 40)).toEqual([8, 9]);
   expect(rowsOf('u2', 40)).toEqual([1, 2, 3]);
   expect(rowsOf('u1', 20)).toEqual([1, 2]);
+});
+
+test('others have turns while a large table is loaded, and while its rows are taken away again', async () => {
+  const ids = Array.from({ length: 20_000 }, (_, id) => id);
+  let turns = 0;
+  let isOver = false;
+  const turn = (): void => {
+    turns += 1;
+    if (!isOver) setImmediate(turn);
+  };
+  setImmediate(turn);
+  await log.give(snapshotOf(10, { 'public.a': ids, 'public.b': [] }));
+  await expect.poll(() => upperOf('u1'), { timeout: 20_000 }).toBe(11);
+  expect(turns).toBeGreaterThanOrEqual(10);
+  turns = 0;
+  log.write({ ts: at(30), changes: [{ type: 'resync', table: 'public.a' }], isLast: true });
+  feed.wake();
+  await log.give(snapshotOf(35, { 'public.a': [1], 'public.b': [] }));
+  await expect.poll(() => upperOf('u1'), { timeout: 20_000 }).toBeGreaterThan(35);
+  isOver = true;
+  expect(turns).toBeGreaterThanOrEqual(20);
+  expect(rowsOf('u1', 35)).toEqual([1]);
+});
+
+test('the log says when a table must be copied anew, and when a source cannot go on', async () => {
+  await log.give(snapshotOf(10, { 'public.a': [1], 'public.b': [1] }));
+  await expect.poll(() => upperOf('u2')).toBe(11);
+  log.write({ ts: at(20), changes: [{ type: 'resync', table: 'public.a' }], isLast: true });
+  feed.wake();
+  await log.give(snapshotOf(25, { 'public.a': [2], 'public.b': [] }));
+  await expect.poll(() => upperOf('u1')).toBe(26);
+  log.write({ ts: at(30), changes: [{ type: 'drop', table: 'public.b' }], isLast: true });
+  feed.wake();
+  await expect.poll(() => notices.length).toBe(2);
+  expect(notices[0]).toContain('public.a is copied anew');
+  expect(notices[1]).toContain('public.b is not replicated any more');
 });
