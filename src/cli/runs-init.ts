@@ -25,6 +25,8 @@ export function register(runs: Command): void {
 }
 
 function init(home: string): void {
+  // All are looked at first: half an area would be worse than none.
+  for (const [path] of AREA_FILES) refuseExisting(join(home, path));
   for (const [path, text] of AREA_FILES) writeNew(join(home, path), text);
   const area = `--area ${shortPath(home)}`;
   console.log(`area ${shortPath(home)} is made`);
@@ -45,15 +47,18 @@ function addTest(name: string, area: string | undefined): void {
   console.log(`test ${name} is in ${shortPath(path)}`);
 }
 
-/** Never replaces a file: what is there is somebody's work. */
 function writeNew(path: string, text: string): void {
-  if (existsSync(path)) {
-    throw new TidelockError({
-      code: 'BAD_REQUEST',
-      message: `${shortPath(path)} is there already`,
-      hint: 'take another folder or name, or remove the file',
-    });
-  }
+  refuseExisting(path);
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, text);
+}
+
+/** What is there is somebody's work. */
+function refuseExisting(path: string): void {
+  if (!existsSync(path)) return;
+  throw new TidelockError({
+    code: 'BAD_REQUEST',
+    message: `${shortPath(path)} is there already`,
+    hint: 'take another folder or name, or remove the file',
+  });
 }
