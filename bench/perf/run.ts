@@ -16,6 +16,7 @@ const PROGRAMS = [
   'log-append',
   'snapshot-file',
   'coordinator',
+  'planner',
   'lockstep',
   'capture',
   'upload',
