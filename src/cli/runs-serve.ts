@@ -1,5 +1,7 @@
 /** `tidelock runs serve`: the one server of an area: calls of other hosts, feeds, pages, and the sync. */
 import type { Command } from 'commander';
+import { messageOf } from '../core/errors.ts';
+import type { Home } from '../runs/home.ts';
 import { type Served, type Serving, serveRuns } from '../runs/serving.ts';
 import { programName, shortPath } from './options.ts';
 import { addHomeFlags, type HomeFlags, homeOptionsOf } from './runs-home.ts';
@@ -11,6 +13,10 @@ type Flags = HomeFlags & {
   readonly config?: string;
   readonly json?: boolean;
 };
+
+type Ending = { readonly reason: string; readonly isWanted: boolean };
+
+const EXIT_FAILED = 1;
 
 export function register(runs: Command): void {
   const command = runs
@@ -26,19 +32,34 @@ export function register(runs: Command): void {
 
 async function run(flags: Flags): Promise<void> {
   const stop = stopOnSignal();
-  const ending = Promise.withResolvers<string>();
-  stop.signal.addEventListener('abort', () => ending.resolve('stopped'));
+  const ending = Promise.withResolvers<Ending>();
+  const end = (reason: string, isWanted: boolean): void => ending.resolve({ reason, isWanted });
+  stop.signal.addEventListener('abort', () => end('stopped', true));
+  const home = homeOptionsOf(flags);
+  const { config: area } = home;
   const served = await serveRuns({
-    home: homeOptionsOf(flags),
+    home,
+    logRoots: [area.home, area.linkTree, ...area.disks.map(({ path }) => path)],
     prepare: () => prepare(flags),
-    onEnd: ending.resolve,
+    startRunner,
+    onEnd: end,
   });
   announce(served, flags.json === true);
   if (!served.isLeader) return stop.release();
-  const reason = await ending.promise;
+  const { reason, isWanted } = await ending.promise;
+  if (!isWanted) process.exitCode = EXIT_FAILED;
   await served.serving.close();
   console.error(`tidelock runs serve ends: ${reason}`);
   stop.release();
+}
+
+/** Loaded by the leader only. */
+async function startRunner(local: Home): Promise<() => void> {
+  const { startServingRunner } = await import('../runs/serving-runner.ts');
+  const { processEnvironment, SLOTS } = await import('./runs-session.ts');
+  const onTrouble = (error: unknown): void => console.error(`trouble: ${messageOf(error)}`);
+  const environment = processEnvironment();
+  return await startServingRunner({ local, environment, slots: SLOTS, onTrouble });
 }
 
 /** The settings of `tidelock serve` count here too, but for what is of Postgres. */

@@ -11,6 +11,7 @@ import type { Home } from './home.ts';
 
 export type LeadParts = {
   readonly home: Home;
+  readonly logRoots: readonly string[];
   readonly config: ServerConfig;
   readonly log: Log;
   readonly status: RunsPort['status'];
@@ -21,20 +22,23 @@ export async function startLead(parts: LeadParts): Promise<{
   readonly url: string;
   readonly close: () => Promise<void>;
 }> {
-  const { home, config, log, status, onStop } = parts;
+  const { home, logRoots, config, log, status, onStop } = parts;
   const { store, place } = home;
   const engine = await openRunEngine({
     ...{ dir: join(place.localDir, 'engine'), clock: engineClock, runs: store },
     onNotice: (notice) => log.info(notice),
   });
   const runs: RunsPort = {
-    ...{ area: store.area, history: store.history, status, stop: onStop },
+    ...{ area: store.area, history: store.history, logRoots, status, stop: onStop },
     write: (batch) => store.write(batch),
     read: (query) => store.read(query),
     onChange: (listener) => store.onChange(listener),
   };
   const server = createServer({ engine, runs, config, clock: systemClock, log });
-  const { url } = await server.listen();
+  const { url } = await server.listen().catch(async (error: unknown) => {
+    await engine.close(); // its log would keep this process, and the next server, from going on
+    throw error;
+  });
   const close = async (): Promise<void> => {
     await server.drain();
     await engine.close();

@@ -12,10 +12,14 @@ import { type Leader, runForLeader } from './leader.ts';
 
 export type ServingOptions = {
   readonly home: HomeOptions;
+  /** Folders in which tests of the area may work. */
+  readonly logRoots?: readonly string[];
   /** Asked of the leader only. */
   readonly prepare: () => Promise<{ readonly config: ServerConfig; readonly log: Log }>;
-  /** Ends this server: asked for by a call, or another one leads. */
-  readonly onEnd: (reason: string) => void;
+  /** Takes what is queued; gives the one who ends it. */
+  readonly startRunner?: ((home: Home) => Promise<() => void>) | undefined;
+  /** Ends this server. Wanted: it was asked for. */
+  readonly onEnd: (reason: string, isWanted: boolean) => void;
 };
 
 export type Serving = {
@@ -35,7 +39,7 @@ export async function serveRuns(options: ServingOptions): Promise<Served> {
   const candidacy = runForLeader({
     ...{ store: local.store, identity: local.identity, now: options.home.now ?? Date.now },
     discoveryFile: local.place.discoveryFile,
-    onLost: ({ host, pid }) => options.onEnd(`process ${pid} on ${host} leads now`),
+    onLost: ({ host, pid }) => options.onEnd(`process ${pid} on ${host} leads now`, false),
   });
   if (!candidacy.isLeader) {
     await local.close();
@@ -51,12 +55,13 @@ export async function serveRuns(options: ServingOptions): Promise<Served> {
 }
 
 async function lead(options: ServingOptions, local: LocalRuns, leader: Leader): Promise<Serving> {
-  const onLost = (error: TidelockError): void => options.onEnd(error.message);
+  const onLost = (error: TidelockError): void => options.onEnd(error.message, false);
   const home = startSync(local, { ...options.home, onLost });
   const status = statusOf(options, home, leader);
-  const server = await start(options, home, status);
+  const { server, stopRunner } = await start(options, home, status);
   leader.announce(server.url);
   const close = async (): Promise<void> => {
+    stopRunner();
     await server.close();
     leader.stop();
     await home.close();
@@ -68,8 +73,11 @@ async function start(options: ServingOptions, home: Home, status: Serving['statu
   try {
     const { startLead } = await import('./serving-leader.ts');
     const { config, log } = await options.prepare();
-    const onStop = (): void => options.onEnd('it was asked to stop');
-    return await startLead({ home, config, log, status, onStop });
+    const onStop = (): void => options.onEnd('it was asked to stop', true);
+    const { logRoots = [] } = options;
+    const stopRunner = (await options.startRunner?.(home)) ?? (() => undefined);
+    const server = await startLead({ home, logRoots, config, log, status, onStop });
+    return { server, stopRunner };
   } catch (error) {
     await home.syncer.stop();
     throw error;
