@@ -11,6 +11,7 @@ import {
 } from '../index.ts';
 import { collect, requireOptions, secondsOption, tokenOf } from './options.ts';
 import { createReporter, type Reporter } from './replicate-report.ts';
+import { checkViews } from './replicate-views.ts';
 import { stopOnSignal } from './stop-signal.ts';
 
 export type ReplicateFlags = {
@@ -54,7 +55,10 @@ export function register(program: Command): void {
     .action(async (flags: ReplicateFlags, command: Command) => {
       const isNamed = flags.write === true || flags.view !== undefined;
       requireOptions(command, ['server', ...(isNamed ? [] : ['selector']), 'db']);
-      await run(flags.view === undefined ? flags : ofViews(flags, flags.view));
+      if (flags.view === undefined) return await run(flags);
+      const named = ofViews(flags, flags.view);
+      await checkViews(named.server, flags.view, tokenOf(flags.token));
+      await run(named);
     });
 }
 

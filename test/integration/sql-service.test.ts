@@ -2,6 +2,7 @@
 import { rmSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { checkViews } from '../../src/cli/replicate-views.ts';
 import { openReplica, type Replica } from '../../src/index.ts';
 import { SqlBed } from '../support/sql-bed.ts';
 import { Stack, until } from '../support/stack.ts';
@@ -169,6 +170,23 @@ test('a view that is made while nothing happens reaches its replicas, and one th
   }
 });
 
+test('a name that is no view of the server is refused, with those that there are', async () => {
+  const server = `${bed.url}/views`;
+  await bed.rows('CREATE MATERIALIZED VIEW filed AS SELECT code AS _change_selector FROM country');
+  const listed = async (): Promise<boolean> =>
+    (await (await fetch(`${server}/v1/tables`)).text()).includes('filed');
+  await until('the view is offered', listed);
+  await expect(checkViews(server, ['nosuchview'], undefined)).rejects.toMatchObject({
+    code: 'BAD_SELECTOR',
+    hint: expect.stringMatching(/^there are: .*filed/),
+  });
+  await expect(checkViews(server, ['filed'], undefined)).rejects.toMatchObject({
+    message: 'the view "filed" is filed by its column _change_selector',
+  });
+  await bed.rows('DROP VIEW filed');
+  await checkViews('http://127.0.0.1:1/views', ['any'], undefined);
+});
+
 test('after a restart everything goes on where it stood, and a replica of a view fetches what differs', async () => {
   await bed.close();
   await stack.sql.query(
@@ -242,4 +260,14 @@ test('a source whose table lost a column fails whoever reads it, and others go o
   expect(await bed.rows(`SELECT count(*) FROM account AS OF ${await bed.now()}`)).toEqual(
     await bed.inPostgres('SELECT count(*) FROM account WHERE country IS NOT NULL'),
   );
+});
+
+test('a table that is dropped and made anew is noticed before it is read', async () => {
+  await bed.rows('CREATE SOURCE reborn FROM POSTGRES TABLE public.country');
+  await stack.sql.query('DROP TABLE country; CREATE TABLE country (code text PRIMARY KEY)');
+  await stack.sql.query(`INSERT INTO country VALUES ('XX')`);
+  const read = bed.rows(`SELECT code FROM reborn AS OF ${await bed.now()}`);
+  await expect(read).rejects.toThrow('drop the source, and make it anew');
+  await bed.rows('CREATE SOURCE anew FROM POSTGRES TABLE public.country');
+  expect(await bed.rows('SELECT * FROM anew')).toEqual([['XX']]);
 });
