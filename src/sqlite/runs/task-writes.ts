@@ -2,6 +2,7 @@
 import type { TaskRow } from '../../planner/rows.ts';
 import type { RunAnswer, RunWrite } from '../../planner/run-store.ts';
 import { runTable } from '../../planner/run-tables.ts';
+import { afterLease, isOpen, mayEnd } from '../../planner/tasks.ts';
 import type { RunTransaction } from './run-transaction.ts';
 import { columnList, rowOf } from './run-values.ts';
 import { notFound } from './test-writes.ts';
@@ -17,7 +18,7 @@ const EXPIRED_MAX = 1000;
 const CLAIM = (kinds: number): string => `
   UPDATE tasks SET state = 'claimed', lease_owner = ?1, lease_until = ?2, attempt = attempt + 1, seq = ?3
   WHERE id = (SELECT id FROM tasks
-    WHERE ${OPEN} AND (state = 'new' OR lease_until <= ?4) AND not_before <= ?4
+    WHERE ${OPEN} AND (state = 'new' OR ifnull(lease_until, 0) <= ?4) AND not_before <= ?4
       AND attempt < attempts_max AND kind IN (${'?, '.repeat(kinds).slice(0, -2)})
     ORDER BY priority DESC, id LIMIT 1)
   RETURNING ${columnList(TASKS.columns)}`;
@@ -61,8 +62,7 @@ export function renewTasks(tx: RunTransaction, write: Write<'renewTasks'>): RunA
 export function endTask(tx: RunTransaction, write: Write<'endTask'>): RunAnswer {
   const { taskId, owner, state, result } = write;
   const task = taskOf(tx, taskId);
-  const isHeld = task.leaseOwner === owner && isOpen(task);
-  if (!isHeld) return { isDone: false };
+  if (!mayEnd(task, owner)) return { isDone: false };
   if (state === 'running') tx.update('tasks', taskId, { state, startedAt: tx.at });
   else {
     const ended = { state, endedAt: tx.at, result, leaseOwner: null, leaseUntil: null };
@@ -86,12 +86,12 @@ export function cancelTasks(tx: RunTransaction, write: Write<'cancelTasks'>): Ru
 
 /** At most a thousand a call; the rest is as expired a moment later. */
 export function reclaimTasks(tx: RunTransaction): RunAnswer {
-  const where = `WHERE ${OPEN} AND state <> 'new' AND lease_until <= ? LIMIT ${EXPIRED_MAX}`;
+  const where = `WHERE ${OPEN} AND state <> 'new' AND ifnull(lease_until, 0) <= ? LIMIT ${EXPIRED_MAX}`;
   const expired = tx.statements.rows(TASKS, where, tx.at) as unknown as readonly TaskRow[];
   for (const task of expired) {
-    const isLast = task.attempt >= task.attemptsMax;
-    const state = isLast ? 'failed' : 'new';
-    const ended = isLast ? { endedAt: tx.at, result: { error: 'the lease ran out' } } : {};
+    const state = afterLease(task, tx.at) ?? 'new';
+    const ended =
+      state === 'failed' ? { endedAt: tx.at, result: { error: 'the lease ran out' } } : {};
     tx.update('tasks', task.id, { ...ended, state, leaseOwner: null, leaseUntil: null });
     const cause = `the lease of ${task.leaseOwner} ran out`;
     taskEvent(tx, task, { old: task.state, new: state, cause });
@@ -142,10 +142,6 @@ function taskEvent(
   const { runId, testId } = task;
   const cause = `task ${task.id}: ${words.cause}`;
   tx.event({ kind: 'task', runId, testId, isForced: false, ...words, cause });
-}
-
-function isOpen({ state }: TaskRow): boolean {
-  return state === 'new' || state === 'claimed' || state === 'running';
 }
 
 function taskOf(tx: RunTransaction, id: number): TaskRow {

@@ -1,6 +1,8 @@
 import { join } from 'node:path';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { RunWrite } from '../../../src/planner/run-store.ts';
+import { nextTask } from '../../../src/planner/tasks.ts';
 import { openRunStore, type SqliteRunStore } from '../../../src/sqlite/runs/run-store.ts';
 import { AREA, change, newTask, runBed, seedRun } from '../../support/run-bed.ts';
 
@@ -149,5 +151,25 @@ describe('the queue', () => {
     ]);
     by(store, claim('r1'), end(1, 'r1'));
     expect(by(store, task).answers[0]).toEqual({ id: 2, isNew: true });
+  });
+
+  test('claims are those of the rules of the queue, whatever the tasks and the time', () => {
+    const task = fc.record({ priority: fc.integer({ min: 0, max: 2 }), notBefore: fc.nat(4000) });
+    const steps = fc.array(fc.record({ owner: fc.constantFrom('a', 'b'), pause: fc.nat(700) }));
+    fc.assert(
+      fc.property(fc.array(task, { maxLength: 6 }), steps, (tasks, turns) => {
+        const bed = runBed();
+        const { store } = bed;
+        bed.clock = 0;
+        by(store, ...tasks.map((each) => newTask({ ...each, attemptsMax: 2 })));
+        for (const { owner, pause } of turns) {
+          bed.clock += pause;
+          const { tasks: rows = [] } = store.read({ kind: 'tasks', states: null, limit: 10 });
+          const expected = nextTask(rows, bed.clock)?.id;
+          expect(by(store, claim(owner)).answers[0]?.task?.id).toBe(expected);
+        }
+      }),
+      { numRuns: 60 },
+    );
   });
 });
