@@ -17,6 +17,7 @@
  *   Q13 sessions, items, buffered rows and cursors stay within their limits
  *   Q14 between steps a session waits for something or has no batch
  *   Q15 no two rows of a table have the same primary key (`keys.ts` asks the worker; no state to look at)
+ *   Q16 who reads, or waits for the lock, waits no longer than the statement's time (`timeouts.ts`)
  */
 import { assert } from '../../core/assert.ts';
 import type { ItemId } from '../../sql/types.ts';

@@ -37,7 +37,7 @@ type Bounds = {
 };
 
 /** How many rows are looked at, or null. */
-export function rowsOfPlan(plan: Plan, bounds: Bounds): number | null {
+function rowsOfPlan(plan: Plan, bounds: Bounds): number | null {
   const { budget } = bounds;
   const over = (input: Plan, expressions: readonly Expression[]): number | null =>
     areSmall(expressions, budget) ? rowsOfPlan(input, bounds) : null;

@@ -30,6 +30,8 @@ import type { CollectionState, Upper, Versioned } from './versioned.ts';
 const OPEN_WAIT_MS = 500;
 /** What SQLite keeps of the file in memory. */
 const CACHE_KIB = 64 * 1024;
+/** What is left of a write-ahead log that has grown while somebody read for long. */
+const LOG_BYTES = 64 * 1024 * 1024;
 /** Pages in the write-ahead log before they go into the file (32 MiB): each time costs two syncs. */
 const CHECKPOINT_PAGES = 8000;
 
@@ -66,7 +68,8 @@ export class CollectionStore {
   constructor(sql: FunctionSql) {
     this.sql = sql;
     sql.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY;
-      PRAGMA cache_size = -${CACHE_KIB}; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+      PRAGMA cache_size = -${CACHE_KIB}; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES};
+      PRAGMA journal_size_limit = ${LOG_BYTES}`);
     registerSqlFunctions(sql);
     addNumericTotals(sql);
     this.#registry = new Registry(sql);

@@ -5,7 +5,7 @@ import type { CollectionStore } from './collection-store.ts';
 import { liveTable, pastTable } from './collection-table.ts';
 
 /** Rows of now, and as many of the past. */
-export const SMALL_ROWS = 256;
+const SMALL_ROWS = 256;
 /** What is in them, of now and of the past each. */
 const SMALL_BYTES = 64 * 1024;
 
