@@ -18,6 +18,8 @@ export type Ended = {
   readonly run: RunRow;
   readonly rows: readonly TestRow[];
   readonly ms: number;
+  /** As it was named on the command line. */
+  readonly area: string | undefined;
 };
 
 /** One line per test that has ended. */
@@ -29,7 +31,7 @@ export function finishedLine(row: TestRow): string {
   return [verdict.padEnd(8), time.padStart(9), execOf(row), comment].join('  ').trimEnd();
 }
 
-export function printEnding({ run, rows, ms }: Ended): void {
+export function printEnding({ run, rows, ms, area }: Ended): void {
   const leaves = leavesOf(rows);
   const failed = leaves.filter(isFailure);
   for (const row of failed.slice(0, SHOWN_MAX)) printFailure(row);
@@ -38,8 +40,9 @@ export function printEnding({ run, rows, ms }: Ended): void {
   }
   console.log(`\n${summaryLine(leaves, { run, ms })}`);
   if (failed.length === 0) return;
-  const words = ['rerun', '--failed', '--target', run.target, '--name', run.name];
-  console.log(`run those again: ${commandLine(...words)}`);
+  const where = area === undefined ? [] : ['--area', area];
+  const words = ['--failed', '--target', run.target, '--name', run.name, ...where];
+  console.log(`run those again: ${commandLine('rerun', ...words)}`);
 }
 
 function printFailure(row: TestRow): void {

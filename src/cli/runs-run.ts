@@ -233,6 +233,6 @@ function ending(
   const rows = store.read({ kind: 'tests', runId: run.id }).tests ?? [];
   const exitCode = exitCodeOf(rows);
   if (flags.json === true) console.log(JSON.stringify({ kind: 'run', ...run, ms, exitCode }));
-  else printEnding({ run, rows, ms });
+  else printEnding({ run, rows, ms, area: flags.area });
   process.exitCode = exitCode;
 }

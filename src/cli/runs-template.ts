@@ -30,8 +30,8 @@ show cat result.txt
 
 [rules]
 show
-  required "says that it is done" /^done:/
   error "has errors" /[1-9]\\d* errors/
+  required "says that it is done" /^done:/
 
 [test_meta]
 description makes what the checks look at

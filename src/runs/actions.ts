@@ -10,7 +10,9 @@ import { cancelledBy, type OpenAction } from '../planner/tasks.ts';
 import type { PlanRequest } from '../planner/types.ts';
 import { type ActionArgs, argsOf, type NewAction } from './action-args.ts';
 import type { AreaBook } from './area-book.ts';
+import { earlyEnvironment } from './environment.ts';
 import { type ActivityMeans, RunActivity } from './run-activity.ts';
+import { isStaleNow } from './run-history.ts';
 import { removeWorkArea } from './work-area.ts';
 
 /** An action is tried so often: its runner may die. */
@@ -23,7 +25,7 @@ export type ActionMeans = Omit<ActivityMeans, 'book' | 'onLaunch' | 'onEnd' | 'p
   /** A fresh machine for one run. */
   readonly newPlan: () => ActivityMeans['plan'];
   /** Actions that others perform: archives, exports. */
-  readonly others: Partial<Record<Action, (args: ActionArgs) => Promise<unknown>>>;
+  readonly others: Partial<Record<Action, (args: ActionArgs, taskId: number) => Promise<unknown>>>;
 };
 
 type Work = { readonly task: TaskRow; activity: RunActivity | null };
@@ -110,11 +112,12 @@ export class Actions {
       case 'unlock':
         return this.#lock(args, action === 'lock');
       case 'update-meta':
+        return await this.#updateMeta(args);
       case 'rollup':
       case 'archive':
       case 'prune':
       case 'export':
-        return await this.#other(action, args);
+        return await this.#other(task, action, args);
       case 'exec':
         throw refused('exec', 'is taken with its run');
       default:
@@ -122,10 +125,10 @@ export class Actions {
     }
   }
 
-  async #other(action: Action, args: ActionArgs): Promise<unknown> {
+  async #other({ id }: TaskRow, action: Action, args: ActionArgs): Promise<unknown> {
     const perform = this.#means.others[action];
     if (perform === undefined) throw refused(action, 'is not performed by this runner');
-    return await perform(args);
+    return await perform(args, id);
   }
 
   async #inTurn<T>(key: string, perform: () => Promise<T>): Promise<T> {
@@ -287,6 +290,22 @@ export class Actions {
     return { changed: rows.length };
   }
 
+  /** Which results are of another configuration than the one that is written now. */
+  async #updateMeta(args: ActionArgs): Promise<unknown> {
+    const { outbox } = this.#means;
+    const book = await this.#means.book.again();
+    const of = await book.target(args.target, args.setVars);
+    const names = { target: args.target, run: args.name };
+    const tests = await of.tests(earlyEnvironment(book.area, names, of.layers));
+    const rows = this.#rowsOf(args).filter((row) => isStaleNow(row, tests) !== row.isStale);
+    for (const row of rows) {
+      const facts = { isStale: isStaleNow(row, tests) };
+      outbox.add({ kind: 'setTest', testId: row.id, facts });
+    }
+    outbox.flush();
+    return { changed: rows.length };
+  }
+
   #lock({ target, name }: ActionArgs, isLocked: boolean): unknown {
     const { store, outbox } = this.#means;
     const run = (store.read({ kind: 'runs' }).runs ?? []).find(
@@ -317,7 +336,7 @@ function keyOf({ target, name }: Pick<ActionArgs, 'target' | 'name'>): string {
 }
 
 /** A second attempt goes on where the first runner stopped. */
-function requestOf(task: TaskRow, args: ActionArgs): PlanRequest {
+export function requestOf(task: TaskRow, args: ActionArgs): PlanRequest {
   const { target, name: run, pattern, tags } = args;
   const asked = task.action === 'clean-rerun' ? ({ kind: 'clean' } as const) : args.rerun;
   const isResumed = task.attempt > 1 || args.rerun.kind === 'resume';

@@ -3,7 +3,6 @@ import { unreachable } from '../core/assert.ts';
 import { messageOf } from '../core/errors.ts';
 import type { StatePair, TestRow } from '../planner/rows.ts';
 import {
-  hasEnded,
   isActive,
   NEVER_STARTED,
   type NeverStarted,
@@ -13,7 +12,7 @@ import type { PlannerEffect, PlannerEvent, PlanRequest } from '../planner/types.
 import { earlyEnvironment } from './environment.ts';
 import { type Exec, Launcher, type LauncherMeans } from './launcher.ts';
 import type { GroupUse } from './processes.ts';
-import { expectedTimes, idOf } from './run-history.ts';
+import { expectedTimes, idOf, isStaleNow } from './run-history.ts';
 
 export type ActivityMeans = Omit<LauncherMeans, 'defOf' | 'onEntered'> & {
   /** The planner's machine, fresh. */
@@ -34,6 +33,7 @@ export class RunActivity {
   #tests: ReadonlyMap<string, TestDef> = new Map();
   #wakeAt = Number.POSITIVE_INFINITY;
   #isStepping = false;
+  #isLeft = false;
   #isDone = false;
 
   constructor(
@@ -118,6 +118,11 @@ export class RunActivity {
     for (const { running } of this.#execs.values()) running?.killNow('interrupted twice');
   }
 
+  /** Leaves everything to the next runner. */
+  leave(): void {
+    this.#isLeft = true;
+  }
+
   /** Somebody else has written this row. */
   changed(row: TestRow): void {
     // A toplevel follows from its items, which come by themselves.
@@ -166,15 +171,15 @@ export class RunActivity {
   }
 
   /** A result whose configuration has changed since is shown as stale until it runs again. */
-  #markStale({ id, name, state, status, configHash, isStale }: TestRow): void {
-    const hash = this.#tests.get(name)?.hash;
-    const now = hasEnded({ state, status }) && configHash !== null && hash !== configHash;
-    if (now === isStale) return;
-    this.#means.outbox.add({ kind: 'setTest', testId: id, facts: { isStale: now } });
+  #markStale(row: TestRow): void {
+    const isStale = isStaleNow(row, this.#tests);
+    if (isStale === row.isStale) return;
+    this.#means.outbox.add({ kind: 'setTest', testId: row.id, facts: { isStale } });
   }
 
   /** Events that come while effects are performed wait for their turn. */
   #feed(event: PlannerEvent): void {
+    if (this.#isLeft) return;
     this.#events.push(event);
     if (this.#isStepping) return;
     this.#isStepping = true;

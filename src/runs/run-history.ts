@@ -1,5 +1,9 @@
 /** How long executions took before: the order of the ready ones, and when a run will be done. */
+import type { TestDef } from '../area/types.ts';
+import type { TestRow } from '../planner/rows.ts';
 import type { RunStore } from '../planner/run-store.ts';
+
+import { hasEnded } from '../planner/states.ts';
 
 /** Earlier runs of the same target from which times are expected. */
 const EARLIER_RUNS = 3;
@@ -27,6 +31,11 @@ export function expectedTimes(
     }
   }
   return new Map([...seconds].map(([key, values]) => [key, median(values)]));
+}
+
+/** A result of another configuration than the one that is written now. */
+export function isStaleNow(row: TestRow, tests: ReadonlyMap<string, TestDef>): boolean {
+  return hasEnded(row) && row.configHash !== null && tests.get(row.name)?.hash !== row.configHash;
 }
 
 function median(values: readonly number[]): number {

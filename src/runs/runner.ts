@@ -112,7 +112,7 @@ export class Runner {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
     this.#stopEvents();
-    this.#outbox.flush();
+    for (const activity of this.#actions.activities) activity.leave();
     this.#outbox.now({ kind: 'removeRunner', id: this.id });
   }
 

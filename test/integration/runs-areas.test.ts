@@ -2,8 +2,13 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { openPlannerWorld } from '../../src/bench/planner/world.ts';
 import type { StatePair, TestRow } from '../../src/planner/rows.ts';
+import { replayRun } from '../../src/runs/replay.ts';
+import { parseScript } from '../../src/script/parse.ts';
+import { type Call, runAtOnce } from '../../src/script/run.ts';
 import { AreaBed } from '../support/area-bed.ts';
+import { until } from '../support/stack.ts';
 
 const AREAS = 'testdata/areas';
 
@@ -50,7 +55,9 @@ test.each(names)(
           continue;
         }
         await ended;
-        check(bed, expected);
+        await check(bed, expected);
+        const about = { store: bed.store, area: bed.book.area, book };
+        checkReplay(await replayRun(about, { target, run }), bed.rows(run));
         for (const { set, state, status, comment = '' } of expected.then ?? []) {
           const to = { state, status } as StatePair;
           const args = { target, name: run, pattern: set, to, comment };
@@ -64,7 +71,7 @@ test.each(names)(
   },
 );
 
-function check(bed: AreaBed, expected: Expected): void {
+async function check(bed: AreaBed, expected: Expected): Promise<void> {
   const rows = bed.rows(expected.run);
   const shown = bed.results(expected.run);
   if (expected.results !== undefined) {
@@ -98,9 +105,24 @@ function check(bed: AreaBed, expected: Expected): void {
   }
   for (const [id, { present = [], absent = [] }] of Object.entries(expected.files ?? {})) {
     const dir = find(id).runDir ?? '';
-    for (const file of present) expect(existsSync(join(dir, file)), `${id}: ${file}`).toBe(true);
+    // Nobody waits for triggers.
+    for (const file of present) await until(`${id}: ${file}`, () => existsSync(join(dir, file)));
     for (const file of absent) expect(existsSync(join(dir, file)), `${id}: ${file}`).toBe(false);
   }
+}
+
+/** The run's schedule as a script, played through the planner alone, ends as the run did. */
+function checkReplay(text: string, rows: readonly TestRow[]): void {
+  const script = parseScript(`${text}\nprint-table\n----\n`, { file: 'replay' });
+  const world = openPlannerWorld({} as never) as { handle(call: Call): string };
+  const results = runAtOnce(script, (call) => world.handle(call), { goOn: true });
+  const broken = results.find(({ kind }) => kind === 'broken');
+  expect(broken, text).toBeUndefined();
+  const last = results.at(-1);
+  const table = last !== undefined && last.kind !== 'broken' ? last.output.split('\n') : [];
+  const leaves = rows.filter(({ isToplevel }) => !isToplevel);
+  const wanted = leaves.map((row) => `${idOf(row)} ${row.state}/${row.status}`);
+  expect(table, text).toEqual(expect.arrayContaining(wanted));
 }
 
 function idOf({ name, itemPath }: TestRow): string {
