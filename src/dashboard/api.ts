@@ -58,3 +58,37 @@ export async function errorOf(response: Response): Promise<ApiError> {
     return new ApiError('HTTP', `the server answered ${response.status}`, '');
   }
 }
+
+/** Throws `ApiError`. */
+export async function post<T>(path: string, body: object): Promise<T> {
+  let response: Response;
+  try {
+    response = await fetch(path, {
+      method: 'POST',
+      headers: { ...authorization(), 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+  } catch {
+    throw new ApiError('OFFLINE', 'the server cannot be reached', 'nothing was asked for');
+  }
+  if (!response.ok) throw await errorOf(response);
+  return (await response.json()) as T;
+}
+
+export type Range = {
+  readonly text: string;
+  readonly from: number;
+  readonly bytes: number;
+  /** Of the whole file. */
+  readonly size: number;
+};
+
+/** A piece of a file that ends with a whole character. Throws `ApiError`. */
+export async function range(path: string, signal: AbortSignal): Promise<Range> {
+  const response = await fetch(path, { headers: authorization(), signal });
+  if (!response.ok) throw await errorOf(response);
+  const body = new Uint8Array(await response.arrayBuffer());
+  const number = (name: string): number => Number(response.headers.get(name) ?? 0);
+  const text = new TextDecoder().decode(body);
+  return { text, from: number('tidelock-from'), bytes: body.length, size: number('tidelock-size') };
+}

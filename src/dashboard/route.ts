@@ -1,7 +1,7 @@
 /** Where the reader is: the path chooses the page, the query holds its filters, and both are in the address. */
 import { useEffect, useState } from 'preact/hooks';
 
-export const BASE = '/dashboard/';
+const BASE = '/dashboard/';
 
 export type Place = { readonly path: string; readonly query: URLSearchParams };
 
@@ -26,7 +26,7 @@ export function href(path: string, query: Readonly<Record<string, string>> = {})
 }
 
 /** Goes to a page, as a click on a link would. */
-export function go(address: string): void {
+function go(address: string): void {
   history.pushState(null, '', address);
   moved();
   scrollTo(0, 0);

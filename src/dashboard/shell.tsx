@@ -8,7 +8,12 @@ import { Badge, Failure } from './parts.tsx';
 import { href } from './route.ts';
 import { setTheme, THEMES, type Theme, theme } from './theme.ts';
 
-export type PageEntry = { readonly path: string; readonly title: string };
+export type PageEntry = {
+  readonly path: string;
+  readonly title: string;
+  /** Hidden ones are reached from others. */
+  readonly group: 'Engine' | 'Runs' | 'hidden';
+};
 
 type ShellProps = {
   readonly pages: readonly PageEntry[];
@@ -54,16 +59,36 @@ function Side({
       <a class="brand" href={href('')}>
         <img src="/dashboard/icon.svg" alt="" width="22" height="22" /> Tidelock
       </a>
-      <ul>
-        {pages.map((page) => (
-          <li key={page.path}>
-            <a href={href(page.path)} aria-current={page === current ? 'page' : undefined}>
-              {page.title}
-            </a>
-          </li>
-        ))}
-      </ul>
+      {(['Runs', 'Engine'] as const).map((group) => (
+        <Group
+          key={group}
+          title={group}
+          pages={pages.filter((page) => page.group === group)}
+          current={current}
+        />
+      ))}
     </nav>
+  );
+}
+
+type GroupProps = {
+  readonly title: string;
+  readonly pages: readonly PageEntry[];
+  readonly current: PageEntry;
+};
+
+function Group({ title, pages, current }: GroupProps): JSX.Element | null {
+  if (pages.length === 0) return null;
+  return (
+    <ul aria-label={title}>
+      {pages.map((page) => (
+        <li key={page.path}>
+          <a href={href(page.path)} aria-current={page === current ? 'page' : undefined}>
+            {page.title}
+          </a>
+        </li>
+      ))}
+    </ul>
   );
 }
 

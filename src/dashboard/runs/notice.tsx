@@ -1,0 +1,43 @@
+/** Whether there are runs here, and how safe they are. */
+import type { JSX } from 'preact';
+import { count, seconds } from '../format.ts';
+import { Badge, Empty } from '../parts.tsx';
+import type { RunBook } from './book.ts';
+
+const SYNC_MS_MAX = 5000;
+
+export function RunsNotice({ book }: { book: RunBook }): JSX.Element | null {
+  if (book.isThere === false) {
+    return (
+      <Empty>
+        This server has no runs. Those of an area are served by: <code>tidelock runs serve</code>
+      </Empty>
+    );
+  }
+  return book.isThere === null && book.connection.kind !== 'refused' ? (
+    <Empty>Reading the runs…</Empty>
+  ) : null;
+}
+
+/** Area, runners, queue, and the age of what the durable database lacks. */
+export function SyncLine({ book }: { book: RunBook }): JSX.Element | null {
+  const { status } = book;
+  if (status === null) return null;
+  const { ageMsMax, error } = status.sync;
+  const isLate = error !== null || ageMsMax > SYNC_MS_MAX;
+  const open = [...book.tasks.values()].filter(({ state }) =>
+    ['new', 'claimed', 'running'].includes(state),
+  );
+  return (
+    <p class="line">
+      <code>{status.area}</code>
+      <Badge tone={book.runners.size === 0 ? 'idle' : 'good'}>
+        {book.runners.size === 0 ? 'no runner' : `${count(book.runners.size)} at work`}
+      </Badge>
+      <span>{count(open.length)} open actions</span>
+      <Badge tone={isLate ? 'bad' : 'good'}>
+        {error ?? `durable within ${seconds(Math.max(ageMsMax, 0) / 1000)}`}
+      </Badge>
+    </p>
+  );
+}
