@@ -178,6 +178,7 @@ test.each([
   ['security.md', 'V', 7],
   ['coordinator.md', 'Q', 15],
   ['areas.md', 'G', 13],
+  ['runs-storage.md', 'S', 13],
 ])('%s: every invariant names tests that exist, in order', (name, letter, least) => {
   const page = read(`docs/${name}`);
   expect(checkInvariants(page, TEST_FILES)).toEqual([]);
