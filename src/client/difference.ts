@@ -25,6 +25,9 @@ export type DifferenceOptions = {
   readonly crashPoint: CrashHook;
 };
 
+/** The log of views is of no cluster of Postgres: `system-generation-start`. */
+const isOfViews = (timeline: string): boolean => timeline.startsWith('views-');
+
 export class DifferenceApplier {
   readonly #options: DifferenceOptions;
   readonly #tables: TableDef[] = [];
@@ -96,7 +99,20 @@ export class DifferenceApplier {
       throw malformed(line, `it speaks protocol ${String(line.protocol)}, not ${PROTOCOL_VERSION}`);
     }
     if (typeof line.timeline !== 'string') throw malformed(line, 'it names no timeline');
+    this.#checkKind(line.timeline);
     this.#timeline = line.timeline;
+  }
+
+  /** Views and tables have logs of their own: the one would replace the other. */
+  #checkKind(timeline: string): void {
+    const mine = this.#options.store.identity.timeline;
+    if (isOfViews(mine) === isOfViews(timeline)) return;
+    const [has, offers] = isOfViews(mine) ? ['views', 'tables'] : ['tables', 'views'];
+    throw new TidelockError({
+      code: 'REPLICA_UNFIT',
+      message: `the file holds ${has}, and this address offers ${offers}`,
+      hint: `give the ${offers} a file of their own; both can be joined with ATTACH`,
+    });
   }
 
   #begin(line: RawLine): ResyncTransaction {

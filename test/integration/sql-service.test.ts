@@ -187,6 +187,32 @@ test('a name that is no view of the server is refused, with those that there are
   await checkViews('http://127.0.0.1:1/views', ['any'], undefined);
 });
 
+test('a file of views takes no tables, and stays as it is', async () => {
+  const file = stack.file('kinds');
+  const views = await openReplica({ server: `${bed.url}/views`, selectors: ['view:totals'], file });
+  await views.waitFor(
+    (await stack.sql.query('SELECT pg_current_wal_insert_lsn() AS lsn')).rows[0]?.lsn,
+  );
+  await views.close();
+  const failures: unknown[] = [];
+  const tables = await openReplica({
+    ...{ server: bed.url, selectors: ['FR'], file },
+    onEvent: (event) => {
+      if (event.kind === 'state' && event.state.kind === 'failed')
+        failures.push(event.state.trouble);
+    },
+  });
+  await until('the other kind is refused', () => failures.length > 0);
+  await tables.close();
+  expect(failures[0]).toMatchObject({
+    code: 'REPLICA_UNFIT',
+    message: 'the file holds views, and this address offers tables',
+  });
+  const db = new DatabaseSync(file, { readOnly: true });
+  expect(db.prepare('SELECT count(*) > 0 AS has FROM totals').get()).toEqual({ has: 1 });
+  db.close();
+});
+
 test('after a restart everything goes on where it stood, and a replica of a view fetches what differs', async () => {
   await bed.close();
   await stack.sql.query(
