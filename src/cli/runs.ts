@@ -4,6 +4,7 @@ import { register as registerActions } from './runs-actions.ts';
 import { register as registerConfig } from './runs-config.ts';
 import { register as registerInit } from './runs-init.ts';
 import { register as registerLook } from './runs-look.ts';
+import { register as registerReplay } from './runs-replay.ts';
 import { register as registerReplica } from './runs-replica.ts';
 import { register as registerRun } from './runs-run.ts';
 import { register as registerServe } from './runs-serve.ts';
@@ -18,6 +19,7 @@ export function register(program: Command): void {
   registerRun(runs);
   registerActions(runs);
   registerLook(runs);
+  registerReplay(runs);
   registerServe(runs);
   registerStatus(runs);
   registerStop(runs);

@@ -42,6 +42,10 @@ type EventOf<K extends PlannerEvent['kind']> = Extract<PlannerEvent, { kind: K }
  */
 export function step(state: PlannerState, event: PlannerEvent): readonly PlannerEffect[] {
   const out: Out = [];
+  if (state.input === null && event.kind !== 'start') {
+    keepForStart(state, event);
+    return out;
+  }
   if (event.at > state.now) state.now = event.at;
   if (state.wakeAt <= state.now) state.wakeAt = 0;
   handle(state, event, out);
@@ -55,12 +59,19 @@ export function step(state: PlannerState, event: PlannerEvent): readonly Planner
   return out;
 }
 
+/** What comes while the area is still being read counts from the start on. Of hosts the last one does. */
+function keepForStart(state: PlannerState, event: PlannerEvent): void {
+  if (event.kind === 'host') state.early = state.early.filter(({ kind }) => kind !== 'host');
+  if (event.kind !== 'clock') state.early.push(event);
+}
+
 function handle(state: PlannerState, event: PlannerEvent, out: Out): void {
   switch (event.kind) {
     case 'start':
       assert(state.input === null, 'start comes once');
       state.busyAt = state.now;
       startPlan(state, event.input, out);
+      for (const early of state.early.splice(0)) handle(state, early, out);
       break;
     case 'expanded':
       expanded(state, event, out);

@@ -7,8 +7,8 @@ import { areaTextOf, encoded, itemNamed } from './area-text.ts';
 import { keyOf, pairOf } from './rollup.ts';
 import type { EventRow, TestRow } from './rows.ts';
 import { leafId } from './state.ts';
-import { isActive, isWaiting } from './states.ts';
-import type { PlanInput, PlannerEvent, RerunRule } from './types.ts';
+import { FRESH, isActive, isWaiting } from './states.ts';
+import type { Existing, PlanInput, PlannerEvent, RerunRule } from './types.ts';
 
 /** Without expected output: `tidelock script --rewrite` fills it in. Times count from the first event. */
 export function replayScript(input: PlanInput, events: readonly PlannerEvent[]): string {
@@ -92,6 +92,44 @@ export function plannerEventsOf(
       .map(({ itemPath }) => itemNamed(itemPath));
     return [{ kind: 'expanded', test: test.name, items, reason: '', at: row.at }, told];
   });
+}
+
+export type RunHistory = Omit<PlanInput, 'existing'> & {
+  /** All events of the run, in order. */
+  readonly events: readonly EventRow[];
+  readonly rows: readonly TestRow[];
+};
+
+/** The last start of a run: what was there before, and what the planner was told since. */
+export function replayOf(history: RunHistory): {
+  readonly input: PlanInput;
+  readonly events: readonly PlannerEvent[];
+} {
+  const { events, rows, ...plan } = history;
+  const from = events.findLastIndex(({ testId, new: now }) => {
+    return testId === null && (now ?? '').startsWith('running');
+  });
+  const since = events.slice(from + 1);
+  const told = plannerEventsOf(since, rows, plan.tests);
+  const at = events[from]?.at ?? since[0]?.at ?? 0;
+  const input = { ...plan, existing: before(since, rows) };
+  return { input, events: [{ kind: 'start', input, at }, ...told] };
+}
+
+/** Where everything stood at the start: before its first change since, or where it is now. */
+function before(since: readonly EventRow[], rows: readonly TestRow[]): readonly Existing[] {
+  const first = new Map<number, string>();
+  for (const { testId, old, kind } of since) {
+    if (kind !== 'transition' || testId === null || old === null || first.has(testId)) continue;
+    first.set(testId, old);
+  }
+  return rows
+    .filter(({ isToplevel }) => !isToplevel)
+    .map(({ id, name, itemPath, state, status }) => {
+      const pair = pairOf(first.get(id) ?? keyOf({ state, status }));
+      return { id: leafId(name, itemPath), ...pair, expectedS: null };
+    })
+    .filter((row) => keyOf(row) !== keyOf(FRESH));
 }
 
 function isLate({ items }: TestDef): boolean {

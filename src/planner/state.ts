@@ -8,7 +8,7 @@ import { type Counts, rollUp } from './rollup.ts';
 import type { StatePair } from './rows.ts';
 import type { Selection } from './select.ts';
 import { isTerminal } from './states.ts';
-import type { ExecId, Existing, PlanFinding, PlanInput } from './types.ts';
+import type { ExecId, Existing, PlanFinding, PlanInput, PlannerEvent } from './types.ts';
 
 /** Executions of one run; the items beyond are left out, and their test says so. */
 export const EXECUTIONS_MAX = 200_000;
@@ -141,6 +141,8 @@ export type Host = {
 export type PlannerState = {
   now: number;
   input: PlanInput | null;
+  /** Events that came before the start. */
+  early: PlannerEvent[];
   readonly existing: Map<ExecId, Existing>;
   /** Tests something of which was active before the plan. */
   readonly activeTests: Set<string>;
@@ -180,6 +182,7 @@ export function newPlannerState(): PlannerState {
     ...{
       now: 0,
       input: null,
+      early: [],
       existing: new Map(),
       activeTests: new Set(),
       tests: new Map(),
