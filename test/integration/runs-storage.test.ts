@@ -1,12 +1,15 @@
-import { mkdirSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { AgeWatch } from '../../src/bench/runs/age-watch.ts';
 import { type Ran, Runners } from '../../src/bench/runs/runners.ts';
 import { formatLsn, toLsn } from '../../src/core/lsn.ts';
 import { openReplica } from '../../src/index.ts';
 import type { EventRow } from '../../src/planner/rows.ts';
+import type { RunChanges } from '../../src/planner/run-store.ts';
 import { COPIED_TABLES, copiedColumns, sqlName } from '../../src/planner/run-tables.ts';
 import { findHome, openLocal } from '../../src/runs/home.ts';
 import { readDiscovery } from '../../src/runs/leader.ts';
@@ -23,8 +26,7 @@ const LEASE_MS = 1500;
 
 type Bed = { readonly area: string; readonly tempDir: string };
 
-function bed(): Bed {
-  const dir = tempDir();
+function bed(dir = tempDir()): Bed {
   const area = join(dir, 'area');
   mkdirSync(area);
   return { area, tempDir: join(dir, 'tmp') };
@@ -78,33 +80,51 @@ describe('the server of an area', () => {
     const { url } = await second.first('leads');
     expect(readDiscovery(findHome(home(settings)).place.discoveryFile)?.url).toBe(url);
   });
+});
 
-  test('a call whose answer is lost is sent again and writes nothing twice', async () => {
-    const settings = bed();
-    const { url } = await candidate(settings).first('leads');
-    const told: string[] = [];
+describe('another host', () => {
+  let settings: Bed;
+  let server: Child<CandidateNews>;
+  let url: string;
+
+  beforeAll(async () => {
+    settings = bed(mkdtempSync(join(tmpdir(), 'tidelock-runs-')));
+    server = new Child<CandidateNews>(CANDIDATE, settings);
+    ({ url } = await server.first('leads'));
+  });
+
+  afterAll(async () => {
+    await server.kill();
+    rmSync(join(settings.area, '..'), { recursive: true, force: true });
+  });
+
+  /** Fails as `loses` says; what was sent is done all the same. */
+  function remote(loses: (sent: number) => boolean, told: string[]): RemoteRuns {
     let sent = 0;
-    const remote = new RemoteRuns({
-      ...{ url: () => url, newKey: () => `key-${told.length}`, random: () => 0.5 },
+    return new RemoteRuns({
+      ...{ url: () => url, newKey: () => randomUUID(), random: () => 0.5 },
       onTrouble: ({ code }) => told.push(code),
       fetch: async (input, init) => {
         const answer = await fetch(input, init);
         sent += 1;
-        if (sent % 2 === 0) return answer;
+        if (!loses(sent)) return answer;
         await answer.arrayBuffer();
         throw new Error('the answer was lost');
       },
     });
-    const { answers } = await remote.write({ actor: 'far', writes: [newTask(), newTask()] });
-    expect(answers.map(({ id }) => id)).toEqual([1, 2]);
-    const found = await remote.read({ kind: 'tasks', states: null, limit: 10 });
-    expect(found.tasks?.map(({ createdBy }) => createdBy)).toEqual(['far', 'far']);
+  }
+
+  test('a call whose answer is lost is sent again and writes nothing twice', async () => {
+    const told: string[] = [];
+    const far = remote((sent) => sent % 2 === 1, told);
+    const { answers } = await far.write({ actor: 'far', writes: [newTask(), newTask()] });
+    expect(answers.map(({ isNew }) => isNew)).toEqual([true, true]);
+    const { tasks } = await far.read({ kind: 'tasks', states: null, limit: 10 });
+    expect(tasks?.map(({ createdBy }) => createdBy)).toEqual(['far', 'far']);
     expect(told).toEqual(['SERVER_UNREACHABLE', 'SERVER_UNREACHABLE']);
   });
 
   test('a frame that was changed on its way is refused and changes nothing', async () => {
-    const settings = bed();
-    const { url } = await candidate(settings).first('leads');
     const body = JSON.stringify({ version: 1, calls: [] });
     const answer = await fetch(`${url}/runs/v1/call`, {
       ...{ method: 'POST', body },
@@ -113,7 +133,45 @@ describe('the server of an area', () => {
     expect(answer.status).toBe(400);
     expect(await answer.json()).toMatchObject({ error: { code: 'BAD_FRAME' } });
   });
+
+  test('a page that follows gets what is there, then what changes', async () => {
+    const end = new AbortController();
+    onTestFinished(() => end.abort());
+    const answer = await fetch(`${url}/runs/v1/changes`, { signal: end.signal });
+    const told = changesOf(answer);
+    const first = (await told.next()).value;
+    expect(first?.isMore).toBe(false);
+    const create = { kind: 'createRun', target: 'a/b', name: 'seen' } as const;
+    await remote(() => false, []).write({ actor: 'far', writes: [create] });
+    const second = (await told.next()).value;
+    expect(second?.rows.runs.map(({ name }) => name)).toEqual(['seen']);
+    expect(second?.history).toBe(first?.history);
+  });
+
+  test('a page of another site may not queue an action', async () => {
+    const request = { action: 'prune', runId: null, testId: null, args: {} };
+    const ask = (site: string) =>
+      fetch(`${url}/runs/v1/tasks`, {
+        ...{ method: 'POST', body: JSON.stringify(request) },
+        headers: { 'content-type': 'application/json', 'sec-fetch-site': site },
+      });
+    expect((await ask('cross-site')).status).toBe(403);
+    expect((await ask('same-origin')).status).toBe(200);
+  });
 });
+
+/** The events of a stream of changes. */
+async function* changesOf({ body }: Response): AsyncGenerator<RunChanges, void, void> {
+  let text = '';
+  for await (const bytes of body ?? []) {
+    text += Buffer.from(bytes as Uint8Array).toString('utf8');
+    for (let end = text.indexOf('\n\n'); end >= 0; end = text.indexOf('\n\n')) {
+      const data = /^data: (.*)$/m.exec(text.slice(0, end))?.[1];
+      text = text.slice(end + 2);
+      if (data !== undefined) yield JSON.parse(data) as RunChanges;
+    }
+  }
+}
 
 /** Every task is done by one runner; a second attempt began only when the lease of the first had run out. */
 function expectOnce(store: SqliteRunStore, ran: readonly Ran[]): void {
