@@ -9,6 +9,7 @@ import {
   type HelperWorld,
   hasCommand,
   oneLine,
+  quoted,
   runCommand,
 } from './helpers.ts';
 import { INCLUDE_DEPTH_MAX, INCLUDES_MAX, LINE_CHARS_MAX, TEXT_CHARS_MAX } from './limits.ts';
@@ -319,9 +320,4 @@ class Reader {
   #tell(message: string, origin: Origin): void {
     if (this.#findings.length < FINDINGS_MAX) this.#findings.push({ message, origin });
   }
-}
-
-/** One word for the shell. */
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
 }

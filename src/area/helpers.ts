@@ -93,13 +93,24 @@ function* expandOne(
     case 'path':
       return yield* pathOf(words, world);
     case 'scheme':
-      return orMissing(evaluateScheme(words, { env: world.environment, origin: line.origin }));
+      return orMissing(yield* schemeOf(words, line, world));
     case 'shell':
     case 'system':
       return yield* commandOf(helper, words, world);
     default:
       return unreachable(helper);
   }
+}
+
+function* schemeOf(words: string, line: Line, world: HelperWorld): Reading<string | null> {
+  const folders: string[] = [];
+  const { origin } = line;
+  const value = evaluateScheme(words, { env: world.environment, origin, folders });
+  for (const folder of folders) {
+    const { exitCode } = yield* runCommand(`mkdir -p ${quoted(folder)}`, world);
+    if (exitCode !== 0) world.tell(`the folder ${folder} cannot be made`);
+  }
+  return value;
 }
 
 function* pathOf(words: string, world: HelperWorld): Reading<string> {
@@ -134,4 +145,9 @@ export function* runCommand(command: string, world: HelperWorld): Reading<Comman
 /** Newlines become blanks. */
 export function oneLine(stdout: string): string {
   return stdout.trimEnd().replace(/\r?\n/g, ' ');
+}
+
+/** One word for the shell. */
+export function quoted(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -73,7 +73,20 @@ function excerpt(text: string): string {
 /** `#f` is null. */
 type Value = string | number | readonly Value[] | null;
 
-type Surroundings = { readonly env: Environment; readonly origin: Origin };
+type Surroundings = {
+  readonly env: Environment;
+  readonly origin: Origin;
+  /** Folders that `create-directory` asks for are added, for the caller to make. */
+  readonly folders?: string[];
+};
+
+/** What `args:get-arg` knows: the flags of the original that say what is run. */
+const FLAGS: ReadonlyMap<string, string> = new Map([
+  ['-target', 'MT_TARGET'],
+  ['-reqtarg', 'MT_TARGET'],
+  [':runname', 'MT_RUNNAME'],
+  ['-runname', 'MT_RUNNAME'],
+]);
 
 /** The value of one allowed expression as text; null for `#f`. Throws AREA_UNFIT for any other. */
 export function evaluateScheme(text: string, at: Surroundings): string | null {
@@ -82,7 +95,7 @@ export function evaluateScheme(text: string, at: Surroundings): string | null {
     throw unfit(
       `unsupported expression: ${excerpt(text)}`,
       at.origin,
-      'only +, -, *, getenv, conc, string-append, string-intersperse, list, if, equal? and case are understood; take #{shell ...}',
+      'only +, -, *, getenv, args:get-arg, create-directory, conc, string-append, string-intersperse, list, if, equal? and case are understood; take #{shell ...}',
     );
   };
   if (nodes.length !== 1) return refused();
@@ -151,6 +164,13 @@ function apply(
     case 'getenv':
     case 'get-environment-variable':
       return at.env[shown(values[0] ?? null)] ?? null;
+    case 'args:get-arg':
+      return at.env[FLAGS.get(shown(values[0] ?? null)) ?? ''] ?? null;
+    case 'create-directory': {
+      const path = shown(values[0] ?? null);
+      at.folders?.push(path);
+      return path === '' ? refused() : path;
+    }
     case 'conc':
     case 'string-append':
       return values.map(shown).join('');

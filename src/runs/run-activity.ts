@@ -32,6 +32,7 @@ export class RunActivity {
   readonly #done = Promise.withResolvers<void>();
   #tests: ReadonlyMap<string, TestDef> = new Map();
   #wakeAt = Number.POSITIVE_INFINITY;
+  #isStarted = false;
   #isStepping = false;
   #isLeft = false;
   #isDone = false;
@@ -180,8 +181,12 @@ export class RunActivity {
   /** Events that come while effects are performed wait for their turn. */
   #feed(event: PlannerEvent): void {
     if (this.#isLeft) return;
-    this.#events.push(event);
-    if (this.#isStepping) return;
+    // While the tests are read the host is sampled and kills arrive: all of that waits for the start.
+    if (event.kind === 'start') {
+      this.#isStarted = true;
+      this.#events.unshift(event);
+    } else this.#events.push(event);
+    if (this.#isStepping || !this.#isStarted) return;
     this.#isStepping = true;
     try {
       for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {

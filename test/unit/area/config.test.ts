@@ -217,6 +217,14 @@ describe('G8: helpers', () => {
     expect(read.commands).toEqual(['three', 'two 3', 'one']);
   });
 
+  test('create-directory makes the folder, whatever it is called', () => {
+    const text = `a #{scheme (create-directory "it's" #t)}`;
+    const command = "mkdir -p 'it'\\''s'";
+    const read = configOf(text, { commands: { [command]: '' } });
+    expect([read.commands, triplesOf(read)]).toEqual([[command], [['default', 'a', "it's"]]]);
+    expect(findingsOf(configOf(text))).toEqual(["/area/main:1: the folder it's cannot be made"]);
+  });
+
   test('a helper may give a whole line', () => {
     const read = configOf('#{shell line}', { commands: { line: 'waiton b c' } });
     expect(triplesOf(read)).toEqual([['default', 'waiton', 'b c']]);

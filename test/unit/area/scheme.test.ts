@@ -1,7 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { evaluateScheme } from '../../../src/area/scheme.ts';
 
-const AT = { env: { A: 'a', N: '2' }, origin: { file: '/t/testconfig', line: 7 } };
+const AT = {
+  env: { A: 'a', N: '2', MT_TARGET: 'l/1', MT_RUNNAME: 'r' },
+  origin: { file: '/t/testconfig', line: 7 },
+};
 
 describe('E1: expressions of Scheme', () => {
   test.each([
@@ -11,6 +14,10 @@ describe('E1: expressions of Scheme', () => {
     ['(getenv "A")', 'a'],
     ['(get-environment-variable "A")', 'a'],
     ['(getenv "NOT")', null],
+    ['(args:get-arg "-target")', 'l/1'],
+    ['(args:get-arg ":runname")', 'r'],
+    ['(args:get-arg "-other")', null],
+    ['(create-directory "x y" #t)', 'x y'],
     ['(conc "x" (getenv "A") 1)', 'xa1'],
     ['(string-append "x" "y")', 'xy'],
     ['(string-intersperse (list "x" "y") ",")', 'x,y'],
@@ -29,7 +36,8 @@ describe('E1: expressions of Scheme', () => {
   });
 
   test.each([
-    '(create-directory "x")',
+    '(create-directory)',
+    '(file-exists? "x")',
     '(define x 1)',
     'x',
     '(+ 1 "2")',
