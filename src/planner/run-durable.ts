@@ -25,6 +25,15 @@ export type CopyBatch = {
   readonly pages: Iterable<CopyPage>;
 };
 
+export type LeaseRequest = {
+  readonly owner: string;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  readonly ms: number;
+  /** An owner that the caller knows to be dead: its lease counts as over. */
+  readonly gone?: string | undefined;
+};
+
 export type SyncLease =
   | { readonly isOurs: true }
   | { readonly isOurs: false; readonly owner: string; readonly until: number };
@@ -33,8 +42,8 @@ export type SyncLease =
 export interface DurableStore {
   /** For people; never has a password. */
   readonly where: string;
-  /** Takes or renews the one lease of the syncer for `ms` from `now`. */
-  lease(owner: string, now: number, ms: number): Promise<SyncLease>;
+  /** Takes or renews the one lease of the syncer. */
+  lease(request: LeaseRequest): Promise<SyncLease>;
   release(owner: string): Promise<void>;
   /** Null: nothing was ever synced. */
   mark(): Promise<CopyMark | null>;

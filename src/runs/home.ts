@@ -88,7 +88,7 @@ export async function openLocal(options: HomeOptions): Promise<LocalRuns> {
   mkdirSync(place.localDir, { recursive: true, mode: 0o700 });
   const now = options.now ?? Date.now;
   const owner = ownerOf(identity.host, options.random ?? Math.random);
-  await patiently(now, () => fill({ place, durable, owner, now }));
+  await patiently(now, () => fill({ place, durable, owner, now, host: identity.host }));
   const { acceptsAnyStatus } = options;
   const store = openRunStore({ file: place.localFile, area: place.area, now, acceptsAnyStatus });
   const close = once(async () => {
@@ -107,6 +107,7 @@ export function startSync(local: LocalRuns, options: HomeOptions): Home {
     ...{ store, durable, owner, now: options.now ?? Date.now },
     random: options.random ?? Math.random,
     onLost: options.onLost ?? (() => undefined),
+    isGone: (name) => isOwnerGone(local.identity.host, name),
     isPresent: () => statSync(file, { throwIfNoEntry: false })?.ino === inode,
   });
   const close = once(async () => {
@@ -122,6 +123,12 @@ function once(work: () => Promise<void>): () => Promise<void> {
     running ??= work();
     return running;
   };
+}
+
+/** Of another host nothing is known but its lease. */
+function isOwnerGone(host: string, owner: string): boolean {
+  const [, name, pid, pidStart] = /^(.*):(\d+):(\d*):[^:]*$/.exec(owner) ?? [];
+  return name === host && pidStartOf(Number(pid)) !== pidStart;
 }
 
 /** One process may open several databases. */
@@ -157,19 +164,23 @@ type Filling = {
   readonly place: AreaPlace;
   readonly durable: DurableStore;
   readonly owner: string;
+  readonly host: string;
   readonly now: () => number;
 };
 
 /** While it is filled nobody may sync: a syncer of the lost file is waited for until its lease ends. */
-async function fill({ place, durable, owner, now }: Filling): Promise<void> {
+async function fill({ place, durable, owner, now, host }: Filling): Promise<void> {
   const deadline = now() + FILL_WAIT_MS_MAX;
+  const filler = `${owner}-fill`;
+  let gone: string | undefined;
   while (!isFilled(place.localFile)) {
-    const lease = await durable.lease(`${owner}:fill`, now(), FILL_LEASE_MS);
+    const lease = await durable.lease({ owner: filler, now: now(), ms: FILL_LEASE_MS, gone });
     if (lease.isOurs) {
       await fillRunFile(place.localFile, { area: place.area, durable });
-      await durable.release(`${owner}:fill`);
+      await durable.release(filler);
       return;
     }
+    gone = isOwnerGone(host, lease.owner) ? lease.owner : undefined;
     if (now() > deadline) throw notFilled(lease.owner);
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }

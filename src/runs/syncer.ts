@@ -1,7 +1,7 @@
 /**
  * The syncer: carries what the local database has to the durable one, in the order of `seq`.
  *
- *   waiting (another has the lease) --its lease ended--> following --lease lost--> waiting
+ *   waiting (another has the lease) --its lease ended, it died--> following --lease lost--> waiting
  *   following --durable gone--> cut off --it answers--> following      any --stop--> ended
  *
  * The promise: no commit is older than 5 seconds while it is in the local database only. So a change is carried after a
@@ -18,6 +18,8 @@ const BATCH_MS = 150;
 /** Who is silent for so long is replaced; with the delays around it below the bound by half. */
 const LEASE_MS = 2000;
 const RENEW_MS = 600;
+/** How often who waits looks whether the holder lives. */
+const LOOK_MS = 200;
 const PAUSE_MS_MIN = 50;
 const PAUSE_MS_MAX = 500;
 /** What is left at the end is carried within this time. */
@@ -51,6 +53,8 @@ export type SyncerOptions = {
   readonly random: () => number;
   /** The local database was replaced or removed under us; the syncer has ended. */
   readonly onLost: (error: TidelockError) => void;
+  /** True when this owner's process is known to be dead. */
+  readonly isGone: (owner: string) => boolean;
   /** False when the open file is not the one that others open. */
   readonly isPresent: () => boolean;
   readonly ageMsMax?: number | undefined;
@@ -135,16 +139,20 @@ export class Syncer {
     await durable.release(owner).catch(() => undefined); // it ends by itself
   }
 
+  /** A dead holder is not waited for: on its own host a process is known to be dead at once. */
   async #takeLease(): Promise<void> {
-    const { durable, owner, now } = this.#options;
-    while (!this.#isEnding) {
+    const { durable, owner, now, isGone } = this.#options;
+    for (let gone: string | undefined; !this.#isEnding; ) {
       const at = now();
-      const lease = await durable.lease(owner, at, LEASE_MS);
+      const lease = await durable.lease({ owner, now: at, ms: LEASE_MS, gone });
       this.#renewedAt = at;
       if (lease.isOurs) return;
       this.#state = 'waiting';
       this.#error = `${lease.owner} syncs`;
-      await this.#sleep(Math.min(Math.max(lease.until - now(), PAUSE_MS_MIN), LEASE_MS));
+      const isOver = (): boolean => now() >= lease.until || isGone(lease.owner);
+      do await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+      while (!this.#isEnding && !isOver());
+      gone = isGone(lease.owner) ? lease.owner : undefined;
     }
   }
 
@@ -173,7 +181,7 @@ export class Syncer {
     const { durable, owner, now, store, isPresent } = this.#options;
     if (!isPresent()) throw lost(store.area);
     const at = now();
-    const lease = await durable.lease(owner, at, LEASE_MS);
+    const lease = await durable.lease({ owner, now: at, ms: LEASE_MS });
     if (!lease.isOurs) throw taken(lease.owner);
     this.#renewedAt = at;
   }

@@ -11,6 +11,7 @@ import type {
   CopyPage,
   CopyRow,
   DurableStore,
+  LeaseRequest,
   SyncLease,
 } from '../../planner/run-durable.ts';
 import {
@@ -58,12 +59,13 @@ export class DurablePostgres implements DurableStore {
     this.where = `postgres://${host}${pathname}`;
   }
 
-  lease(owner: string, now: number, ms: number): Promise<SyncLease> {
+  lease({ owner, now, ms, gone }: LeaseRequest): Promise<SyncLease> {
     return this.#do(async (session) => {
       const rows = await session.query(
         `UPDATE ${SCHEMA}.copies SET syncer = $2, syncer_until = $3
-         WHERE area = $1 AND (syncer IS NULL OR syncer = $2 OR syncer_until <= $4) RETURNING area`,
-        [this.#area, owner, String(now + ms), String(now)],
+         WHERE area = $1 AND (syncer IS NULL OR syncer IN ($2, $5) OR syncer_until <= $4)
+         RETURNING area`,
+        [this.#area, owner, String(now + ms), String(now), gone ?? owner],
       );
       if (rows.length > 0) return { isOurs: true };
       const held = await this.#copy(session);

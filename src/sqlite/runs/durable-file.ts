@@ -8,6 +8,7 @@ import type {
   CopyPage,
   CopyRow,
   DurableStore,
+  LeaseRequest,
   SyncLease,
 } from '../../planner/run-durable.ts';
 import {
@@ -35,10 +36,11 @@ export class DurableFile implements DurableStore {
     this.where = file;
   }
 
-  async lease(owner: string, now: number, ms: number): Promise<SyncLease> {
+  async lease({ owner, now, ms, gone }: LeaseRequest): Promise<SyncLease> {
     return this.#inTransaction(({ sql }) => {
       const held = leaseOf(sql);
-      if (held !== null && held.owner !== owner && held.until > now) {
+      const isTaken = held !== null && held.owner !== owner && held.owner !== gone;
+      if (isTaken && held.until > now) {
         return { isOurs: false, owner: held.owner, until: held.until };
       }
       writeFact(sql, 'syncer', JSON.stringify({ owner, until: now + ms }));

@@ -2,6 +2,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type Home, type HomeOptions, openHome } from '../../../src/runs/home.ts';
+import { DurableFile } from '../../../src/sqlite/runs/durable-file.ts';
 import { change, newTask, seedRun, tempDir } from '../../support/run-bed.ts';
 import { copiedRows, durableRows } from '../../support/run-copies.ts';
 
@@ -81,6 +82,22 @@ describe('the durable run database', () => {
     await second.syncer.carried(5000);
     expect(second.syncer.status.state).toBe('following');
   });
+});
+
+test('a syncer that died is replaced before its lease ends', async () => {
+  const { options, open: start } = bed();
+  const first = await start();
+  const dead = 'h1:999999999:1:x';
+  await first.close();
+  const durable = new DurableFile(join(options.area, '.tidelock', 'runs.db'));
+  const hour = 3_600_000;
+  await durable.lease({ owner: dead, now: Date.now(), ms: hour });
+  const second = await start();
+  second.store.write({ actor: 'me', writes: [newTask()] });
+  await second.syncer.carried(10_000);
+  const other = { owner: 'h2:999999999:1:x', now: Date.now(), ms: hour };
+  expect(await durable.lease(other)).toMatchObject({ isOurs: false });
+  await durable.close();
 });
 
 describe('where run databases are', () => {
