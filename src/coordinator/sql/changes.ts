@@ -8,6 +8,8 @@ import {
   type Target,
 } from '../../sql/bind/changes.ts';
 import type { BindOptions } from '../../sql/bind/query.ts';
+import { foldExpression, isFolded } from '../../sql/compile/fold.ts';
+import { newFoldBudget } from '../../sql/compile/fold-cost.ts';
 import { sqlError } from '../../sql/errors.ts';
 import { evaluate } from '../../sql/evaluate.ts';
 import { mapPlan } from '../../sql/map-plan.ts';
@@ -55,12 +57,18 @@ export function changeQuery(names: Names, statement: ChangeStatement, bind: Bind
   }
 }
 
-/** The rows of a query over nothing, or null when they depend on more than the clock. */
+/** The rows of a query over nothing, or null when they depend on more than the clock, or take long to compute. */
 export function constantRows(context: Context, query: Query): readonly SqlRow[] | null {
-  const { plan, items } = query;
-  if (plan.kind !== 'values' || items.length > 0 || hasSubquery(query)) return null;
+  const { plan, items, usesLogicalTimestamp } = query;
+  if (plan.kind !== 'values' || items.length > 0 || usesLogicalTimestamp) return null;
+  if (hasSubquery(query)) return null;
   const { now } = transactionOf(context);
-  return plan.rows.map((row) => row.map((value) => evaluate(value, { now })));
+  const budget = newFoldBudget();
+  const rows = plan.rows.map((row) =>
+    row.map((value) => foldExpression(value, { now, time: 0 }, budget)),
+  );
+  if (!rows.flat().every(isFolded)) return null;
+  return rows.map((row) => row.map((value) => evaluate(value, { now })));
 }
 
 function hasSubquery({ plan }: Query): boolean {

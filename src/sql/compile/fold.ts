@@ -1,12 +1,14 @@
 /**
- * Computes what is constant, once. A constant part that fails becomes a call of `fail`, which raises its error only where
- * and when it is reached: `CASE WHEN false THEN 1/0 END` is NULL.
+ * Computes what is constant, once, unless that may take long: then it is left to whoever computes the query, who can be
+ * ended. A constant part that fails becomes a call of `fail`, which raises its error only where and when it is reached:
+ * `CASE WHEN false THEN 1/0 END` is NULL.
  */
 import { SqlError } from '../errors.ts';
 import { evaluateStored } from '../evaluate.ts';
-import { mapPlan } from '../map-plan.ts';
+import { mapExpression, mapPlan } from '../map-plan.ts';
 import type { Expression, Plan } from '../plan.ts';
 import { fromStored } from '../storage.ts';
+import { type FoldBudget, newFoldBudget, pays } from './fold-cost.ts';
 
 export type Clocks = {
   /** The time at which the query reads. */
@@ -18,11 +20,24 @@ export type Clocks = {
 export const FAIL = 'fail';
 
 export function foldPlan(plan: Plan, clocks: Clocks): Plan {
-  return mapPlan(plan, { plan: (one) => one, expression: (one) => fold(one, clocks) });
+  const budget = newFoldBudget();
+  return mapPlan(plan, { plan: (one) => one, expression: (one) => fold(one, clocks, budget) });
 }
 
-function fold(expression: Expression, clocks: Clocks): Expression {
-  if (!isConstant(expression)) return expression;
+/** As far as the budget goes: what is left may take long. */
+export function foldExpression(
+  expression: Expression,
+  clocks: Clocks,
+  budget: FoldBudget,
+): Expression {
+  return mapExpression(expression, {
+    plan: (one) => one,
+    expression: (one) => fold(one, clocks, budget),
+  });
+}
+
+function fold(expression: Expression, clocks: Clocks, budget: FoldBudget): Expression {
+  if (!isConstant(expression) || !pays(expression, budget)) return expression;
   try {
     const stored = evaluateStored(expression, clocks);
     return { kind: 'constant', type: expression.type, value: fromStored(expression.type, stored) };
@@ -63,5 +78,9 @@ function isConstant(expression: Expression): boolean {
       return false;
   }
 }
+
+/** Computed, or known to fail. */
+export const isFolded = (expression: Expression): boolean =>
+  isLiteral(expression) || (expression.kind === 'call' && expression.name === FAIL);
 
 const isLiteral = ({ kind }: Expression): boolean => kind === 'constant';

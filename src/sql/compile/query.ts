@@ -27,10 +27,11 @@ import {
   type Outers,
   type Subqueries,
 } from './expression.ts';
-import { type Clocks, foldPlan } from './fold.ts';
+import { type Clocks, foldPlan, isFolded } from './fold.ts';
 import { columnsOfJson, rowsAsJson, selectOfRows } from './lateral.ts';
 import { noOrdinal, orderTerms, tieTerms } from './order.ts';
 import { compileSet } from './set.ts';
+import { compileWindow } from './window.ts';
 
 export type CompileOptions = Clocks & {
   /** A SELECT of an item's rows, its columns named by `columnName`. */
@@ -111,6 +112,8 @@ class Compiler {
         return this.#join(plan, outers);
       case 'aggregate':
         return this.#aggregate(plan, outers);
+      case 'window':
+        return this.#window(plan, outers);
       case 'distinct':
         return this.#distinct(this.plan(plan.input, outers), typesOf(plan));
       case 'set':
@@ -225,6 +228,14 @@ class Compiler {
     return this.#table(`${select}${groupBy(keys)}`, shown.length);
   }
 
+  #window({ input, calls }: Extract<Plan, { kind: 'window' }>, outers: Outers): Block {
+    const block = closed(this.plan(input, outers), this.aliases);
+    const environment = this.environment(block, outers);
+    const made = calls.map((call) => compileWindow(call, environment, typesOf(input)));
+    const shown = [...block.columns, ...made];
+    return this.#table(selectOf(block, shown), shown.length);
+  }
+
   #distinct(block: Block, types: readonly SqlType[]): Block {
     if (types.every(isNative)) {
       const select = selectOf(block).replace('SELECT ', 'SELECT DISTINCT ');
@@ -310,6 +321,7 @@ function countOf(
   clocks: Clocks,
 ): bigint | null {
   if (expression === null) return null;
+  if (!isFolded(expression)) throw sqlError('54000', `${clause} takes too long to compute`);
   const value = evaluate(expression, clocks);
   if (value === null) return null;
   if (BigInt(Number(value)) < 0n) throw sqlError(code, `${clause} must not be negative`);
