@@ -21,7 +21,7 @@ export const RUNS_PROTOCOL = 1;
 export const DIGEST_HEADER = 'x-tidelock-digest';
 export const RUNS_PREFIX = '/runs/v1';
 /** Calls of one frame. */
-export const CALLS_MAX = 100;
+const CALLS_MAX = 100;
 export const FRAME_BYTES_MAX = 16 * 1024 * 1024;
 
 const WRITES_MAX = 10_000;

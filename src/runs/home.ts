@@ -194,7 +194,7 @@ function notFilled(owner: string): TidelockError {
   });
 }
 
-export function offHome(place: AreaPlace, home: string, host: string): TidelockError {
+function offHome(place: AreaPlace, home: string, host: string): TidelockError {
   return new TidelockError({
     code: 'OFF_HOME',
     message: `${home} is the home of ${place.area}, and this host is ${host}`,

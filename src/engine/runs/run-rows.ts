@@ -44,7 +44,7 @@ const INDEXES: Partial<Record<RunTableName, TableDef['indexes']>> = {
   ],
 };
 
-export function replicatedName(name: RunTableName): string {
+function replicatedName(name: RunTableName): string {
   return `public.${name}`;
 }
 

@@ -4,7 +4,7 @@
  */
 import { TidelockError } from '../../core/errors.ts';
 
-export const WAITING_MAX = 64;
+const WAITING_MAX = 64;
 
 type Waiting = { readonly isWrite: boolean; readonly work: () => void };
 

@@ -18,7 +18,7 @@ import type { RunsParts } from './parts.ts';
 
 const TYPE = 'application/json';
 
-export function digestOf(body: Uint8Array | string): string {
+function digestOf(body: Uint8Array | string): string {
   return `sha-256=${createHash('sha256').update(body).digest('hex')}`;
 }
 

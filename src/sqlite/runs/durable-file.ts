@@ -158,7 +158,7 @@ function requirePlace(sql: Sql, { owner, from }: CopyBatch): void {
   throw syncTaken(held?.owner === owner ? 'it stands at another place' : `${held?.owner} has it`);
 }
 
-export function syncTaken(why: string): TidelockError {
+function syncTaken(why: string): TidelockError {
   return new TidelockError({
     code: 'SYNC_TAKEN',
     message: `the durable run database is not ours to write: ${why}`,

@@ -11,7 +11,7 @@ import { asNumber, asText } from '../sql.ts';
 import type { Fields, Statements } from './run-values.ts';
 
 /** Rows that one answer holds at most. */
-export const ROWS_MAX = 20_000;
+const ROWS_MAX = 20_000;
 
 export function answer(statements: Statements, query: RunQuery): RunQueryResult {
   switch (query.kind) {

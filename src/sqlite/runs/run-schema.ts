@@ -51,7 +51,7 @@ const INDEXES = [
 ] as const;
 
 /** `CREATE TABLE` of a table with these columns. Rows that name their own key count upwards and never again. */
-export function createTable(table: RunTable, columns: readonly RunColumn[]): string {
+function createTable(table: RunTable, columns: readonly RunColumn[]): string {
   const parts = columns.map(({ field, kind, isNullable }) => {
     const isKey = field === table.key;
     const key = kind === 'int' && field === 'id' ? ' PRIMARY KEY AUTOINCREMENT' : ' PRIMARY KEY';

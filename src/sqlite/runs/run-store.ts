@@ -52,7 +52,7 @@ import {
 /** How long a statement waits for another process of this host. */
 const LOCK_WAIT_MS = 5000;
 /** Writes of one transaction. */
-export const WRITES_MAX = 10_000;
+const WRITES_MAX = 10_000;
 /** Answers to keyed batches are kept for so long. */
 const ANSWER_MS = 3_600_000;
 const FORGOTTEN_MAX = 100;

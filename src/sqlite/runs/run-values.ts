@@ -15,7 +15,7 @@ export function toSql(column: RunColumn, value: unknown): SqlValue {
   throw new TypeError(`${column.field}: a number was expected, not ${JSON.stringify(value)}`);
 }
 
-export function fromSql(column: RunColumn, value: unknown): unknown {
+function fromSql(column: RunColumn, value: unknown): unknown {
   if (column.kind === 'json') return JSON.parse(String(value));
   if (column.kind === 'bool') return value === 1;
   return value;
