@@ -104,13 +104,20 @@ async function act(action: Action, flags: Flags, to: StatePair | null = null): P
   }
 }
 
-function countsOf(result: Readonly<Record<string, unknown>>): string {
+/** What came of an action, in words. */
+export function countsOf(result: Readonly<Record<string, unknown>>): string {
   const words = Object.entries(result).filter(([name]) => name !== 'runId' && name !== 'counts');
-  return words.length === 0 ? 'done' : words.map(([name, n]) => `${n} ${name}`).join(', ');
+  return words.length === 0
+    ? 'done'
+    : words.map(([name, n]) => `${Array.isArray(n) ? n.length : n} ${name}`).join(', ');
 }
 
 /** By the runner that serves, or one of our own for this only. */
-async function performed(session: Session, action: Action, args: ActionArgs): Promise<TaskRow> {
+export async function performed(
+  session: Session,
+  action: Action,
+  args: ActionArgs,
+): Promise<TaskRow> {
   const request = { action, args, priority: PRIORITY, dedupeKey: null };
   const runner = isServing(session.store) ? null : runnerOf(session);
   runner?.start();

@@ -3,9 +3,9 @@ import { TidelockError } from '../core/errors.ts';
 import type { TaskRow } from '../planner/rows.ts';
 import type { RunStore } from '../planner/run-store.ts';
 import type { NewAction } from '../runs/action-args.ts';
+import { ATTEMPTS_MAX } from '../runs/actions.ts';
 import type { Session } from './runs-session.ts';
 
-const ATTEMPTS_MAX = 5;
 const LOOK_MS = 30;
 
 /** Not new: an open one has the same key. */

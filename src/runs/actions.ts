@@ -16,7 +16,7 @@ import { isStaleNow } from './run-history.ts';
 import { removeWorkArea } from './work-area.ts';
 
 /** An action is tried so often: its runner may die. */
-const ATTEMPTS_MAX = 5;
+export const ATTEMPTS_MAX = 20;
 
 export type ActionMeans = Omit<ActivityMeans, 'book' | 'onLaunch' | 'onEnd' | 'plan'> & {
   readonly book: AreaBook;

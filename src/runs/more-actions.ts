@@ -42,7 +42,7 @@ export function moreActions(means: MoreMeans): ActionMeans['others'] {
   return {
     archive: (args) => archive(means, args),
     export: (args) => exportRun(means, args),
-    prune: (args) => prune(means, args),
+    prune: (args, taskId) => prune(means, args, taskId),
     rollup: (args) => rollUp(means, args),
   };
 }
@@ -121,25 +121,33 @@ export function writeWhole(file: string, text: string): void {
 }
 
 /** Queues the removal of runs that are over, beyond the last `keep` of each target. Locked ones stay. */
-async function prune(means: MoreMeans, { target, more }: ActionArgs): Promise<unknown> {
+async function prune(
+  means: MoreMeans,
+  { target, more }: ActionArgs,
+  parentId: number,
+): Promise<unknown> {
   const keep = Number(more.keep);
   if (!Number.isInteger(keep) || keep < 1) throw bad('prune needs keep, a whole number from 1');
   const runs = await runsOf(readOf(means), target === '' ? undefined : target);
-  const targets = [...new Set(runs.map((run) => run.target))];
-  const old = targets
-    .flatMap((one) => runs.filter((run) => run.target === one).slice(0, -keep))
-    .filter(({ state, isLocked }) => state === 'done' && !isLocked)
-    .slice(0, REMOVALS_MAX);
-  write(means, ...old.map(removalOf));
+  const old = runsBeyond(runs, keep).slice(0, REMOVALS_MAX);
+  write(means, ...old.map((run) => removalOf(run, parentId)));
   return { removing: old.map(({ target: of, name }) => `${of} ${name}`) };
 }
 
-function removalOf({ target, name }: RunRow): RunWrite {
+/** What pruning removes, oldest first. */
+export function runsBeyond(runs: readonly RunRow[], keep: number): readonly RunRow[] {
+  const targets = [...new Set(runs.map((run) => run.target))];
+  return targets
+    .flatMap((one) => runs.filter((run) => run.target === one).slice(0, -keep))
+    .filter(({ state, isLocked }) => state === 'done' && !isLocked);
+}
+
+function removalOf({ target, name }: RunRow, parentId: number): RunWrite {
   return {
     kind: 'putTask',
     task: {
       ...{ kind: 'action', action: 'remove-runs', args: { target, name, pattern: '%' } },
-      ...{ runId: null, testId: null, priority: 0, attemptsMax: 5, notBefore: 0, parentId: null },
+      ...{ runId: null, testId: null, priority: 0, attemptsMax: 5, notBefore: 0, parentId },
       dedupeKey: `remove:${target}\0${name}`,
     },
   };
@@ -158,6 +166,9 @@ async function rollUp(means: MoreMeans, args: ActionArgs): Promise<unknown> {
     for (const row of selected(means, run, args))
       if (hasEnded(row) && !has.has(execOf(row))) latest.set(execOf(row), { row, run });
   for (const { row, run } of latest.values()) copyResult(means, { into, row, from: run });
+  const facts = { state: 'done' } as const;
+  if (into.state === 'new')
+    write(means, { kind: 'setRun', runId: into.id, facts, cause: 'rolled up' });
   return { runId: answers[0]?.id, filled: latest.size };
 }
 

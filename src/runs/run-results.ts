@@ -29,15 +29,23 @@ export async function runsOf(read: ReadRuns, target?: string): Promise<readonly 
 }
 
 /**
- * A run by its name, `last`, or `last-good` (the last one that ended without a failure).
+ * A run by its name, `last`, or `last-good` (the last one that ended without a failure); of those two, one from
+ * before the run `than` when it is given.
  * Throws `RUN_NOT_FOUND`, and `BAD_REQUEST` for a name that several targets have.
  */
-export async function findRun(read: ReadRuns, name: string, target?: string): Promise<RunRow> {
+export async function findRun(
+  read: ReadRuns,
+  name: string,
+  target?: string,
+  than?: RunRow,
+): Promise<RunRow> {
   const runs = await runsOf(read, target);
   const of = target === undefined ? '' : ` of target ${target}`;
   const found = runs.filter((run) => run.name === name);
   if (found.length > 1) throw ambiguous(name, found);
-  const run = found[0] ?? (await specialRun(read, name, runs));
+  const end = runs.findIndex(({ id }) => id === than?.id);
+  const earlier = end < 0 ? runs : runs.slice(0, end);
+  const run = found[0] ?? (await specialRun(read, name, earlier));
   if (run !== undefined) return run;
   throw new TidelockError({
     code: 'RUN_NOT_FOUND',

@@ -30,7 +30,7 @@ function bed() {
   const read: ReadRuns = (query) => store.read(query);
   const actions = moreActions({ area, store, actor: 'test' });
   const perform = async (action: keyof typeof actions, args: Partial<ActionArgs>) =>
-    await actions[action]?.(actionArgs({ target: TARGET, ...args }));
+    await actions[action]?.(actionArgs({ target: TARGET, ...args }), 7);
   return { home, store, read, perform };
 }
 
@@ -93,7 +93,10 @@ test('a run is found by its name, as the last one, and as the last good one', as
   expect((await findRun(read, 'w1')).name).toBe('w1');
   expect((await findRun(read, 'last')).name).toBe('w2');
   expect((await findRun(read, 'last-good')).name).toBe('w1');
-  await expect(findRun(read, 'w3', TARGET)).rejects.toThrow(/no run w3 of target linux\/small/);
+  put(rest, 'w3', { t: 'COMPLETED/PASS' });
+  const last = await findRun(read, 'last');
+  expect((await findRun(read, 'last-good', TARGET, last)).name).toBe('w1');
+  await expect(findRun(read, 'w4', TARGET)).rejects.toThrow(/no run w4 of target linux\/small/);
 });
 
 test('the end of a log is quoted without colours and without half a line', async () => {
@@ -153,6 +156,7 @@ test('pruning removes what is beyond the last runs of a target, never a locked o
       ['remove-runs', 'w3'],
     ],
   ]);
+  expect(tasks.every(({ parentId }) => parentId === 7)).toBe(true);
   await expect(perform('prune', { more: {} })).rejects.toThrow(/keep/);
 });
 
