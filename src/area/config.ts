@@ -12,7 +12,13 @@ import {
   quoted,
   runCommand,
 } from './helpers.ts';
-import { INCLUDE_DEPTH_MAX, INCLUDES_MAX, LINE_CHARS_MAX, TEXT_CHARS_MAX } from './limits.ts';
+import {
+  INCLUDE_DEPTH_MAX,
+  INCLUDES_MAX,
+  LINE_CHARS_MAX,
+  TEXT_CHARS_MAX,
+  VARIABLE_CHARS_MAX,
+} from './limits.ts';
 import { type Line, linesOf } from './lines.ts';
 import { folderOf, resolvePath } from './paths.ts';
 import { Sections } from './sections.ts';
@@ -71,13 +77,14 @@ export type ConfigReading = {
 const BLANK = /^\s*$/;
 /** `#{` begins a helper. */
 const COMMENT = /^\s*#(?!\{)/;
-const SETTINGS = /^\[configf:settings\s+(\S+)\s+(\S+)\s*\]\s*$/;
-const INCLUDE = /^\[include\s+(.*\S)\s*\]\s*$/;
-const SCRIPT = /^\[scriptinc\s+([^\s\]]+)([^\]]*)\]\s*$/;
-const SECTION = /^\[(.*)\]\s*$/;
-const KEY_COMMAND = /^(\S+)\s+\[system\s+(\S.*)\]\s*$/;
-const KEY_VALUE = /^(\S+)(?:\s+(.*))?$/;
-const CONTINUATION = /^(\s+)(\S.*)$/;
+// Every expression below takes time in proportion to the line, also when it does not match.
+const SETTINGS = /^\[configf:settings\s+(\S+)\s+(\S+)\s*\]$/;
+const INCLUDE = /^\[include\s+(\S.*)\]$/s;
+const SCRIPT = /^\[scriptinc\s+([^\s\]]+)(\s[^\]]*)?\]$/;
+const SECTION = /^\[(.*)\]$/s;
+const KEY_COMMAND = /^(\S+)\s+\[system\s+(\S.*)\]$/s;
+const KEY_VALUE = /^(\S+)(?:\s+(.*))?$/s;
+const CONTINUATION = /^(\s+)(\S.*)$/s;
 
 const FINDINGS_MAX = 1000;
 
@@ -174,7 +181,7 @@ class Reader {
     const text = yield* expandHelpers(line, this.#world(line.origin));
     if (COMMENT.test(text)) return;
     if (BLANK.test(text)) this.#open = null;
-    else if (text.startsWith('[')) yield* this.#readBracket(text, line, within);
+    else if (text.startsWith('[')) yield* this.#readBracket(text.trimEnd(), line, within);
     else if (/^\s/.test(text)) yield* this.#continue(text, line.origin);
     else yield* this.#readKey(text, line.origin);
   }
@@ -188,7 +195,8 @@ class Reader {
   }
 
   #wouldRun(text: string): boolean {
-    return hasCommand(text) || SCRIPT.test(text) || KEY_COMMAND.test(text);
+    const cut = text.trimEnd();
+    return hasCommand(text) || SCRIPT.test(cut) || KEY_COMMAND.test(cut);
   }
 
   *#readBracket(text: string, line: Line, within: readonly string[]): Reading<void> {
@@ -200,7 +208,7 @@ class Reader {
     this.#open = null;
     if (settings !== null) this.#set(settings[1] ?? '', settings[2] ?? '', origin);
     else if (include !== null) {
-      const path = resolvePath(folderOf(origin.file), include[1] ?? '');
+      const path = resolvePath(folderOf(origin.file), include[1]?.trim() ?? '');
       yield* this.readFile(path, within, origin);
     } else if (script !== null) {
       yield* this.#readScript(script[1] ?? '', script[2] ?? '', { within, origin });
@@ -241,12 +249,12 @@ class Reader {
   }
 
   *#readKey(text: string, origin: Origin): Reading<void> {
-    const command = KEY_COMMAND.exec(text);
+    const command = KEY_COMMAND.exec(text.trimEnd());
     const [, key = '', plain = ''] = command ?? KEY_VALUE.exec(text) ?? [];
     this.#open = { key, origin, lines: [origin.line], indent: null };
     const value =
       command === null
-        ? yield* this.#value(plain)
+        ? yield* this.#value(plain, origin)
         : oneLine((yield* this.#command(plain, origin)).stdout);
     this.#keep(this.#section, { key, value, origin });
   }
@@ -262,7 +270,7 @@ class Reader {
     open.indent ??= indent;
     const own = text.startsWith(open.indent) ? text.slice(open.indent.length) : rest;
     const before = this.#sections.get(this.#section, open.key) ?? '';
-    const value = `${before}\n${yield* this.#value(own)}`;
+    const value = `${before}\n${yield* this.#value(own, origin)}`;
     if (value.length > TEXT_CHARS_MAX) throw unfit(`the value of ${open.key} is too long`, origin);
     open.lines.push(origin.line);
     this.#keep(this.#section, {
@@ -276,18 +284,20 @@ class Reader {
   }
 
   /** As it is written; in an environment section as a shell would have it. What a command prints stays as it is. */
-  *#value(text: string): Reading<string> {
+  *#value(text: string, origin: Origin): Reading<string> {
     const isExported = this.#options.exports(this.#section);
-    return isExported ? yield* this.#expanded(text) : this.#cleaned(text);
+    return isExported ? yield* this.#expanded(text, origin) : this.#cleaned(text);
   }
 
-  #expanded(value: string): Reading<string> {
+  #expanded(value: string, origin: Origin): Reading<string> {
+    checkVariable(value, origin);
     return expandValue(value, this.#environment);
   }
 
   #keep(section: string, entry: Entry): void {
     this.#sections.put(section, entry);
     if (!this.#options.exports(section)) return;
+    checkVariable(entry.value, entry.origin);
     this.#environment[entry.key] = entry.value;
     this.#exported.push(entry);
   }
@@ -296,7 +306,7 @@ class Reader {
   *endSection(): Reading<void> {
     for (const { section, entry } of this.#sections.takeWildcard(this.#section)) {
       const isExported = this.#options.exports(section);
-      const value = isExported ? yield* this.#expanded(entry.value) : entry.value;
+      const value = isExported ? yield* this.#expanded(entry.value, entry.origin) : entry.value;
       this.#keep(section, { ...entry, value });
     }
   }
@@ -320,4 +330,9 @@ class Reader {
   #tell(message: string, origin: Origin): void {
     if (this.#findings.length < FINDINGS_MAX) this.#findings.push({ message, origin });
   }
+}
+
+function checkVariable(value: string, origin: Origin): void {
+  if (value.length <= VARIABLE_CHARS_MAX) return;
+  throw unfit(`a variable has more than ${VARIABLE_CHARS_MAX} characters`, origin);
 }

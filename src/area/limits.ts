@@ -4,6 +4,10 @@
 export const TEXT_CHARS_MAX = 4 * 1024 * 1024;
 /** Characters of one line after joining and expansion. */
 export const LINE_CHARS_MAX = 1024 * 1024;
+/** Characters of one value of the environment: Linux takes no more than 128 KiB. */
+export const VARIABLE_CHARS_MAX = 65_536;
+/** Characters of one `$(...)` in such a value; a longer one is plain text. */
+export const SUBSTITUTION_CHARS_MAX = 4096;
 /** Files that include one another. */
 export const INCLUDE_DEPTH_MAX = 20;
 /** Files and scripts that one configuration includes. */

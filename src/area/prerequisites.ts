@@ -73,7 +73,7 @@ function mapLines(entry: Entry): ItemMap {
     .map((line) => line.trim())
     .filter((line) => line !== '')
     .map((line) => {
-      const [, pattern = '', replacement = ''] = /^(\S+)(?:\s+(.*))?$/.exec(line) ?? [];
+      const [, pattern = '', replacement = ''] = /^(\S+)(?:\s+(.*))?$/s.exec(line) ?? [];
       compileRegex({ source: pattern, flags: '' }, entry.origin);
       if (/\\[1-9]\d/.test(replacement)) throw unfit('groups go from 1 to 9', entry.origin);
       return { pattern, replacement };

@@ -2,6 +2,7 @@
  * Values of environment sections: variables, quotes, a leading `~` and command substitutions as a shell has them.
  * Separators, redirections and file patterns stay as they are: a value is no command.
  */
+import { SUBSTITUTION_CHARS_MAX } from './limits.ts';
 import type { ConfigAnswer, Environment, Reading } from './types.ts';
 
 const VARIABLE = /^\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})/;
@@ -10,30 +11,30 @@ const SUBSTITUTION = /^(?:`(?:[^`\\]|\\.)*`|\$\{[^{}]*\})/;
 
 type Quote = '' | '"' | "'";
 
-/** A quote that is never closed is no quote. */
-export function* expandValue(text: string, env: Environment): Reading<string> {
-  if (!/[$`'"\\~]/.test(text)) return squeeze(text);
-  let out = '';
+/** A quote that is never closed is no quote. Blanks outside of quotes become one; those at the ends go. */
+export function* expandValue(whole: string, env: Environment): Reading<string> {
+  const text = whole.trim();
+  if (!/[$`'"\\~]/.test(text)) return text.replace(/\s+/g, ' ');
+  const isHome = /^~(?:\/|$)/.test(text) && env.HOME !== undefined;
+  let out = isHome ? (env.HOME ?? '') : '';
   let quote: Quote = '';
-  let at = 0;
-  if (/^~(?:\/|$)/.test(text) && env.HOME !== undefined) {
-    out = env.HOME;
-    at = 1;
-  }
-  while (at < text.length) {
+  let isGap = false;
+  for (let at = isHome ? 1 : 0; at < text.length; ) {
     const rest = text.slice(at);
+    if (quote === '' && /^\s/.test(rest)) {
+      isGap = true;
+      at += 1;
+      continue;
+    }
     const [piece, length, after]: Piece = yield* expandPiece(rest, quote, env);
-    const isBlank = quote === '' && /^\s/.test(rest);
-    if (!isBlank) out += piece;
-    else if (!/\s$/.test(out)) out += ' ';
-    quote = after;
     at += length;
+    // A variable without a value is no word: the blanks around it are one.
+    if (piece === '' && quote === '' && after === '') continue;
+    out += isGap && out !== '' ? ` ${piece}` : piece;
+    isGap = false;
+    quote = after;
   }
-  return out.trimEnd();
-}
-
-function squeeze(text: string): string {
-  return text.trim().replace(/\s+/g, ' ');
+  return out;
 }
 
 type Piece = readonly [text: string, length: number, quote: Quote];
@@ -48,7 +49,8 @@ function* expandPiece(rest: string, quote: Quote, env: Environment): Reading<Pie
   if (first === '\\' && rest.length > 1) return [escaped(rest.charAt(1), quote), 2, quote];
   const [whole, plain, braced] = VARIABLE.exec(rest) ?? [];
   if (whole !== undefined) return [env[plain ?? braced ?? ''] ?? '', whole.length, quote];
-  const command = rest.startsWith('$(') ? parenthesised(rest) : SUBSTITUTION.exec(rest)?.[0];
+  const near = rest.slice(0, SUBSTITUTION_CHARS_MAX);
+  const command = near.startsWith('$(') ? parenthesised(near) : SUBSTITUTION.exec(near)?.[0];
   if (command === undefined) return [first, 1, quote];
   const answer: ConfigAnswer = yield { kind: 'expand', text: command, env };
   const output = answer.kind === 'output' ? answer.stdout : '';

@@ -5,6 +5,7 @@ import {
   INCLUDES_MAX,
   LINE_CHARS_MAX,
   TEXT_CHARS_MAX,
+  VARIABLE_CHARS_MAX,
 } from '../../../src/area/limits.ts';
 import { configOf, findingsOf, HOME, triplesOf } from '../../support/memory-area.ts';
 
@@ -272,6 +273,8 @@ describe('G9: environment sections', () => {
     ['backquotes', 'A `date`', 'today'],
     ['a default', `A \${NOT:-other}`, 'other'],
     ['no separator, no pipe, no pattern', 'A a;b|c >d *', 'a;b|c >d *'],
+    ['blanks in quotes at an end', 'A "a " b " "', 'a  b  '],
+    ['no word where a variable is not set', 'A $NOT a $NOT b', 'a b'],
     ['a dollar alone', 'A 5$', '5$'],
   ])('expand %s', (_what, text, value) => {
     const commands = {
@@ -349,6 +352,33 @@ describe('G11: settings and blanks', () => {
 test('a file that is too large is an error with its name', () => {
   expect(() => configOf('x'.repeat(TEXT_CHARS_MAX + 1))).toThrow('/area/main has more than');
   expect(() => configOf(`a ${'x'.repeat(LINE_CHARS_MAX)}`)).toThrow('/area/main:1: a line has');
+});
+
+test('G13: a line as long as it may be takes no more time than it has characters', () => {
+  const long = (piece: string): string => piece.repeat(Math.floor(900_000 / piece.length));
+  const lines = [
+    ...['[include ', '[include a ', '[scriptinc a', '[configf:settings a ', '[', 'k [system '].map(
+      (head) => head + long(' ') + head,
+    ),
+    ...['[scriptinc ', '[include ', 'k [system ', '['].map((head) => `${head}${long('a]')}b`),
+    ...[long('#{sh '), long('#{getenv '), long('a '), ` ${long('\t')}`, `k ${long('\\')}`],
+  ];
+  for (const line of lines) expect(configOf(line).result.config.findings.length).toBeLessThan(3);
+});
+
+test('a variable that no process could be given is an error', () => {
+  const exports = (): boolean => true;
+  expect(() => configOf(`a ${'$'.repeat(VARIABLE_CHARS_MAX + 1)}`, { exports })).toThrow(
+    `/area/main:1: a variable has more than ${VARIABLE_CHARS_MAX} characters`,
+  );
+  expect(() => configOf(`a ${'x'.repeat(60_000)}\nb $a$a`, { exports })).toThrow('/area/main:2');
+  for (const piece of ['$(', '`', '"', "'", '$', ' "', '~ ']) {
+    configOf(`a ${piece.repeat(16_000 / piece.length)}`, { exports });
+  }
+});
+
+test('characters that end a line elsewhere stay in the value', () => {
+  expect(triplesOf(configOf('a b\u2028c\rd'))).toEqual([['default', 'a', 'b\u2028c\rd']]);
 });
 
 describe('G12: late sections', () => {
