@@ -1,6 +1,8 @@
 /** How a run ended: failures first, with what is needed to look at them and to run them again. */
 import type { RunRow, TestRow } from '../planner/rows.ts';
+import type { Quarantined } from '../report/quarantine.ts';
 import { execOf, gradeOf, isFailure, leavesOf } from '../report/results.ts';
+import { knownFailures } from '../runs/quarantine.ts';
 import { logTail } from '../runs/run-results.ts';
 import { shortPath } from './options.ts';
 import { commandLine } from './runs-session.ts';
@@ -20,6 +22,7 @@ export type Ended = {
   readonly ms: number;
   /** As it was named on the command line. */
   readonly area: string | undefined;
+  readonly quarantine: readonly Quarantined[];
 };
 
 /** One line per test that has ended. */
@@ -31,10 +34,11 @@ export function finishedLine(row: TestRow): string {
   return [verdict.padEnd(8), time.padStart(9), execOf(row), comment].join('  ').trimEnd();
 }
 
-export function printEnding({ run, rows, ms, area }: Ended): void {
+export function printEnding({ run, rows, ms, area, quarantine }: Ended): void {
   const leaves = leavesOf(rows);
   const failed = leaves.filter(isFailure);
-  for (const row of failed.slice(0, SHOWN_MAX)) printFailure(row);
+  const isKnown = knownFailures(quarantine, Date.now());
+  for (const row of failed.slice(0, SHOWN_MAX)) printFailure(row, isKnown(row));
   if (failed.length > SHOWN_MAX) {
     console.log(`\nand ${failed.length - SHOWN_MAX} more failed`);
   }
@@ -45,8 +49,10 @@ export function printEnding({ run, rows, ms, area }: Ended): void {
   console.log(`run those again: ${commandLine('rerun', ...words)}`);
 }
 
-function printFailure(row: TestRow): void {
+function printFailure(row: TestRow, known: Quarantined | null): void {
   console.log(`\n${row.state}/${row.status}  ${execOf(row)}`);
+  if (known !== null)
+    console.log(`  known ${known.reason} (${known.owner}, until ${dayOf(known)})`);
   if (row.comment !== '') console.log(`  why   ${row.comment}`);
   if (row.runDir !== null) console.log(`  path  ${shortPath(row.runDir)}`);
   const lines = (logTail(row) ?? '').trimEnd().split('\n').slice(-LOG_LINES);
@@ -72,7 +78,11 @@ function summaryLine(leaves: readonly TestRow[], { run, ms }: Pick<Ended, 'run' 
   return `${run.target} ${run.name}: ${words.join(', ')}, in ${(ms / 1000).toFixed(1)} s`;
 }
 
-/** Tests that were to run and could not, for what they wait for has failed, count as bad too. */
-export function exitCodeOf(rows: readonly TestRow[]): number {
-  return leavesOf(rows).some((row) => isFailure(row)) ? EXIT_BAD : EXIT_GOOD;
+const dayOf = ({ until }: Quarantined): string => new Date(until).toISOString().slice(0, 10);
+
+/** A failure in quarantine is shown and does not count. */
+export function exitCodeOf(rows: readonly TestRow[], quarantine: readonly Quarantined[]): number {
+  const isKnown = knownFailures(quarantine, Date.now());
+  const isBad = (row: TestRow): boolean => isFailure(row) && isKnown(row) === null;
+  return leavesOf(rows).some(isBad) ? EXIT_BAD : EXIT_GOOD;
 }

@@ -4,9 +4,11 @@ import { messageOf, TidelockError } from '../core/errors.ts';
 import { planText } from '../planner/print.ts';
 import type { TaskRow } from '../planner/rows.ts';
 import type { RerunRule } from '../planner/types.ts';
+import type { Quarantined } from '../report/quarantine.ts';
 import { type ActionArgs, actionArgs, type NewAction, runKey } from '../runs/action-args.ts';
 import { dryRun } from '../runs/dry-run.ts';
 import { isServing } from '../runs/new-runner.ts';
+import { readQuarantine } from '../runs/quarantine.ts';
 import { collect, smallCountOption } from './options.ts';
 import { ProgressLine } from './progress-line.ts';
 import {
@@ -169,7 +171,8 @@ function queue(session: Session, work: Work): void {
 
 /** With a runner of its own, unless somebody serves the area or has this very run under way. */
 async function perform(session: Session, work: Work): Promise<void> {
-  const { store } = session;
+  const { store, book } = session;
+  const quarantine = readQuarantine(book.area.home); // a wrong one is told before anything runs
   const runner = isServing(store) ? null : runnerOf(session, work.flags.slots);
   const startedAt = performance.now();
   runner?.start();
@@ -183,7 +186,7 @@ async function perform(session: Session, work: Work): Promise<void> {
   try {
     const task = await followed(session, work, { id, onLook: () => takeOver(isNew) });
     while (runner !== null && !runner.isIdle) await pause();
-    ending(session, work, { task, ms: performance.now() - startedAt });
+    ending(session, work, { task, ms: performance.now() - startedAt, quarantine });
     if (signals.isInterrupted) process.exitCode = EXIT_INTERRUPTED;
   } finally {
     signals.release();
@@ -221,18 +224,20 @@ async function followed(
   return await follower.follow();
 }
 
-function ending(
-  { store }: Session,
-  { args, flags }: Work,
-  { task, ms }: { readonly task: TaskRow; readonly ms: number },
-): void {
+type Ending = {
+  readonly task: TaskRow;
+  readonly ms: number;
+  readonly quarantine: readonly Quarantined[];
+};
+
+function ending({ store }: Session, { args, flags }: Work, { task, ms, quarantine }: Ending): void {
   if (task.state !== 'done') throw failureOf(task);
   const { runs = [] } = store.read({ kind: 'runs' });
   const run = runs.find((one) => one.target === args.target && one.name === args.name);
   if (run === undefined) throw failureOf(task);
   const rows = store.read({ kind: 'tests', runId: run.id }).tests ?? [];
-  const exitCode = exitCodeOf(rows);
+  const exitCode = exitCodeOf(rows, quarantine);
   if (flags.json === true) console.log(JSON.stringify({ kind: 'run', ...run, ms, exitCode }));
-  else printEnding({ run, rows, ms, area: flags.area });
+  else printEnding({ run, rows, ms, area: flags.area, quarantine });
   process.exitCode = exitCode;
 }
