@@ -4,7 +4,7 @@
  *
  * Every process that writes opens it like this, so whoever dies is replaced by any other.
  */
-import { mkdirSync, statSync } from 'node:fs';
+import { lstatSync, mkdirSync, statSync } from 'node:fs';
 import { hasCode, TidelockError } from '../core/errors.ts';
 import type { DurableStore } from '../planner/run-durable.ts';
 import { DurableFile } from '../sqlite/runs/durable-file.ts';
@@ -82,15 +82,15 @@ export async function openHome(options: HomeOptions): Promise<Home> {
 export async function openLocal(options: HomeOptions): Promise<LocalRuns> {
   const { identity, place, home } = findHome(options);
   if (home !== identity.host) throw offHome(place, home, identity.host);
-  const durable = await openDurable(options, place);
+  const { durable, area } = await openDurable(options, place);
   const diskOf = options.networkDiskOf ?? networkDiskOf;
   requireLocalDisk(place.localDir, diskOf, 'set TMPDIR to a folder on a local disk');
-  mkdirSync(place.localDir, { recursive: true, mode: 0o700 });
+  makeOwnFolder(place);
   const now = options.now ?? Date.now;
   const owner = ownerOf(identity.host, options.random ?? Math.random);
-  await patiently(now, () => fill({ place, durable, owner, now, host: identity.host }));
+  await patiently(now, () => fill({ place, area, durable, owner, now, host: identity.host }));
   const { acceptsAnyStatus } = options;
-  const store = openRunStore({ file: place.localFile, area: place.area, now, acceptsAnyStatus });
+  const store = openRunStore({ file: place.localFile, area, now, acceptsAnyStatus });
   const close = once(async () => {
     store.close();
     await durable.close();
@@ -137,14 +137,47 @@ function ownerOf(host: string, random: () => number): string {
   return `${host}:${process.pid}:${pidStartOf(process.pid)}:${nonce}`;
 }
 
-async function openDurable(options: HomeOptions, place: AreaPlace): Promise<DurableStore> {
+type OpenedDurable = {
+  readonly durable: DurableStore;
+  /** What rows are filed under: an area that was moved with its file keeps its first name. */
+  readonly area: string;
+};
+
+async function openDurable(options: HomeOptions, place: AreaPlace): Promise<OpenedDurable> {
   const { durable } = options;
   if (durable !== undefined && /^postgres(ql)?:/.test(durable)) {
-    if (options.openDurable !== undefined) return await options.openDurable(durable, place.area);
+    const { openDurable: open } = options;
+    if (open === undefined) throw new RangeError('nobody opens durable databases in a Postgres');
+    return { durable: await open(durable, place.area), area: place.area };
   }
   const file = durable ?? place.durableFile;
   requireLocalDisk(file, options.networkDiskOf ?? networkDiskOf, DURABLE_REMEDY);
-  return new DurableFile(file);
+  const opened = new DurableFile(file);
+  const now = options.now ?? Date.now;
+  const area = await patiently(now, () => opened.areaOf(place.area));
+  if (area !== place.area && file !== place.durableFile) throw ofAnotherArea(file, area);
+  return { durable: opened, area };
+}
+
+function ofAnotherArea(file: string, area: string): TidelockError {
+  return new TidelockError({
+    code: 'RUNS_UNUSABLE',
+    message: `${file} is the durable run database of ${area}`,
+    hint: 'give each area a file of its own; without --durable it is in the area',
+  });
+}
+
+/** Temp storage is everybody's: a folder that another user has made, or may write to, is not used. */
+function makeOwnFolder({ userDir, localDir }: AreaPlace): void {
+  mkdirSync(localDir, { recursive: true, mode: 0o700 });
+  const { uid, mode } = lstatSync(userDir);
+  const isOurs = uid === (process.getuid?.() ?? uid) && lstatSync(userDir).isDirectory();
+  if (isOurs && (mode & 0o022) === 0) return;
+  throw new TidelockError({
+    code: 'RUNS_UNUSABLE',
+    message: `${userDir} belongs to another user, or others may write to it`,
+    hint: 'set TMPDIR to a folder of your own',
+  });
 }
 
 /** Many processes that start at once wait for each other's locks: what may pass is tried again. */
@@ -162,6 +195,7 @@ async function patiently<T>(now: () => number, work: () => Promise<T>): Promise<
 
 type Filling = {
   readonly place: AreaPlace;
+  readonly area: string;
   readonly durable: DurableStore;
   readonly owner: string;
   readonly host: string;
@@ -169,14 +203,14 @@ type Filling = {
 };
 
 /** While it is filled nobody may sync: a syncer of the lost file is waited for until its lease ends. */
-async function fill({ place, durable, owner, now, host }: Filling): Promise<void> {
+async function fill({ place, area, durable, owner, now, host }: Filling): Promise<void> {
   const deadline = now() + FILL_WAIT_MS_MAX;
   const filler = `${owner}-fill`;
   let gone: string | undefined;
   while (!isFilled(place.localFile)) {
     const lease = await durable.lease({ owner: filler, now: now(), ms: FILL_LEASE_MS, gone });
     if (lease.isOurs) {
-      await fillRunFile(place.localFile, { area: place.area, durable });
+      await fillRunFile(place.localFile, { area, durable });
       await durable.release(filler);
       return;
     }

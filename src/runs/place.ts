@@ -20,6 +20,8 @@ export type AreaPlace = {
   /** The fast database: by user, area, host and boot, so a file of another boot is never opened. */
   readonly localFile: string;
   readonly localDir: string;
+  /** What this user has in temp storage. */
+  readonly userDir: string;
 };
 
 export function placeOf(options: {
@@ -31,10 +33,10 @@ export function placeOf(options: {
   const area = resolve(options.area);
   const stateDir = join(area, STATE_DIR);
   const hash = digest(`${area}\n${identity.host}`);
-  const user = `tidelock-runs-${userInfo().uid}`;
-  const localDir = join(tempDir, user, `${basename(area)}-${hash}`, digest(identity.bootId));
+  const userDir = join(tempDir, `tidelock-runs-${userInfo().uid}`);
+  const localDir = join(userDir, `${basename(area)}-${hash}`, digest(identity.bootId));
   return {
-    ...{ area, stateDir, localDir },
+    ...{ area, stateDir, localDir, userDir },
     homeFile: join(stateDir, 'home'),
     discoveryFile: join(stateDir, 'server.json'),
     durableFile: join(stateDir, 'runs.db'),

@@ -36,6 +36,15 @@ export class DurableFile implements DurableStore {
     this.where = file;
   }
 
+  /** The area that used the file first; from now on this one when there was none. */
+  async areaOf(area: string): Promise<string> {
+    return this.#inTransaction(({ sql }) => {
+      const known = readFact(sql, 'area');
+      if (known === null) writeFact(sql, 'area', area);
+      return known ?? area;
+    });
+  }
+
   async lease({ owner, now, ms, gone }: LeaseRequest): Promise<SyncLease> {
     return this.#inTransaction(({ sql }) => {
       const held = leaseOf(sql);

@@ -1,7 +1,7 @@
-import { rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { type Home, type HomeOptions, openHome } from '../../../src/runs/home.ts';
+import { findHome, type Home, type HomeOptions, openHome } from '../../../src/runs/home.ts';
 import { DurableFile } from '../../../src/sqlite/runs/durable-file.ts';
 import { change, newTask, seedRun, tempDir } from '../../support/run-bed.ts';
 import { copiedRows, durableRows } from '../../support/run-copies.ts';
@@ -120,5 +120,32 @@ describe('where run databases are', () => {
     await start();
     const other = openHome({ ...options, hostId: 'h2' });
     await expect(other).rejects.toMatchObject({ code: 'OFF_HOME' });
+  });
+
+  test('a durable database belongs to one area; one that moves with its area goes on', async () => {
+    const { options, open: start } = bed();
+    const shared = join(options.area, '..', 'shared.db');
+    const first = await start({ durable: shared });
+    seedRun(first.store, ['a']);
+    await first.close();
+    const other = openHome({ ...options, area: `${options.area}2`, durable: shared });
+    await expect(other).rejects.toMatchObject({ code: 'RUNS_UNUSABLE' });
+
+    const own = await start();
+    seedRun(own.store, ['b']);
+    const before = copiedRows(own.store);
+    await own.close();
+    renameSync(options.area, `${options.area}3`);
+    const moved = await start({ area: `${options.area}3` });
+    expect(copiedRows(moved.store)).toEqual(before);
+    expect(moved.store.area).toBe(own.store.area);
+  });
+
+  test('temp storage of somebody else is not used', async () => {
+    const { options } = bed();
+    const { place } = findHome(options);
+    mkdirSync(place.userDir, { recursive: true });
+    chmodSync(place.userDir, 0o777);
+    await expect(openHome(options)).rejects.toMatchObject({ hint: /TMPDIR/ });
   });
 });
