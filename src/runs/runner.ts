@@ -146,7 +146,7 @@ export class Runner {
     this.#register();
     this.#buryDead();
     const write = { kind: 'renewTasks' as const, owner: this.id, leaseMs: LEASE_MS };
-    const [held] = this.#outbox.now(write);
+    const [held] = this.#outbox.now(write, { kind: 'reclaimTasks' });
     this.#actions.keepOnly(new Set(held?.ids ?? []));
   }
 
@@ -171,7 +171,9 @@ export class Runner {
       if (runner.id === this.id) continue;
       const isHere = runner.host === identity.host;
       const isGone = isHere ? !isAlive(runner) : runner.leaseUntil < now();
-      if (isGone) this.#outbox.now({ kind: 'removeRunner', id: runner.id });
+      if (!isGone) continue;
+      // Its tasks are free at once; those that have had all their attempts have failed.
+      this.#outbox.now({ kind: 'removeRunner', id: runner.id }, { kind: 'reclaimTasks' });
     }
   }
 

@@ -1,5 +1,5 @@
 /** `tidelock runs` as a user runs it: killed, interrupted, started twice. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -98,7 +98,7 @@ test('tests outlive a runner that is killed: the next one goes on with them', as
   const second = world.start();
   await until(
     'the second has taken over',
-    async () => (await world.rows()).lost?.status === 'DEAD',
+    async () => !second.isAlive || (await world.rows()).lost?.status === 'DEAD',
   );
   writeFileSync(world.file('go'), '');
   expect(await second.exit(), second.stderr).toBe(1);
@@ -148,4 +148,28 @@ test('kill ends executions of a runner that lives, and of one that is gone', asy
   const remove = world.runs('rm', '--yes', '--name', 'one');
   expect(await remove.exit(), remove.stderr).toBe(0);
   expect(readdirSync(world.file('.tidelock/runs/x/one'))).toEqual([]);
+});
+
+test('however often runners are killed in mid-run, each step runs once', async () => {
+  const step = (name: string): string =>
+    `${name} echo $N.${name} >> "$MT_RUN_AREA_HOME/count"; sleep 0.1`;
+  const steps = `[ezsteps]\n${step('one')}\n${step('two')}\n`;
+  const items = '[items]\nN 1 2 3 4 5 6 7 8\n';
+  const world = new World({
+    first: `${items}${steps}`,
+    second: `[requirements]\nwaiton first\n${items}${steps.replaceAll('$N', '2.$N')}`,
+  });
+  const lines = (): readonly string[] =>
+    existsSync(world.file('count'))
+      ? readFileSync(world.file('count'), 'utf8').trim().split('\n')
+      : [];
+  for (const enough of [3, 9, 17, 24]) {
+    const run = world.start();
+    await until(`${enough} steps have run`, () => lines().length >= enough);
+    await run.kill('SIGKILL');
+  }
+  const last = world.start();
+  expect(await last.exit(), last.stdout + last.stderr).toBe(0);
+  expect(lines()).toHaveLength(32);
+  expect(new Set(lines()).size).toBe(32);
 });
