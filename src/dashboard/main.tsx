@@ -2,6 +2,7 @@
 import 'uplot/dist/uPlot.min.css';
 import './app.css';
 import { type ComponentType, type JSX, render } from 'preact';
+import { useEffect } from 'preact/hooks';
 import { EnginePage } from './pages/engine.tsx';
 import { ExplainPage } from './pages/explain.tsx';
 import { LogBrowser } from './pages/log.tsx';
@@ -18,7 +19,7 @@ import { QueuePage } from './runs/pages/queue.tsx';
 import { RunPage } from './runs/pages/run.tsx';
 import { TestPage } from './runs/pages/test.tsx';
 import { type PageEntry, Shell } from './shell.tsx';
-import { useLive } from './store.ts';
+import { engineOf, useLive } from './store.ts';
 import { applyTheme } from './theme.ts';
 
 const PAGES: readonly (PageEntry & { readonly page: ComponentType })[] = [
@@ -40,6 +41,10 @@ function App(): JSX.Element {
   const { path } = usePlace();
   const live = useLive();
   const runs = useRuns();
+  const hasRuns = engineOf(live)?.server.hasRuns;
+  useEffect(() => {
+    if (hasRuns !== undefined) runs.know(hasRuns);
+  }, [hasRuns]);
   const current = PAGES.find((entry) => entry.path === path) ?? {
     ...{ path, title: 'Not found', group: 'hidden' as const, page: NoPage },
   };

@@ -172,7 +172,8 @@ function TokenForm(): JSX.Element {
       />
       <button type="submit">Use this token</button>
       <p id="token-note" class="note">
-        Kept in this tab only, until it is closed. Make one with: tidelock token --admin
+        Kept in this tab only, until it is closed. Make one with: tidelock token --any-selector
+        --scope read,write,admin
       </p>
     </form>
   );

@@ -61,6 +61,8 @@ export type EngineLive = {
     readonly isDraining: boolean;
     readonly isAdmin: boolean;
     readonly hasTokens: boolean;
+    /** It serves the runs of an area too. */
+    readonly hasRuns: boolean;
   };
   readonly timeline?: string;
   readonly source: {

@@ -144,7 +144,7 @@ function assemble(options: ServerOptions): Parts {
     source.limitChecks((signal) => context.digests.enter(signal));
   }
   const metrics = new Metrics(context);
-  const dashboard = openDashboard(context);
+  const dashboard = openDashboard(context, options.runs !== undefined);
   const runs = runsOf(options, metrics);
   const carriers = [pump, dashboard, lockstepReaders, ofViews?.pump, runs];
   const carries = (socket: Socket): boolean =>

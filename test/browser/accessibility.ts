@@ -11,7 +11,7 @@ export async function findings(page: Page): Promise<readonly string[]> {
   return [...inPage, ...(await focusFindings(page))];
 }
 
-const TABS_MAX = 24;
+const TABS_MAX = 16;
 
 /** Tab goes through every control in the order of the document, and each shows that it has the focus. */
 async function focusFindings(page: Page): Promise<readonly string[]> {

@@ -1,10 +1,13 @@
 /** The dashboard's pages over a running engine, in a real browser. */
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { issueToken } from '../../src/server/tokens.ts';
 import { Stack } from '../support/stack.ts';
+import { startServer } from '../unit/server/support.ts';
 import { findings } from './accessibility.ts';
 import { BROWSER_PATH, openBrowser, openPage } from './browser.ts';
 
+const SECRET = 'a secret that is long enough for HS256, of 32 bytes';
 const SCHEMA = `
 CREATE TABLE place (id int PRIMARY KEY, name text, _change_selector text);
 ALTER TABLE place REPLICA IDENTITY FULL`;
@@ -90,6 +93,34 @@ describe.skipIf(BROWSER_PATH === null)('the engine pages', () => {
     await page.getByText('The replica reads DE only.').waitFor();
     expect(complaints).toEqual([]);
     await page.close();
+  });
+
+  test('asks for a token where one is needed, and keeps it in the tab only', async () => {
+    const guarded = await startServer({ tokens: { secrets: [SECRET] } });
+    try {
+      const { page } = await openPage(browser, guarded.url);
+      await page.goto(`${guarded.url}/dashboard/`);
+      await page.getByRole('alert').getByText('no token was sent').waitFor();
+      expect(await findings(page)).toEqual([]);
+      const request = {
+        subject: 'ann',
+        selectors: 'any',
+        scopes: ['read'],
+        lifetimeS: 60,
+      } as const;
+      await page.getByLabel('Token').fill('wrong');
+      await page.getByRole('button', { name: 'Use this token' }).click();
+      await page.getByRole('alert').getByText('cannot be accepted').waitFor();
+      await page
+        .getByLabel('Token')
+        .fill(await issueToken({ ...request, secret: SECRET }, guarded.clock));
+      await page.getByRole('button', { name: 'Use this token' }).click();
+      await page.getByTestId('upper').waitFor();
+      expect(await page.evaluate(() => localStorage.length + document.cookie.length)).toBe(0);
+      await page.close();
+    } finally {
+      await guarded.server.close();
+    }
   });
 
   test('says when the server is away, and goes on by itself', async () => {

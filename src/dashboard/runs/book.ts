@@ -5,7 +5,7 @@
 import type { EventRow, RunnerRow, RunRow, TaskRow, TestRow } from '../../planner/rows.ts';
 import type { RunChanges, RunQuery, RunQueryResult } from '../../planner/run-store.ts';
 import type { RunsStatus } from '../../protocol/runs.ts';
-import { ApiError, ask } from '../api.ts';
+import { ask } from '../api.ts';
 import { type Connection, EventStream } from '../stream.ts';
 
 const PREFIX = '/runs/v1';
@@ -58,13 +58,30 @@ export class RunBook {
     });
   }
 
+  /** Nothing is asked for before `know` has said that there are runs. */
   subscribe(listener: () => void): () => void {
     this.#listeners.add(listener);
-    if (this.#listeners.size === 1) this.#stream.start();
-    return () => {
-      this.#listeners.delete(listener);
-      if (this.#listeners.size === 0) this.#stream.stop();
-    };
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** What the engine's view says of this server. */
+  know(hasRuns: boolean): void {
+    if (this.isThere === hasRuns) return;
+    this.isThere = hasRuns;
+    if (hasRuns) this.#stream.start();
+    else this.#stream.stop();
+    this.#tell();
+  }
+
+  /** How safe the runs are, as of now; what cannot be asked stays as it was. */
+  async askStatus(): Promise<void> {
+    if (this.connection.kind !== 'live') return;
+    try {
+      this.status = await ask<RunsStatus>(`${PREFIX}/status`);
+      this.#tell();
+    } catch {
+      // The stream says that the server is away.
+    }
   }
 
   isLoaded(runId: number): boolean {
@@ -89,16 +106,7 @@ export class RunBook {
 
   /** What is known at the start, and from where on changes are wanted. */
   async #begin(): Promise<string> {
-    try {
-      this.status = await ask<RunsStatus>(`${PREFIX}/status`);
-    } catch (error) {
-      if (!(error instanceof ApiError) || error.code !== 'NOT_FOUND') throw error;
-      this.isThere = false;
-      this.#tell();
-      // Asked for anyhow, the stream says the same: there is nothing here.
-      return `${PREFIX}/changes`;
-    }
-    this.isThere = true;
+    this.status = await ask<RunsStatus>(`${PREFIX}/status`);
     if (this.status.history !== this.#history) await this.#readAnew(this.status);
     return `${PREFIX}/changes?since=${this.#seq}&history=${encodeURIComponent(this.#history)}`;
   }

@@ -1,10 +1,12 @@
 /** Whether there are runs here, and how safe they are. */
 import type { JSX } from 'preact';
+import { useEffect } from 'preact/hooks';
 import { count, seconds } from '../format.ts';
 import { Badge, Empty } from '../parts.tsx';
 import type { RunBook } from './book.ts';
 
 const SYNC_MS_MAX = 5000;
+const STATUS_MS = 2000;
 
 export function RunsNotice({ book }: { book: RunBook }): JSX.Element | null {
   if (book.isThere === false) {
@@ -21,9 +23,13 @@ export function RunsNotice({ book }: { book: RunBook }): JSX.Element | null {
 
 /** Area, runners, queue, and the age of what the durable database lacks. */
 export function SyncLine({ book }: { book: RunBook }): JSX.Element | null {
+  useEffect(() => {
+    const timer = setInterval(() => void book.askStatus(), STATUS_MS);
+    return () => clearInterval(timer);
+  }, []);
   const { status } = book;
   if (status === null) return null;
-  const { ageMsMax, error } = status.sync;
+  const { ageMs, ageMsMax, error } = status.sync;
   const isLate = error !== null || ageMsMax > SYNC_MS_MAX;
   const open = [...book.tasks.values()].filter(({ state }) =>
     ['new', 'claimed', 'running'].includes(state),
@@ -36,7 +42,7 @@ export function SyncLine({ book }: { book: RunBook }): JSX.Element | null {
       </Badge>
       <span>{count(open.length)} open actions</span>
       <Badge tone={isLate ? 'bad' : 'good'}>
-        {error ?? `durable within ${seconds(Math.max(ageMsMax, 0) / 1000)}`}
+        {error ?? `durable: ${seconds(ageMs / 1000)} behind, ${seconds(ageMsMax / 1000)} at most`}
       </Badge>
     </p>
   );

@@ -20,7 +20,8 @@ export type Dashboard = {
   readonly close: () => void;
 };
 
-export function openDashboard(context: ServerContext): Dashboard {
+/** With runs, theirs is the first page. */
+export function openDashboard(context: ServerContext, hasRuns: boolean): Dashboard {
   const { clock, config, engine, pump } = context;
   const hub = new LiveHub({
     ...{ clock, watchersMax: WATCHERS_MAX },
@@ -37,8 +38,8 @@ export function openDashboard(context: ServerContext): Dashboard {
         });
   return {
     routes: [
-      ...pageRoutes(new AssetSource()),
-      liveRoute({ context, hub, history }),
+      ...pageRoutes(new AssetSource(), hasRuns ? 'runs' : ''),
+      liveRoute({ context, hub, hasRuns, history }),
       ...(inspection === undefined ? [] : lookRoutes(context, inspection)),
     ],
     carries: (socket) => hub.carries(socket),

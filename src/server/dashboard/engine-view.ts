@@ -20,7 +20,10 @@ import { leaseParts } from '../lease-names.ts';
 const ROWS_MAX = 200;
 
 /** What a page shows of the engine now. Costs a look at every reader and lease. */
-export function engineLive(context: ServerContext, isAdmin: boolean): JsonObject {
+export function engineLive(
+  context: ServerContext,
+  { isAdmin, hasRuns }: { readonly isAdmin: boolean; readonly hasRuns: boolean },
+): JsonObject {
   const { engine, config, draining } = context;
   const status = engine.status();
   const picture = engine.inspection?.picture(ROWS_MAX);
@@ -30,6 +33,7 @@ export function engineLive(context: ServerContext, isAdmin: boolean): JsonObject
       isDraining: draining.aborted,
       isAdmin,
       hasTokens: needsTokens(config.tokens),
+      hasRuns,
     },
     ...known('timeline', status.timeline),
     source: sourceOf(status),

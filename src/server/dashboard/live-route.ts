@@ -10,14 +10,15 @@ import type { LiveHub, LiveView } from './live-hub.ts';
 export type LiveParts = {
   readonly context: ServerContext;
   readonly hub: LiveHub;
+  readonly hasRuns: boolean;
   /** Null where the engine has no pulse to be felt. */
   readonly history: PulseHistory | null;
 };
 
-export function liveRoute({ context, hub, history }: LiveParts): RouteOptions {
+export function liveRoute({ context, hub, hasRuns, history }: LiveParts): RouteOptions {
   const view = (isAdmin: boolean): LiveView => ({
     name: isAdmin ? 'engine' : 'engine without readers',
-    look: () => engineLive(context, isAdmin),
+    look: () => engineLive(context, { isAdmin, hasRuns }),
   });
   const views = { admin: view(true), others: view(false) };
   return {

@@ -30,11 +30,16 @@ const HEADERS = {
 
 const PAGE_PATH = '/dashboard/';
 
-export function pageRoutes(source: AssetSource): readonly RouteOptions[] {
+/** `first` is the place of the page that an address without one leads to. */
+export function pageRoutes(source: AssetSource, first: string): readonly RouteOptions[] {
   const common = { method: 'GET', config: { scope: 'open' }, schema: { hide: true } } as const;
   return [
-    { ...common, url: '/', handler: async (_request, reply) => reply.redirect(PAGE_PATH) },
-    { ...common, url: '/dashboard', handler: async (_request, reply) => reply.redirect(PAGE_PATH) },
+    { ...common, url: '/', handler: async (_request, reply) => reply.redirect(PAGE_PATH + first) },
+    {
+      ...common,
+      url: '/dashboard',
+      handler: async (_request, reply) => reply.redirect(PAGE_PATH + first),
+    },
     {
       ...common,
       url: `${PAGE_PATH}*`,
