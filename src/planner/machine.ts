@@ -252,9 +252,10 @@ function forceTest(state: PlannerState, test: TestNode, to: StatePair, out: Out)
   } else if (test.fixed !== null && isWaiting(to) && test.def.items.kind === 'late') {
     test.fixed = null;
     test.items = 'late';
-    unlinkWhole(test);
     state.open += 1;
     state.isDone = false;
+    unlinkWhole(test);
+    for (const { leaf } of test.pending) reconsider(state, leaf, out);
     state.toTell.add(test);
     reconsiderTest(state, test, out);
   }

@@ -72,6 +72,8 @@ export function isFree({ unmet, worst }: Vertex): boolean {
 
 export function reconsiderTest(state: PlannerState, test: TestNode, out: PlannerEffect[]): void {
   if (isUnexpanded(test)) {
+    // Once asked, the answer is waited for: some of its items may be running.
+    if (test.items === 'asked') return;
     if (test.worst !== null) settleTest(state, test, ...reasonOf(test.worst), out);
     else if (test.unmet === 0) askForItems(test, out);
     return;

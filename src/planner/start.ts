@@ -108,12 +108,14 @@ function connectTest(state: PlannerState, test: TestNode, { graph }: Selected): 
 function addKnownLeaves(state: PlannerState, test: TestNode): void {
   if (test.items === 'late') state.open += 1;
   if (test.items === 'plain') {
-    addLeaf(state, test, null, whySelected(test.selection, test.id, '') ?? test.why);
+    const why = whySelected(test.selection, test.id, '');
+    if (why !== null) addLeaf(state, test, null, why);
   }
   addItems(state, test, [...test.known.values()]);
-  const { items } = test.def;
-  if (test.leaves.size > 0 || items.kind !== 'known' || test.selection.named.length === 0) return;
-  state.findings.push({ message: `no item of ${test.id} is selected`, origin: null });
+  const { kind } = test.def.items;
+  if (test.leaves.size > 0 || kind === 'late' || kind === 'zero') return;
+  const message = kind === 'none' ? `${test.id} has no items` : `no item of ${test.id} is selected`;
+  if (test.selection.named.length > 0) state.findings.push({ message, origin: null });
 }
 
 /** Those that are selected. */
