@@ -1,10 +1,11 @@
-/** The engine's clock, which can leap ahead: what would come after minutes comes at once. */
+/** The engine's clock, which can leap ahead: what would come after minutes comes at once. Its wall clock can be wrong. */
 import { type Clock, systemClock, type TimerHandle } from '../engine/clock.ts';
 
 type Timer = { readonly dueAt: number; readonly run: () => void };
 
 export class LeapingClock implements Clock {
   #aheadMs = 0;
+  #skewMs = 0;
   readonly #timers = new Map<Timer, TimerHandle>();
 
   now(): number {
@@ -12,7 +13,12 @@ export class LeapingClock implements Clock {
   }
 
   wallMicros(): number {
-    return systemClock.wallMicros() + this.#aheadMs * 1000;
+    return systemClock.wallMicros() + (this.#aheadMs + this.#skewMs) * 1000;
+  }
+
+  /** The wall clock is wrong by so much; nothing becomes due. */
+  skew(ms: number): void {
+    this.#skewMs = ms;
   }
 
   after(delayMs: number, run: () => void): TimerHandle {

@@ -29,6 +29,7 @@ function settingsOf(args: Arguments): Settings {
     world: args.optional('world'),
     profile: args.optional('profile'),
     dialect: args.optionalChoice('dialect', DIALECTS),
+    postgres: args.optionalChoice('postgres', ['own']),
     normalise: args.list('normalise'),
     mask: args.list('mask'),
   };

@@ -50,6 +50,8 @@ export type Settings = {
   readonly world: string | undefined;
   readonly profile: string | undefined;
   readonly dialect: Dialect | undefined;
+  /** `own`: the file has a Postgres for itself, which it may kill. */
+  readonly postgres?: 'own' | undefined;
   /** Names of kinds of text that differ from run to run: see normalise.ts. */
   readonly normalise: readonly string[];
   /** More of them, as `NAME=REGULAR-EXPRESSION`. */

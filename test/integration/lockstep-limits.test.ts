@@ -4,10 +4,10 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { type OwnPostgres, startOwnPostgres } from '../../src/bench/script/own-postgres.ts';
 import { PgSession } from '../../src/postgres/session.ts';
 import { Command } from '../support/command.ts';
 import { StrictClient } from '../support/lockstep/strict-client.ts';
-import { type OwnPostgres, startOwnPostgres } from '../support/own-postgres.ts';
 import { until } from '../support/stack.ts';
 
 let own: OwnPostgres;

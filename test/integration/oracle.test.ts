@@ -1,9 +1,9 @@
 /** The stress test's oracle against a real Postgres, one that is killed included. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type OwnPostgres, startOwnPostgres } from '../../src/bench/script/own-postgres.ts';
 import type { EvidenceTable, OracleEvent } from '../../src/bench/stress/evidence.ts';
 import { type Oracle, startOracle } from '../../src/bench/stress/oracle/oracle.ts';
 import { PgSession } from '../../src/postgres/session.ts';
-import { type OwnPostgres, startOwnPostgres } from '../support/own-postgres.ts';
 import { until } from '../support/stack.ts';
 
 const TABLE: EvidenceTable = {

@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, onTestFinished, test } from 'vitest';
 import { SeededRandom } from '../../src/bench/random.ts';
+import { type OwnPostgres, startOwnPostgres } from '../../src/bench/script/own-postgres.ts';
 import { DEFAULT_POLICY, type EngineOptions } from '../../src/engine/engine.ts';
 import type { Replica } from '../../src/replica.ts';
 import { Command } from '../support/command.ts';
 import { FaultyProxy } from '../support/faulty-proxy.ts';
-import { type OwnPostgres, startOwnPostgres } from '../support/own-postgres.ts';
 import { expectEqual, SCHEMA, TABLES } from '../support/small-world.ts';
 import { Stack, until } from '../support/stack.ts';
 

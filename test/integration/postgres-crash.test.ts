@@ -2,11 +2,11 @@
 import type pg from 'pg';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { SeededRandom } from '../../src/bench/random.ts';
+import { type OwnPostgres, startOwnPostgres } from '../../src/bench/script/own-postgres.ts';
 import type { Policy } from '../../src/coordinator/types.ts';
 import { parseLsn } from '../../src/core/lsn.ts';
 import { DEFAULT_POLICY, type EngineOptions } from '../../src/engine/engine.ts';
 import type { Replica } from '../../src/replica.ts';
-import { type OwnPostgres, startOwnPostgres } from '../support/own-postgres.ts';
 import { Stack, until } from '../support/stack.ts';
 import {
   COUNTRIES,

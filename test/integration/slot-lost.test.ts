@@ -1,9 +1,9 @@
 /** The slot is invalidated because Postgres kept no more WAL for it (F5): nothing is lost, and it is told. */
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { type OwnPostgres, startOwnPostgres } from '../../src/bench/script/own-postgres.ts';
 import { DEFAULT_POLICY } from '../../src/engine/engine.ts';
 import type { Replica } from '../../src/replica.ts';
 import { verifyReplica } from '../../src/verify.ts';
-import { type OwnPostgres, startOwnPostgres } from '../support/own-postgres.ts';
 import { expectEqual, SCHEMA, TABLES } from '../support/small-world.ts';
 import { Stack, until } from '../support/stack.ts';
 

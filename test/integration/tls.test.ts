@@ -4,8 +4,8 @@ import { chownSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type OwnPostgres, startOwnPostgres } from '../../src/bench/script/own-postgres.ts';
 import { PgSession } from '../../src/postgres/session.ts';
-import { type OwnPostgres, startOwnPostgres } from '../support/own-postgres.ts';
 import { expectEqual, SCHEMA, TABLES } from '../support/small-world.ts';
 import { Stack, until } from '../support/stack.ts';
 

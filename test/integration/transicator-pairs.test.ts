@@ -6,7 +6,7 @@
 import pg from 'pg';
 import { expect, onTestFinished, test } from 'vitest';
 import { SeededRandom } from '../../src/bench/random.ts';
-import { startOwnPostgres } from '../support/own-postgres.ts';
+import { startOwnPostgres } from '../../src/bench/script/own-postgres.ts';
 import { until } from '../support/stack.ts';
 import { OLD_TABLE_SQL, Pair } from '../support/transicator/pair.ts';
 import { Served } from '../support/transicator/served.ts';

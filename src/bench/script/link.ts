@@ -13,22 +13,15 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { assert } from '../../core/assert.ts';
+import { type Delivery, HeldDeliveries } from './held-deliveries.ts';
 
 const HOST = '127.0.0.1';
 const FEED_PATH = '/v1/feed?';
-/** Of one held feed; a script has a handful. */
-const HELD_MAX = 10_000;
-
-/** A transaction as it stands in the feed, or a line outside of transactions. */
-type Delivery = { readonly isTransaction: boolean; readonly text: string };
-
 export class Link {
   readonly #target: () => string;
   readonly #server: Server;
   /** The feed that is open; an older one is broken. */
   #feed: ServerResponse | null = null;
-  #held: Delivery[] = [];
-  #isHolding = false;
 
   private constructor(target: () => string) {
     this.#target = target;
@@ -50,40 +43,10 @@ export class Link {
     return `http://${HOST}:${address.port}`;
   }
 
-  /** Transactions that are held now. */
-  get held(): number {
-    return this.#held.filter(({ isTransaction }) => isTransaction).length;
-  }
-
-  /** From now on transactions stay here. */
-  hold(): void {
-    this.#isHolding = true;
-  }
-
-  /** Lets the first `count` held transactions go; null: all of them, and later ones pass. */
-  release(count: number | null): void {
-    if (count === null) this.#isHolding = false;
-    this.#letGo(count ?? Number.POSITIVE_INFINITY);
-  }
-
-  /** The first `count` held transactions get lost; the stream goes on without them. */
-  drop(count: number): void {
-    for (let left = count; left > 0; left -= 1) this.#held.splice(this.#first(), 1);
-  }
-
-  /** The first held transaction will come twice. */
-  double(): void {
-    const at = this.#first();
-    this.#held.splice(at, 0, ...this.#held.slice(at, at + 1));
-  }
-
-  /** The first two held transactions will come in the other order. */
-  swap(): void {
-    const at = this.#first();
-    const [first] = this.#held.splice(at, 1);
-    const next = this.#first();
-    if (first !== undefined) this.#held.splice(next + 1, 0, first);
-  }
+  /** Its deliveries, to be held and let go. */
+  readonly deliveries: HeldDeliveries<string> = new HeldDeliveries((text) => {
+    this.#feed?.write(text);
+  });
 
   /** The connection breaks, with all that is held. */
   cut(): void {
@@ -94,12 +57,6 @@ export class Link {
   async close(): Promise<void> {
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
-  }
-
-  #first(): number {
-    const at = this.#held.findIndex(({ isTransaction }) => isTransaction);
-    assert(at >= 0, 'a transaction is held');
-    return at;
   }
 
   #serve(request: IncomingMessage, response: ServerResponse): void {
@@ -134,28 +91,14 @@ export class Link {
     answer.on('end', () => response.end());
   }
 
-  #take(feed: ServerResponse, delivery: Delivery): void {
-    if (feed !== this.#feed) return;
-    this.#held.push(delivery);
-    assert(this.#held.length <= HELD_MAX, 'not too much is held');
-    if (!this.#isHolding) this.#letGo(Number.POSITIVE_INFINITY);
-    else if (this.held === 0) this.#letGo(0);
-  }
-
-  /** Writes the first `count` transactions, and what stands before the next one. */
-  #letGo(count: number): void {
-    let left = count;
-    while (this.#held[0] !== undefined) {
-      if (this.#held[0].isTransaction && left === 0) return;
-      if (this.#held[0].isTransaction) left -= 1;
-      this.#feed?.write(this.#held.shift()?.text);
-    }
+  #take(feed: ServerResponse, delivery: Delivery<string>): void {
+    if (feed === this.#feed) this.deliveries.take(delivery);
   }
 
   #forget(feed: ServerResponse | null): void {
     if (feed !== this.#feed) return;
     this.#feed = null;
-    this.#held = [];
+    this.deliveries.forget();
   }
 }
 
@@ -166,12 +109,12 @@ const COMMIT = /^\{"type":"commit"/;
 
 /** Cuts a feed into deliveries. The definitions of tables at its head belong to the `hello`. */
 class DeliverySplitter {
-  readonly #onDelivery: (delivery: Delivery) => void;
+  readonly #onDelivery: (delivery: Delivery<string>) => void;
   #rest = '';
   #transaction = '';
   #headTables = 0;
 
-  constructor(onDelivery: (delivery: Delivery) => void) {
+  constructor(onDelivery: (delivery: Delivery<string>) => void) {
     this.#onDelivery = onDelivery;
   }
 
@@ -194,12 +137,12 @@ class DeliverySplitter {
     }
     this.#transaction += `${line}\n`;
     if (!COMMIT.test(line)) return;
-    this.#onDelivery({ isTransaction: true, text: this.#transaction });
+    this.#onDelivery({ isTransaction: true, content: this.#transaction });
     this.#transaction = '';
   }
 
   #outside(line: string): void {
-    this.#onDelivery({ isTransaction: false, text: `${line}\n` });
+    this.#onDelivery({ isTransaction: false, content: `${line}\n` });
   }
 }
 

@@ -39,6 +39,24 @@ export function verbOf<T extends string>(args: Arguments, verbs: readonly T[]): 
   throw args.error(found[1] ?? '', `${named}`, `one of: ${verbs.join(', ')}`);
 }
 
+const DURATION = /^(-?\d+)(ms|s|min|h|d)$/;
+const MS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1000,
+  min: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
+
+/** Milliseconds of `5s`, `-2h`. */
+export function durationIn(args: Arguments, key: string): number {
+  const text = args.text(key);
+  const [, count, unit = ''] = DURATION.exec(text) ?? [];
+  const ms = Number(count) * (MS[unit] ?? Number.NaN);
+  if (Number.isFinite(ms)) return ms;
+  throw args.error(key, `${text} is not a time`, `write ${key}=500ms, 5s, 3min, 2h, 1d`);
+}
+
 /** A position as Postgres prints it, also by the name that a normaliser gave it. */
 export function positionIn({ args, names }: Call): string | undefined {
   const text = args.optional('position');

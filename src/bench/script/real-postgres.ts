@@ -3,10 +3,14 @@ import { randomUUID } from 'node:crypto';
 import { type PlainAnswer, PlainSession } from '../../postgres/plain-session.ts';
 import type { Call } from '../../script/run.ts';
 import { until } from '../until.ts';
+import { type OwnPostgres, startOwnPostgres } from './own-postgres.ts';
 import { answerText } from './print-table.ts';
+import { verbOf } from './real-names.ts';
 
 const WAIT_MS_MAX = 20_000;
 const FREE_MS_MAX = 20_000;
+/** Nothing but a script kills it, so the disk need not be waited for; the slot is stored when the script says so. */
+const OWN_SETTINGS = { fsync: 'off', checkpoint_timeout: '1h', max_wal_size: '2GB' };
 
 type Session = {
   readonly connection: PlainSession;
@@ -22,29 +26,48 @@ export class RealPostgres {
   readonly #adminUrl: string;
   readonly #signal: AbortSignal;
   readonly #sessions = new Map<string, Session>();
-  readonly #plain: PlainSession;
+  #plain: PlainSession;
+  readonly #own: OwnPostgres | null;
+  #thaw: (() => void) | null = null;
 
   private constructor(options: {
     readonly name: string;
     readonly url: string;
     readonly adminUrl: string;
     readonly plain: PlainSession;
+    readonly own: OwnPostgres | null;
     readonly signal: AbortSignal;
   }) {
     this.name = options.name;
     this.url = options.url;
     this.#adminUrl = options.adminUrl;
     this.#plain = options.plain;
+    this.#own = options.own;
     this.#signal = options.signal;
   }
 
-  static async open(adminUrl: string, signal: AbortSignal): Promise<RealPostgres> {
+  /** A server for one script alone. */
+  static async openOwn(signal: AbortSignal): Promise<RealPostgres> {
+    const own = await startOwnPostgres(OWN_SETTINGS);
+    try {
+      return await RealPostgres.open(own.postgres.url, signal, own);
+    } catch (error) {
+      await own.end();
+      throw error;
+    }
+  }
+
+  static async open(
+    adminUrl: string,
+    signal: AbortSignal,
+    own: OwnPostgres | null = null,
+  ): Promise<RealPostgres> {
     const name = `s_${randomUUID().replaceAll('-', '').slice(0, 16)}`;
     await asAdmin(adminUrl, `CREATE DATABASE ${name}`);
     const url = new URL(adminUrl);
     url.pathname = `/${name}`;
     const plain = await PlainSession.connect(url.href);
-    return new RealPostgres({ name, url: url.href, adminUrl, plain, signal });
+    return new RealPostgres({ name, url: url.href, adminUrl, plain, own, signal });
   }
 
   /** Runs a batch on the shared connection, or on that of `session`. */
@@ -111,10 +134,44 @@ export class RealPostgres {
     return (await this.ask('SELECT pg_current_wal_insert_lsn()::text')) ?? '';
   }
 
+  /** `postgres kill|stop|start|freeze|thaw|copy|restore`. */
+  async power({ args }: Call): Promise<string> {
+    const verb = verbOf(args, ['kill', 'stop', 'start', 'freeze', 'thaw', 'copy', 'restore']);
+    const own = this.#own;
+    if (own === null) {
+      throw args.error(verb, 'this Postgres is for all files', 'add to the top: #: postgres=own');
+    }
+    const { postgres } = own;
+    if (verb === 'kill' || verb === 'stop') await this.#disconnect();
+    if (verb === 'kill') postgres.kill();
+    if (verb === 'stop') await postgres.stop();
+    if (verb === 'copy') own.keepCopy();
+    if (verb === 'restore') own.goBack();
+    if (verb === 'freeze') this.#thaw = await own.freeze();
+    if (verb === 'thaw') this.#goOn();
+    if (verb !== 'start') return '';
+    await postgres.restart();
+    this.#plain = await PlainSession.connect(this.url);
+    return '';
+  }
+
+  #goOn(): void {
+    this.#thaw?.();
+    this.#thaw = null;
+  }
+
+  /** What was open goes with the server. */
+  async #disconnect(): Promise<void> {
+    for (const { connection } of this.#sessions.values()) await connection.end();
+    this.#sessions.clear();
+    await this.#plain.end();
+  }
+
   /** Removes what the script has made, also what its server left behind. */
   async close(): Promise<void> {
-    for (const { connection } of this.#sessions.values()) await connection.end();
-    await this.#plain.end();
+    this.#goOn();
+    await this.#disconnect();
+    if (this.#own !== null) return this.#own.end();
     const slot = `slot_name = '${this.name}'`;
     const free = `SELECT 1 FROM pg_replication_slots WHERE ${slot} AND active`;
     const wait = { limitMs: FREE_MS_MAX, signal: new AbortController().signal };

@@ -8,7 +8,8 @@ import type { BugName } from '../stress/bugs/catalog.ts';
 import { until } from '../until.ts';
 import { Child } from './child.ts';
 import { errorText } from './error-text.ts';
-import { positionIn, verbOf } from './real-names.ts';
+import type { PostgresLink } from './postgres-link.ts';
+import { durationIn, positionIn, verbOf } from './real-names.ts';
 import type { RealPostgres } from './real-postgres.ts';
 import type { ServerCommand, ServerNews, ServerSettings } from './server-program.ts';
 
@@ -29,31 +30,26 @@ export type ServerStatus = {
 const isSource = import.meta.url.endsWith('.ts');
 const PROGRAM = new URL(isSource ? './server-program.ts' : './server-program.js', import.meta.url);
 const WAIT_MS_MAX = 20_000;
-const DURATION = /^(\d+)(ms|s|min|h|d)$/;
-const MS: Readonly<Record<string, number>> = {
-  ms: 1,
-  s: 1000,
-  min: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-};
-
 export class RealServer {
   readonly #postgres: RealPostgres;
+  readonly #source: PostgresLink;
   readonly #dir: string;
   readonly #plant: BugName | null;
   readonly #signal: AbortSignal;
   #child: Child<ServerNews> | null = null;
   #settings: ServerSettings | null = null;
   #url = '';
+  #skewMs = 0;
 
   constructor(options: {
     readonly postgres: RealPostgres;
+    readonly source: PostgresLink;
     readonly dir: string;
     readonly plant: BugName | null;
     readonly signal: AbortSignal;
   }) {
     this.#postgres = options.postgres;
+    this.#source = options.source;
     this.#dir = options.dir;
     this.#plant = options.plant;
     this.#signal = options.signal;
@@ -123,7 +119,8 @@ export class RealServer {
     const keepS = args.optionalInteger('keep_s') ?? before?.policy?.keepS;
     const leaseS = args.optionalInteger('lease_s') ?? before?.policy?.leaseS;
     return {
-      ...{ url: this.#postgres.url, name: this.#postgres.name, dir: this.#dir },
+      ...{ url: this.#source.url, name: this.#postgres.name, dir: this.#dir },
+      skewMs: this.#skewMs,
       port: this.#url === '' ? 0 : Number(new URL(this.#url).port),
       tables: pairs.length > 0 ? Object.fromEntries(pairs) : (before?.tables ?? {}),
       secret: args.flag('tokens')
@@ -161,12 +158,8 @@ export class RealServer {
 
   /** `clock add=5min`: what is due by then happens now. */
   async clock({ args }: Call): Promise<string> {
-    const text = args.text('add');
-    const [, count, unit = ''] = DURATION.exec(text) ?? [];
-    const ms = Number(count) * (MS[unit] ?? Number.NaN);
-    if (!Number.isFinite(ms)) {
-      throw args.error('add', `${text} is not a time`, 'write add=500ms, 5s, 3min, 2h, 1d');
-    }
+    const ms = durationIn(args, 'add');
+    if (ms < 0) throw args.error('add', 'time does not go back', 'clock skew=-2h on=server');
     const child = this.#living(args);
     const from = child.news.length;
     child.tell({ kind: 'leap', ms } satisfies ServerCommand);
@@ -174,6 +167,12 @@ export class RealServer {
     // What happens now may be where it was to crash.
     await until('the clock has gone on', () => isDone() || !child.isAlive, this.#wait);
     return '';
+  }
+
+  /** Its wall clock is wrong by so much, now and in later lives. */
+  async skew(ms: number, args: Arguments): Promise<void> {
+    this.#skewMs = ms;
+    if (this.#child?.isAlive === true) await this.#perform({ kind: 'skew', ms }, args);
   }
 
   /** Waits for `leases=N`, `table=T` to be live, `purged=POSITION`, or until the log is past a position. */

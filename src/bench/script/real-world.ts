@@ -12,9 +12,11 @@ import { systemClock } from '../../server/clock.ts';
 import { issueToken } from '../../server/tokens.ts';
 import { until } from '../until.ts';
 import { Link } from './link.ts';
+import { PostgresLink } from './postgres-link.ts';
 import { equality } from './real-equality.ts';
 import { fault, file, tear } from './real-faults.ts';
-import { type Directive, type Directives, partyOf, positionIn, verbOf } from './real-names.ts';
+import { linkDirectives } from './real-links.ts';
+import { type Directives, durationIn, partyOf, positionIn, verbOf } from './real-names.ts';
 import type { RealParts } from './real-parts.ts';
 import { RealPostgres } from './real-postgres.ts';
 import { RealReplica, trapAtOpen } from './real-replica.ts';
@@ -34,8 +36,12 @@ export async function openRealWorld(context: WorldContext): Promise<World> {
   }
   const dir = mkdtempSync(join(tmpdir(), 'tidelock-real-'));
   try {
-    const postgres = await RealPostgres.open(await context.postgres(), signal);
-    return new RealWorld({ dir, postgres, plant: context.plant ?? null, signal });
+    const postgres =
+      context.settings.postgres === 'own'
+        ? await RealPostgres.openOwn(signal)
+        : await RealPostgres.open(await context.postgres(), signal);
+    const source = await PostgresLink.start(postgres.url);
+    return new RealWorld({ dir, postgres, source, plant: context.plant ?? null, signal });
   } catch (error) {
     rmSync(dir, { recursive: true, force: true });
     throw error;
@@ -45,15 +51,17 @@ export async function openRealWorld(context: WorldContext): Promise<World> {
 class RealWorld implements World {
   readonly #dir: string;
   readonly #postgres: RealPostgres;
+  readonly #source: PostgresLink;
   readonly #plant: RealParts['plant'];
   readonly #server: RealServer;
   readonly #replicas = new Map<string, RealReplica>();
   readonly #signal: AbortSignal;
   readonly #directives: Directives;
 
-  constructor(own: Pick<RealParts, 'dir' | 'postgres' | 'plant' | 'signal'>) {
+  constructor(own: Pick<RealParts, 'dir' | 'postgres' | 'source' | 'plant' | 'signal'>) {
     this.#dir = own.dir;
     this.#postgres = own.postgres;
+    this.#source = own.source;
     this.#plant = own.plant;
     this.#signal = own.signal;
     this.#server = new RealServer(own);
@@ -65,10 +73,11 @@ class RealWorld implements World {
       cancel: (call) => this.#postgres.cancel(call),
       position: async () => `${await this.#postgres.position()}\n`,
       server: (call) => this.#server.server(call),
+      postgres: (call) => this.#postgres.power(call),
       replica: (call) => this.#replica(call),
       wait: (call) => this.#wait(call),
       crash: (call) => this.#crash(call),
-      clock: (call) => this.#server.clock(call),
+      clock: (call) => this.#clock(call),
       twoway: (call) => twoway(call, parts),
       lease: (call) => this.#lease(call),
       ...this.#linkDirectives(),
@@ -92,6 +101,7 @@ class RealWorld implements World {
   async close(): Promise<void> {
     for (const replica of this.#replicas.values()) await replica.close();
     await this.#server.close();
+    await this.#source.close();
     await this.#postgres.close();
     rmSync(this.#dir, { recursive: true, force: true });
   }
@@ -114,6 +124,16 @@ class RealWorld implements World {
     const party = partyOf(call.args, 'on', ['server', 'replica']);
     if (party.kind === 'server') await this.#server.trap(call);
     else await this.#named(call.args, 'on', party.name).trap(call.args);
+    return '';
+  }
+
+  /** `clock add=` lets the server's time pass; `clock skew= on=` makes a wall clock wrong. */
+  async #clock(call: Call): Promise<string> {
+    if (call.args.optional('skew') === undefined) return this.#server.clock(call);
+    const party = partyOf(call.args, 'on', ['server', 'replica']);
+    const ms = durationIn(call.args, 'skew');
+    if (party.kind === 'server') await this.#server.skew(ms, call.args);
+    else await this.#named(call.args, 'on', party.name).skew(ms);
     return '';
   }
 
@@ -155,7 +175,7 @@ class RealWorld implements World {
     const settings = { server: link.url, selectors: [], file, token: null, write: false };
     const replica = new RealReplica({
       ...{ link, signal: this.#signal },
-      settings: { ...settings, repair: false, trap: null, plant: this.#plant },
+      settings: { ...settings, repair: false, skewMs: 0, trap: null, plant: this.#plant },
     });
     this.#replicas.set(name, replica);
     return replica;
@@ -216,45 +236,11 @@ class RealWorld implements World {
   }
 
   #linkDirectives(): Directives {
-    const about =
-      (act: (replica: RealReplica, args: Arguments) => void | Promise<void>): Directive =>
-      async ({ args }) => {
-        const replica = this.#named(args, 'link', partyOf(args, 'link', ['replica']).name);
-        await act(replica, args);
-        return '';
-      };
-    return {
-      hold: about(async ({ link }, args) => {
-        link.hold();
-        const count = args.optionalInteger('n');
-        if (count !== undefined) await this.#held(link, count);
-      }),
-      release: about(async ({ link }, args) => {
-        const count = args.optionalInteger('n') ?? null;
-        if (count !== null) await this.#held(link, count);
-        link.release(count);
-      }),
-      drop: about(async ({ link }, args) => {
-        const count = args.optionalInteger('n') ?? 1;
-        await this.#held(link, count);
-        link.drop(count);
-      }),
-      dup: about(async ({ link }) => {
-        await this.#held(link, 1);
-        link.double();
-      }),
-      swap: about(async ({ link }) => {
-        await this.#held(link, 2);
-        link.swap();
-      }),
-      cut: about(({ link }) => link.cut()),
+    const links = {
+      source: this.#source,
+      linkOf: (args: Arguments, name: string) => this.#named(args, 'link', name).link,
     };
-  }
-
-  /** So many transactions wait on the link. */
-  #held(link: Link, count: number): Promise<boolean> {
-    const wait = { limitMs: WAIT_MS_MAX, signal: this.#signal };
-    return until(`${count} transactions are held`, () => link.held >= count, wait);
+    return linkDirectives(links, { limitMs: WAIT_MS_MAX, signal: this.#signal });
   }
 
   #named(args: Arguments, key: string, name: string): RealReplica {

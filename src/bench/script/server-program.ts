@@ -30,6 +30,8 @@ export type ServerSettings = Pick<
   readonly tables: Readonly<Record<string, string>>;
   /** For HS256; null: no tokens. */
   readonly secret: string | null;
+  /** By how much the wall clock is wrong. */
+  readonly skewMs: number;
   /** Set from the start on. */
   readonly trap: Trap | null;
   /** For tests of the scripts: what they must find. */
@@ -39,6 +41,7 @@ export type ServerSettings = Pick<
 export type ServerCommand =
   | { readonly kind: 'trap'; readonly trap: Trap }
   | { readonly kind: 'leap'; readonly ms: number }
+  | { readonly kind: 'skew'; readonly ms: number }
   | { readonly kind: 'stop' };
 
 export type ServerNews =
@@ -56,6 +59,7 @@ async function run(settings: ServerSettings): Promise<void> {
   const trapdoor = new Trapdoor();
   trapdoor.set(settings.trap ?? undefined);
   const clock = new LeapingClock();
+  clock.skew(settings.skewMs);
   const { url, dir, name, policy, limits, merge, replicaIdentity } = settings;
   const plant = settings.plant === null ? null : plantedParts(settings.plant);
   const engine = await openEngine({
@@ -71,7 +75,10 @@ async function run(settings: ServerSettings): Promise<void> {
   });
   const server = createServer({
     engine: plant?.wrapEngine(engine) ?? engine,
-    ...{ clock: systemClock, log: createLog('silent', () => undefined) },
+    ...{
+      clock: { ...systemClock, wallMs: () => clock.wallMicros() / 1000 },
+      log: createLog('silent', () => undefined),
+    },
     config: configOf(settings),
   });
   const stop = async (): Promise<void> => {
@@ -82,7 +89,8 @@ async function run(settings: ServerSettings): Promise<void> {
   process.on('message', (command: ServerCommand) => {
     if (command.kind === 'stop') return void stop();
     if (command.kind === 'trap') trapdoor.set(command.trap);
-    else clock.leap(command.ms);
+    else if (command.kind === 'leap') clock.leap(command.ms);
+    else clock.skew(command.ms);
     say({ kind: 'done' });
   });
   say({ kind: 'listening', url: (await server.listen()).url });

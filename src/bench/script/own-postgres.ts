@@ -1,10 +1,10 @@
-/** A Postgres for one test file alone, to be killed, frozen and rewound. */
+/** A Postgres for one script or test file alone, to be killed, frozen and rewound. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import pg from 'pg';
-import { EmbeddedPostgres } from '../../src/postgres/embedded.ts';
+import { EmbeddedPostgres } from '../../postgres/embedded.ts';
+import { PlainSession } from '../../postgres/plain-session.ts';
 
 export type OwnPostgres = {
   readonly postgres: EmbeddedPostgres;
@@ -45,15 +45,14 @@ export async function startOwnPostgres(settings: Record<string, string>): Promis
 
 /** The postmaster first, so that no process is added to those that are known. */
 async function freeze({ url, pid }: EmbeddedPostgres): Promise<() => void> {
-  const client = new pg.Client(url);
-  client.on('error', () => undefined);
-  await client.connect();
+  const session = await PlainSession.connect(url);
   process.kill(pid, 'SIGSTOP');
-  const { rows } = await client.query<{ pid: number }>('SELECT pid FROM pg_stat_activity');
-  const pids = rows.map((row) => row.pid);
+  const answer = await session.run('SELECT pid FROM pg_stat_activity');
+  const rows = answer.kind === 'results' ? (answer.results[0]?.rows ?? []) : [];
+  const pids = rows.map(([one]) => Number(one));
   for (const one of pids) process.kill(one, 'SIGSTOP');
   return () => {
     for (const one of [pid, ...pids]) process.kill(one, 'SIGCONT');
-    void client.end();
+    void session.end();
   };
 }
