@@ -43,6 +43,18 @@ function mapParts(plan: Plan, mapper: PlanMapper): Plan {
       const aggregates = plan.aggregates.map((one) => mapAggregate(one, mapper));
       return { ...plan, input: inner(plan.input), keys: all(plan.keys), aggregates };
     }
+    case 'window':
+      return {
+        ...plan,
+        input: inner(plan.input),
+        calls: plan.calls.map((call) => ({
+          ...call,
+          args: all(call.args),
+          partition: all(call.partition),
+          order: mapKeys(call.order, mapper),
+          filter: call.filter === null ? null : mapExpression(call.filter, mapper),
+        })),
+      };
     case 'distinct':
       return { ...plan, input: inner(plan.input) };
     case 'set':

@@ -16,6 +16,7 @@ export type {
   SortBy,
   SubLink,
   TypeName,
+  WindowDef,
 } from 'libpg-query';
 
 type Parser = typeof import('libpg-query');

@@ -58,6 +58,13 @@ export type Plan =
       readonly keys: readonly Expression[];
       readonly aggregates: readonly Aggregate[];
     }
+  /** Columns: those of the input, then what the windows give. */
+  | {
+      readonly kind: 'window';
+      readonly columns: readonly Column[];
+      readonly input: Plan;
+      readonly calls: readonly WindowCall[];
+    }
   | { readonly kind: 'distinct'; readonly columns: readonly Column[]; readonly input: Plan }
   | {
       readonly kind: 'set';
@@ -155,6 +162,21 @@ export type Aggregate = {
   readonly separator: Expression | null;
   /** Of `string_agg(x, ',' ORDER BY ...)`. */
   readonly order: readonly SortKey[];
+};
+
+/** A function over the rows around. */
+export type WindowCall = {
+  /** `row_number`, `lag`, `sum`, ...: as SQLite names it too. */
+  readonly name: string;
+  readonly type: SqlType;
+  readonly args: readonly Expression[];
+  readonly partition: readonly Expression[];
+  readonly order: readonly SortKey[];
+  readonly filter: Expression | null;
+  /** `ROWS BETWEEN ...`; empty for the usual one. */
+  readonly frame: string;
+  /** Rows that `order` does not tell apart must have some order. */
+  readonly needsTies: boolean;
 };
 
 export type SortKey = {

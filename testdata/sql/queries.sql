@@ -237,10 +237,10 @@ select (1, 2) = (1, 2), (1, null) = (1, 2), (1, null) = (2, 2)
 OUTSIDE select row(1, 2)
 OUTSIDE select array[1]
 OUTSIDE select a[1] from t
-OUTSIDE select sum(a) over () from t
+select sum(a) over () from t
 select s ~ 'a' from t
 select * from generate_series(1, 3)
-OUTSIDE select distinct on (a) a from t
+select distinct on (a) a from t
 OUTSIDE select a from t group by rollup (a)
 OUTSIDE select * from t tablesample system (10)
 OUTSIDE select id from t for update
@@ -388,7 +388,7 @@ select * from (select 1 as k, 2 as k) q
 select k from (select 1 as k, 2 as k) q
 select (select 1 limit 0), (select 1 union select 1), (values (3))
 select (values (1), (2))
-OUTSIDE select a from (select a, row_number() over () from t) q
+select a from (select a, row_number() over () from t) q
 select 1 as x where false
 select 1 from t where false group by ()
 select 1 having false
@@ -402,7 +402,7 @@ OUTSIDE select interval '1 day' = interval '24 hours', interval '1 month' > inte
 OUTSIDE select array_agg(id) from t
 OUTSIDE select json_agg(id) from t
 OUTSIDE select percentile_cont(0.5) within group (order by a) from t
-OUTSIDE select count(*) over (partition by a) from t
+select count(*) over (partition by a) from t
 OUTSIDE select grouping(a) from t group by a
 select * from t cross join lateral (select 1) x
 select t.id from t, (select t.id) x
@@ -513,3 +513,47 @@ select id from t where null > any (select 1)
 select 1 where 1 = all (select 1)
 select 'a' < any (select 'b'), 'a' = any (select 'a'), 1 = any (select 1.0), 1.5 > any (select 1)
 select s ~ any ('{^a,^b}') from t order by 1
+-- Window functions and DISTINCT ON.
+select id, row_number() over (order by id) from t order by 1
+select id, row_number() over (partition by ok order by id desc) as n from t order by 1
+select id, rank() over (order by a), dense_rank() over (order by a), percent_rank() over (order by a), cume_dist() over (order by a) from t order by 1
+select id, rank() over (order by s collate "C" nulls first), dense_rank() over (partition by c order by n) from t order by 1
+select id, lag(id) over (order by id), lead(id, 2) over (order by id), lag(id, 1, 0) over (order by id desc), lag(s) over (order by id) from t order by 1
+select id, first_value(id) over (order by id), last_value(id) over (order by id rows between current row and 1 following), nth_value(id, 2) over (order by id rows between unbounded preceding and unbounded following) from t order by 1
+select id, ntile(3) over (order by id) from t order by 1
+select id, count(*) over (), count(a) over (partition by ok), sum(a) over (order by id rows between 1 preceding and current row) from t where id < 5 order by 1
+select id, sum(qty) over (partition by t_id order by id), avg(qty) over (partition by t_id order by id), min(qty) over (partition by tag order by id), max(tag) over (order by id) from o order by 1
+select id, sum(qty) over (order by t_id), count(*) over (order by t_id groups between 1 preceding and current row), count(*) filter (where qty > 3) over (partition by tag) from o order by 1
+select id, sum(qty) over w, count(*) over w from o window w as (partition by tag order by id) order by 1
+select sum(qty) over (order by id) - qty as before from o order by id
+select id from o order by row_number() over (order by id desc)
+select * from (select id, tag, row_number() over (partition by tag order by qty desc, id) as place from o) q where place <= 2 order by tag, place
+select distinct tag, count(*) over (partition by tag) from o order by 1
+select id, d, max(d) over (order by id), min(ts) over (order by id) from t order by 1
+select id, row_number() over (order by n, id), row_number() over (order by f, id), row_number() over (order by iv, id) from t order by 1
+select id, sum(qty) over (order by id rows between 2 following and 3 following) from o where id < 9 order by 1
+select (select max(x) from (select row_number() over (order by o.id) as x from o where o.t_id = t.id) q) from t order by 1
+select id from t where row_number() over () = 1
+select sum(row_number() over ()) from t
+select row_number() over w from t
+select lag() over () from t
+select id from t group by row_number() over ()
+select id from t group by id having row_number() over () = 1
+OUTSIDE select tag, sum(count(*)) over () from o group by tag
+OUTSIDE select sum(price) over (order by id) from o
+OUTSIDE select sum(f) over (order by id) from t
+OUTSIDE select last_value(id) over (order by tag) from o
+OUTSIDE select sum(qty) over (order by id range between 1 preceding and current row) from o
+OUTSIDE select sum(qty) over (order by id rows between 1 preceding and current row exclude current row) from o
+OUTSIDE select count(distinct tag) over () from o
+select distinct on (tag) tag, id from o order by tag, id
+select distinct on (tag) tag, id, qty from o order by tag desc nulls last, qty desc, id
+select distinct on (1) tag, id from o order by 1, 2
+select distinct on (t_id % 3, tag) id, tag from o order by tag, t_id % 3, id desc
+select distinct on (a) id from t order by a, id limit 3
+select id from (select distinct on (tag) id, tag from o order by tag, id desc) q order by 1
+select distinct on (n) id, n from t order by n, id
+select distinct on (tag) tag, count(*) from o group by tag, qty order by tag, count(*), qty
+select distinct on (tag) tag, row_number() over (order by id) as k from o order by tag, k
+select distinct on (tag) tag, id from o order by id
+select row_number() from t

@@ -46,7 +46,7 @@ export function bindAggregate(
   if (typeof aggregates === 'string') {
     throw sqlError('42803', `aggregate functions are not allowed in ${aggregates}`, { offset });
   }
-  const inside: Context = { ...context, aggregates: 'an aggregate function' };
+  const inside: Context = { ...context, aggregates: 'an aggregate function', windows: null };
   const { args, order } = bindParts(call, inside, bind);
   const aggregate: Aggregate = {
     name,

@@ -8,6 +8,7 @@ import { constant } from './coerce.ts';
 import { type BindExpression, type Context, required } from './context.ts';
 import { asText, bindFunction } from './operators.ts';
 import { bindSystemCall } from './system-calls.ts';
+import { bindWindowCall, isWindowName } from './windows.ts';
 
 const NOW = new Set(['now', 'transaction_timestamp', 'statement_timestamp']);
 /** By name, how many arguments they have at least. */
@@ -21,7 +22,10 @@ const LOGICAL_TIMESTAMP = new Set(['mz_logical_timestamp', 'mz_now']);
 export function bindCall(call: FuncCall, context: Context, bind: BindExpression): Expression {
   const offset = call.location;
   const name = nameOf(call);
-  if (call.over) throw notSupported('a window function', offset);
+  if (call.over) return bindWindowCall(name, call, context, bind);
+  if (isWindowName(name)) {
+    throw sqlError('42809', `window function ${name} requires an OVER clause`, { offset });
+  }
   if (call.func_variadic) throw notSupported('VARIADIC', offset);
   if (call.agg_within_group) throw notSupported('WITHIN GROUP', offset);
   if (isAggregate(name)) return bindAggregate(name, call, context, bind);

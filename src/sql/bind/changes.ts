@@ -225,6 +225,7 @@ const contextOf = (scope: Scope, { binding, ctes }: Around, clause: string): Con
   scope,
   ctes,
   aggregates: clause,
+  windows: null,
   bindSelect: bindInner,
 });
 

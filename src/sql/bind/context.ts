@@ -1,7 +1,7 @@
 /** What binding works with. */
 import { sqlError } from '../errors.ts';
-import type { Node, SelectStmt } from '../pg-parser.ts';
-import type { Aggregate, Expression, Plan } from '../plan.ts';
+import type { Node, SelectStmt, WindowDef } from '../pg-parser.ts';
+import type { Aggregate, Expression, Plan, WindowCall } from '../plan.ts';
 import type { Name } from '../statement.ts';
 import type { Column, ItemId, SqlRow, SqlType } from '../types.ts';
 import type { Scope } from './scope.ts';
@@ -52,7 +52,11 @@ export type Context = {
   /** Aggregates found so far, where they may stand; else the clause that has none: `WHERE`. */
   readonly aggregates: Aggregate[] | string;
   readonly bindSelect: BindSelect;
+  /** Window functions found so far, where they may stand, and the windows that have names. */
+  readonly windows: Windows | null;
 };
+
+export type Windows = { readonly calls: WindowCall[]; readonly named: readonly WindowDef[] };
 
 /** `WITH` names, the nearest first. */
 export type Ctes = {

@@ -22,6 +22,7 @@ export function isEmptyPlan(plan: Plan): boolean {
       return plan.rows.length === 0;
     case 'filter':
     case 'project':
+    case 'window':
     case 'distinct':
     case 'limit':
       return isEmptyPlan(plan.input);

@@ -154,6 +154,18 @@ function rewritePlan(plan: Plan, at: At): Plan {
         keys: all(plan.keys),
         aggregates: plan.aggregates.map((aggregate) => rewriteAggregate(aggregate, one)),
       };
+    case 'window':
+      return {
+        ...plan,
+        input: inner(plan.input),
+        calls: plan.calls.map((call) => ({
+          ...call,
+          args: all(call.args),
+          partition: all(call.partition),
+          order: rewriteOrder(call.order, one),
+          filter: call.filter === null ? null : one(call.filter),
+        })),
+      };
     case 'distinct':
       return { ...plan, input: inner(plan.input) };
     case 'set':

@@ -60,6 +60,7 @@ export function bindScalar(node: Node, type: SqlType | null = null): Expression 
     scope: emptyScope(null),
     ctes: null,
     aggregates: 'this expression',
+    windows: null,
     bindSelect: bindInner,
   });
   const offset = offsetOf(node);

@@ -3,17 +3,25 @@ import { notSupported, sqlError } from '../errors.ts';
 import type { Node, SelectStmt } from '../pg-parser.ts';
 import type { Aggregate, Expression, Plan, SortKey } from '../plan.ts';
 import { coerceTo, known, unify } from './coerce.ts';
-import { type Around, type Bound, type Context, offsetOf, required } from './context.ts';
+import {
+  type Around,
+  type Bound,
+  type Context,
+  offsetOf,
+  required,
+  type Windows,
+} from './context.ts';
+import { bindDistinctOn, checkLeading, distinctOnPlan, distinctPlan } from './distinct.ts';
 import { bindEmptyTargets, hasAggregates } from './empty.ts';
 import { bindExpression } from './expression.ts';
 import { isEmptyPlan } from './facts.ts';
 import { bindFrom, type From } from './from.ts';
 import { type Grouping, isSame, regroup } from './grouping.ts';
-import { checkSortable, isUnordered } from './operators.ts';
 import { columnAt, emptyScope, type Scope } from './scope.ts';
 import { bindSetOperation } from './set-operation.ts';
 import { readSortKey } from './sorting.ts';
 import { bindTargets, isNullableExpression, keyNode, namedTarget, type Target } from './targets.ts';
+import { placeWindows, windowPlan, windowsOf } from './windows.ts';
 import { bindWith } from './with.ts';
 
 /** A query with what it is finally sorted by: over its own columns and, behind them, hidden ones. */
@@ -51,7 +59,6 @@ export function bindSorted(
 function refuseClauses(select: SelectStmt): void {
   if (select.intoClause) throw notSupported('SELECT INTO');
   if (select.lockingClause) throw notSupported('FOR UPDATE or FOR SHARE');
-  if (select.windowClause) throw notSupported('WINDOW');
 }
 
 type Core = Bound & { readonly order: readonly SortKey[] };
@@ -120,8 +127,9 @@ function contextOf(
   scope: Scope,
   { binding, ctes }: Around,
   aggregates: Aggregate[] | string,
+  windows: Windows | null = null,
 ): Context {
-  return { binding, scope, ctes, aggregates, bindSelect: bindInner };
+  return { binding, scope, ctes, aggregates, bindSelect: bindInner, windows };
 }
 
 function bindPlain(select: SelectStmt, around: Around, keepsUnknown: boolean): Core {
@@ -131,7 +139,8 @@ function bindPlain(select: SelectStmt, around: Around, keepsUnknown: boolean): C
   if (isEmptyPlan(given.plan) && !hasAggregates(select)) return bindEmpty(select, given, around);
   const from = filtered(given, select.whereClause, around);
   const aggregates: Aggregate[] = [];
-  const context = contextOf(from.scope, around, aggregates);
+  const windows: Windows = { calls: [], named: windowsOf(select.windowClause) };
+  const context = contextOf(from.scope, around, aggregates, windows);
   const targets = bindTargets(select.targetList ?? [], context).map((target) =>
     keepsUnknown
       ? target
@@ -143,27 +152,53 @@ function bindPlain(select: SelectStmt, around: Around, keepsUnknown: boolean): C
     contextOf(from.scope, around, 'GROUP BY'),
   );
   const having =
-    select.havingClause === undefined ? null : condition(select.havingClause, context, 'HAVING');
+    select.havingClause === undefined
+      ? null
+      : condition(select.havingClause, { ...context, windows: null }, 'HAVING');
   const sorts = bindSorts(select, targets, context);
+  const ons = bindDistinctOn(select, targets, context);
   const isGrouped = select.groupClause !== undefined || aggregates.length > 0 || having !== null;
-  if (!isGrouped) return finish(select, from.plan, { targets, sorts, binding });
+  const { calls } = windows;
+  if (isGrouped && calls.length > 0) throw notSupported('a window function over groups');
+  if (!isGrouped) {
+    const move = (one: Expression): Expression => placeWindows(one, from.plan.columns.length);
+    return finish(
+      select,
+      windowPlan(from.plan, calls),
+      rewritten({ targets, sorts, ons, binding }, move),
+    );
+  }
   const grouping: Grouping = { keys, nameAt: (index) => nameAt(from, index) };
   const over = (expression: Expression, offset?: number): Expression =>
     regroup(expression, grouping, offset);
   const grouped = groupedPlan(from.plan, keys, aggregates);
   const kept = having === null ? null : over(having, offsetOf(select.havingClause));
-  return finish(select, kept === null ? grouped : filterPlan(grouped, kept), {
-    targets: targets.map((one) => ({ ...one, expression: over(one.expression, one.offset) })),
-    sorts: sorts.map((one) => ({ ...one, expression: over(one.expression) })),
+  const input = kept === null ? grouped : filterPlan(grouped, kept);
+  return finish(select, input, rewritten({ targets, sorts, ons, binding }, over));
+}
+
+function rewritten(
+  { targets, sorts, ons, binding }: Parts,
+  one: (expression: Expression, offset?: number) => Expression,
+): Parts {
+  return {
+    targets: targets.map((each) => ({ ...each, expression: one(each.expression, each.offset) })),
+    sorts: sorts.map((each) => ({ ...each, expression: one(each.expression) })),
+    ons: ons?.map((each) => one(each)) ?? null,
     binding,
-  });
+  };
 }
 
 /** A query over what there is none of here: see `empty.ts`. */
 function bindEmpty(select: SelectStmt, from: From, around: Around): Core {
   const { binding } = around;
   const targets = bindEmptyTargets(select, contextOf(from.scope, around, 'a query of nothing'));
-  return finish({ ...select, sortClause: [] }, from.plan, { targets, sorts: [], binding });
+  return finish({ ...select, sortClause: [] }, from.plan, {
+    targets,
+    sorts: [],
+    ons: null,
+    binding,
+  });
 }
 
 function nameAt({ plan, scope }: From, index: number): string {
@@ -257,11 +292,14 @@ function bindSorts(
 type Parts = {
   readonly targets: readonly Target[];
   readonly sorts: readonly Sort[];
+  /** Of DISTINCT ON. */
+  readonly ons: readonly Expression[] | null;
   readonly binding: Around['binding'];
 };
 
 /** The select list, then what is sorted by and not in it. */
-function finish(select: SelectStmt, input: Plan, { targets, sorts, binding }: Parts): Core {
+function finish(select: SelectStmt, input: Plan, parts: Parts): Core {
+  const { targets, sorts, ons, binding } = parts;
   const columns = targets.map(({ name, expression }) => ({
     name,
     type: expression.type,
@@ -269,22 +307,25 @@ function finish(select: SelectStmt, input: Plan, { targets, sorts, binding }: Pa
   }));
   const expressions = targets.map(({ expression }) => expression);
   const hidden: Expression[] = [];
-  const order = sorts.map(({ offset, ...key }) => {
+  /** Among the columns, or behind them. */
+  const placeOf = (wanted: Expression): number => {
     const all = [...expressions, ...hidden];
-    let index = all.findIndex((one) => isSame(one, key.expression));
-    if (index < 0) {
-      if (select.distinctClause !== undefined) {
-        throw sqlError(
-          '42P10',
-          'for SELECT DISTINCT, ORDER BY expressions must appear in select list',
-          { offset },
-        );
-      }
-      index = all.length;
-      hidden.push(key.expression);
+    const index = all.findIndex((one) => isSame(one, wanted));
+    return index < 0 ? expressions.length + hidden.push(wanted) - 1 : index;
+  };
+  const isDistinct = select.distinctClause !== undefined && ons === null;
+  const order = sorts.map(({ offset, ...key }) => {
+    if (isDistinct && !expressions.some((one) => isSame(one, key.expression))) {
+      throw sqlError(
+        '42P10',
+        'for SELECT DISTINCT, ORDER BY expressions must appear in select list',
+        { offset },
+      );
     }
-    return { ...key, expression: columnAt(index, key.expression.type) };
+    return { ...key, expression: columnAt(placeOf(key.expression), key.expression.type) };
   });
+  if (ons !== null) checkLeading(ons, sorts);
+  const places = (ons ?? []).map(placeOf);
   const behind = hidden.map(({ type }) => ({ name: '?hidden?', type, isNullable: true }));
   const project: Plan = {
     kind: 'project',
@@ -292,23 +333,8 @@ function finish(select: SelectStmt, input: Plan, { targets, sorts, binding }: Pa
     input,
     expressions: [...expressions, ...hidden],
   };
-  return { plan: distinct(select, project, binding), columns, order };
-}
-
-function distinct(select: SelectStmt, input: Plan, binding: Around['binding']): Plan {
-  const { distinctClause } = select;
-  if (distinctClause === undefined) return input;
-  const on = distinctClause.find((node) => Object.keys(node).length > 0);
-  if (on !== undefined) throw notSupported('DISTINCT ON', offsetOf(on));
-  for (const [index, { type }] of input.columns.entries()) {
-    checkSortableOrEqual(columnAt(index, type), binding);
-  }
-  return { kind: 'distinct', columns: input.columns, input };
-}
-
-/** Everything has an equality. */
-function checkSortableOrEqual(expression: Expression, binding: Around['binding']): void {
-  if (!isUnordered(expression.type)) checkSortable(expression, { binding, offset: undefined });
+  if (ons !== null) return { plan: distinctOnPlan(project, places, order), columns, order };
+  return { plan: isDistinct ? distinctPlan(project, binding) : project, columns, order };
 }
 
 function bindLimit(

@@ -31,6 +31,7 @@ import { type Clocks, foldPlan, isFolded } from './fold.ts';
 import { columnsOfJson, rowsAsJson, selectOfRows } from './lateral.ts';
 import { noOrdinal, orderTerms, tieTerms } from './order.ts';
 import { compileSet } from './set.ts';
+import { compileWindow } from './window.ts';
 
 export type CompileOptions = Clocks & {
   /** A SELECT of an item's rows, its columns named by `columnName`. */
@@ -111,6 +112,8 @@ class Compiler {
         return this.#join(plan, outers);
       case 'aggregate':
         return this.#aggregate(plan, outers);
+      case 'window':
+        return this.#window(plan, outers);
       case 'distinct':
         return this.#distinct(this.plan(plan.input, outers), typesOf(plan));
       case 'set':
@@ -223,6 +226,14 @@ class Compiler {
     const select =
       shown.length === 0 ? `SELECT count(*) FROM ${fromWhere(block)}` : selectOf(block, shown);
     return this.#table(`${select}${groupBy(keys)}`, shown.length);
+  }
+
+  #window({ input, calls }: Extract<Plan, { kind: 'window' }>, outers: Outers): Block {
+    const block = closed(this.plan(input, outers), this.aliases);
+    const environment = this.environment(block, outers);
+    const made = calls.map((call) => compileWindow(call, environment, typesOf(input)));
+    const shown = [...block.columns, ...made];
+    return this.#table(selectOf(block, shown), shown.length);
   }
 
   #distinct(block: Block, types: readonly SqlType[]): Block {

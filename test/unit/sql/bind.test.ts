@@ -50,7 +50,7 @@ describe('errors have the place of what is wrong', () => {
     ['SELECT label, count(*) FROM t', '42803', 7],
     ['SELECT id FROM t WHERE count(*) > 1', '42803', 23],
     ['SELECT id FROM t ORDER BY 3', '42P10', 26],
-    ['SELECT sum(id) OVER () FROM t', '0A000', 7],
+    ['SELECT string_agg(label, label) OVER () FROM t', '0A000', 7],
     ["SELECT label SIMILAR TO 'a' FROM t", '0A000', 13],
     ['SELECT $1', '42P02', 7],
   ])('%s', (sql, code, offset) => {

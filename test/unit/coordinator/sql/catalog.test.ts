@@ -149,3 +149,28 @@ test('SHOW OBJECTS has everything of a schema, and what it is', () => {
     ].join('\n'),
   );
 });
+
+test('views with windows, LATERAL and functions in FROM are computed at their time, and followed', () => {
+  bed.run('CREATE TABLE t (id int, tag text)');
+  bed.run(`CREATE MATERIALIZED VIEW w AS
+    SELECT DISTINCT ON (tag) tag, id, row_number() OVER (ORDER BY id) AS place FROM t ORDER BY tag, id DESC`);
+  bed.run(`CREATE MATERIALIZED VIEW l AS
+    SELECT t.id, g.n FROM t, LATERAL generate_series(1, t.id) AS g(n) WHERE t.tag ~ '^a'`);
+  bed.run(`INSERT INTO t VALUES (1, 'a'), (2, 'a'), (3, 'b')`);
+  expect(bed.run('SELECT * FROM w')).toBe('tag | id | place\na | 2 | 2\nb | 3 | 3');
+  expect(bed.run('SELECT * FROM l')).toBe('id | n\n1 | 1\n2 | 1\n2 | 2');
+  bed.run('SUBSCRIBE w WITH (snapshot = false)', 'reader');
+  bed.run('DELETE FROM t WHERE id = 2');
+  expect(bed.run('SELECT * FROM w')).toBe('tag | id | place\na | 1 | 1\nb | 3 | 2');
+  const told = bed
+    .output('reader')
+    .split('\n')
+    .map((line) => line.replace(/^\d+ \| /, ''));
+  expect(told.sort()).toEqual([
+    '-1 | a | 2 | 2',
+    '-1 | b | 3 | 3',
+    '1 | a | 1 | 1',
+    '1 | b | 3 | 2',
+  ]);
+  bed.cancel('reader');
+});
