@@ -38,7 +38,8 @@ export function servingLines(result: DemoResult, program: string): readonly stri
   const sql = 'UPDATE city SET population = population + 1 WHERE name = $$Lyon$$';
   return [
     '',
-    `serving until Ctrl-C: ${server}; try in another terminal, in this folder:`,
+    `serving until Ctrl-C: ${server}; watch it in a browser: ${server}/dashboard/`,
+    'try in another terminal, in this folder:',
     `  curl -N '${server}/v1/feed?selector=FR&since=${recent}'`,
     `  ${program} replicate --server ${server} --selector FR --db fr.db`,
     'and write, with any client of Postgres or with this one:',

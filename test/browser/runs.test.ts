@@ -100,6 +100,7 @@ describe.skipIf(BROWSER_PATH === null)('the run pages', () => {
     await ask(page, 'Kill', 'Kill');
     await page.getByText('KILLED').first().waitFor();
     expect(await page.locator('body').getAttribute('data-kept')).toBe('yes');
+    await keepPicture(page);
     expect(complaints).toEqual([]);
     await page.close();
   });
@@ -167,4 +168,15 @@ async function ask(page: Page, button: string, yes: string): Promise<void> {
   await page.getByRole('button', { name: button, exact: true }).click();
   await page.getByRole('dialog').getByRole('button', { name: yes }).click();
   await page.getByRole('dialog').waitFor({ state: 'detached' });
+}
+
+/** Where the environment names a file: the picture of the README. */
+async function keepPicture(page: Page): Promise<void> {
+  const path = process.env.TIDELOCK_PICTURE;
+  if (path === undefined) return;
+  await page.setViewportSize({ width: 1200, height: 560 });
+  await page.getByRole('link', { name: 'Runs', exact: true }).click();
+  await page.getByRole('button', { name: 'sizes' }).click();
+  await page.getByText('small', { exact: true }).last().waitFor();
+  await page.screenshot({ path });
 }
