@@ -131,7 +131,7 @@ export function addItems(state: PlannerState, test: TestNode, items: readonly It
 }
 
 /** The longest expected path from each leaf on. Dependents are measured first. */
-export function measure(test: TestNode): void {
+function measure(test: TestNode): void {
   const after = longestOf(test.dependents, 0);
   for (const leaf of test.leaves.values()) measureLeaf(leaf, after);
   let rest = after;

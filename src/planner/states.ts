@@ -24,7 +24,7 @@ export const NEVER_STARTED = [
 export type NeverStarted = (typeof NEVER_STARTED)[number];
 
 /** Verdicts with which an execution completes. */
-export const VERDICTS = [
+const VERDICTS = [
   ...(['PASS', 'WARN', 'CHECK', 'WAIVED', 'SKIP', 'FAIL', 'ABORT'] as const),
 ] as const;
 const VERDICT_SET: ReadonlySet<Status> = new Set(VERDICTS);

@@ -130,7 +130,7 @@ export function isClaimable(task: Leased, now: number): boolean {
   return task.state === 'new' || isExpired(task, now);
 }
 
-export function isExpired(task: Leased, now: number): boolean {
+function isExpired(task: Leased, now: number): boolean {
   return isOpen(task) && task.state !== 'new' && (task.leaseUntil ?? 0) <= now;
 }
 
