@@ -23,6 +23,8 @@ export type WorkerNews =
   | { readonly kind: 'idle' };
 
 const IDLE_MS = 20;
+/** Tests change with every so many actions. */
+const WALK_EVERY = 4;
 const RENEWS_PER_LEASE = 4;
 
 function say(news: WorkerNews): void {
@@ -40,8 +42,8 @@ async function run(settings: WorkerSettings): Promise<void> {
   for (let turn = 0; ; turn += 1) {
     const claim = { kind: 'claimTask', owner: name, kinds: ['action'], leaseMs } as const;
     const task = store.write({ actor: name, writes: [claim] }).answers[0]?.task ?? null;
-    const testId = testIds[turn % Math.max(testIds.length, 1)];
-    if (testId !== undefined) walk(store, name, testId);
+    const testId = testIds[Math.floor(turn / WALK_EVERY) % Math.max(testIds.length, 1)];
+    if (testId !== undefined && turn % WALK_EVERY === 0) walk(store, name, testId);
     if (task === null) {
       say({ kind: 'idle' });
       await new Promise((resolve) => setTimeout(resolve, IDLE_MS));
