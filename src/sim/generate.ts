@@ -33,7 +33,7 @@ const LARGE_ROWS = { least: 6, most: 24 };
 const LONG_VALUE = 'long '.repeat(16).trim();
 const SHARE_OF_KINDS = 0.4;
 /** Runs in which another server takes Postgres' place, and how often at most. */
-const TURNS = { share: 0.3, max: 2, unseen: 0.6 };
+const TURNS = { share: 0.35, max: 2, unseen: 0.7 };
 /** How long the server is away before and after one that it does not see. */
 const UNSEEN_MS_MAX = 6000;
 /** Runs in which the schema changes, and how often at most. */
@@ -233,7 +233,7 @@ function drawTurns(chance: Chance, safetyMs: number): readonly FaultAction[] {
     const kind = 'fault';
     const turn: FaultAction = {
       ...{ kind, fault: chance.pick(TURN_FAULTS), target: null },
-      ...{ at: chance.between(500, safetyMs - 500), ms: chance.pick([0, 500, 3000, 10_000]) },
+      ...{ at: chance.between(500, safetyMs - 500), ms: chance.pick([0, 3000, 10_000]) },
     };
     if (!chance.hits(TURNS.unseen)) return [turn];
     const at = Math.max(0, turn.at - chance.between(10, UNSEEN_MS_MAX));

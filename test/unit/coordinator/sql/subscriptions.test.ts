@@ -100,3 +100,48 @@ test('a subscription of a past time tells everything since', () => {
   const rows = bed.run(`SUBSCRIBE t AS OF ${past}`, 'reader').split('\n').sort();
   expect(rows).toEqual([`${past} | 1 | 1`, `${past} | 1 | 2`, `${oracle()} | 1 | 3`]);
 });
+
+test('who subscribed to what cannot be computed any more hears why, and nothing is kept for him', () => {
+  bed.run('SUBSCRIBE (SELECT 10 / i AS share FROM t)', 'reader');
+  bed.run('INSERT INTO t VALUES (0)');
+  expect(bed.output('reader')).toContain('error: 22012');
+  expect(bed.isBusy('reader')).toBe(false);
+  expect(bed.system.state.holds.has('subscription:1')).toBe(false);
+  expect(bed.system.state.subscriptions.size).toBe(0);
+  expect(bed.run('SELECT 1 AS one', 'reader')).toBe('one\n1');
+});
+
+test('who fetches hears it with the next FETCH, once', () => {
+  bed.run('BEGIN; DECLARE c CURSOR FOR SUBSCRIBE (SELECT 10 / i AS share FROM t)', 'reader');
+  expect(bed.run('FETCH 1 FROM c', 'reader')).toContain(' | 1 | 10');
+  bed.run('INSERT INTO t VALUES (0)');
+  expect(bed.output('reader')).toBe('');
+  expect(bed.run('FETCH 1 FROM c', 'reader')).toContain('error: 22012');
+  expect(bed.system.state.subscriptions.size).toBe(0);
+});
+
+test('a fetch that waits for changes is ended by the failure', () => {
+  bed.run('BEGIN; DECLARE c CURSOR FOR SUBSCRIBE (SELECT 10 / i AS share FROM t)', 'reader');
+  bed.run('FETCH 1 FROM c', 'reader');
+  bed.start('FETCH 1 FROM c', 'reader');
+  bed.settle();
+  expect(bed.isBusy('reader')).toBe(true);
+  bed.run('INSERT INTO t VALUES (0)');
+  expect(bed.isBusy('reader')).toBe(false);
+  expect(bed.output('reader')).toContain('error: 22012');
+});
+
+test('what is told of a subscription that is gone changes nothing', () => {
+  bed.run('SUBSCRIBE t', 'reader');
+  bed.cancel('reader');
+  bed.settle();
+  bed.output('reader');
+  const told = {
+    kind: 'subscriptionFailed',
+    subscription: 1,
+    code: '22012',
+    message: 'late',
+  } as const;
+  bed.system.do({ kind: 'feedback', feedback: told });
+  expect(bed.output('reader')).toBe('');
+});
