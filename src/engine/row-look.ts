@@ -51,6 +51,7 @@ export async function explainRow(
   signal: AbortSignal,
 ): Promise<Explanation> {
   const table = tableOf(parts, request);
+  requireNumbers(table, request.key);
   const postgres = await inPostgres(parts, table, request.key);
   const walk = new LogWalk({ ...parts, bytesMax: LOOK_BYTES_MAX, signal });
   const history = await historyOf(parts, { table, walk, key: request.key });
@@ -89,6 +90,20 @@ function tableOf(parts: RowLookParts, { table: asked, key }: RowRequest): TableD
         ? `${JSON.stringify(asked.slice(0, 100))} is not a replicated table`
         : `the key of ${table.name} has ${table.key.length} columns: ${table.key.join(', ')}`,
     hint: 'the tables and their keys are at /v1/tables; the status tells why one is not replicated',
+  });
+}
+
+/** Postgres says so too, but it may be away. */
+function requireNumbers(table: TableDef, key: readonly string[]): void {
+  const wrong = keyPositions(table).find((position, at) => {
+    const kind = table.columns[position]?.kind;
+    return (kind === 'int' || kind === 'bigint') && !/^-?\d{1,20}$/.test(key[at] ?? '');
+  });
+  if (wrong === undefined) return;
+  throw new TidelockError({
+    code: 'BAD_REQUEST',
+    message: `the key's column ${table.columns[wrong]?.name} is a whole number`,
+    hint: `the key of ${table.name} is ${table.key.join(', ')}`,
   });
 }
 

@@ -92,6 +92,9 @@ describe.skipIf(BROWSER_PATH === null)('the engine pages', () => {
     await page.getByRole('button', { name: 'Explain' }).click();
     await page.getByText('The replica reads DE only.').waitFor();
     expect(complaints).toEqual([]);
+    await page.getByLabel('Key').fill('eight');
+    await page.getByRole('button', { name: 'Explain' }).click();
+    await page.getByRole('alert').getByText('is a whole number').waitFor();
     await page.close();
   });
 
