@@ -11,8 +11,8 @@ const LOG_LINES = 20;
 /** More failures are named only. */
 const SHOWN_MAX = 20;
 
-export const EXIT_GOOD = 0;
-export const EXIT_BAD = 1;
+const EXIT_GOOD = 0;
+const EXIT_BAD = 1;
 export const EXIT_INTERRUPTED = 3;
 export const EXIT_INTERNAL = 4;
 

@@ -106,7 +106,7 @@ export class Follower {
 }
 
 /** `42 s`, `3 min 20 s` */
-export function timeText(seconds: number): string {
+function timeText(seconds: number): string {
   if (seconds < MINUTE_S) return `${Math.ceil(seconds)} s`;
   return `${Math.floor(seconds / MINUTE_S)} min ${Math.round(seconds % MINUTE_S)} s`;
 }

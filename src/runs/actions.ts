@@ -13,7 +13,7 @@ import type { AreaBook } from './area-book.ts';
 import { earlyEnvironment } from './environment.ts';
 import { type ActivityMeans, RunActivity } from './run-activity.ts';
 import { isStaleNow } from './run-history.ts';
-import { removeWorkArea } from './work-area.ts';
+import { linkArea, removeWorkArea } from './work-area.ts';
 
 /** An action is tried so often: its runner may die. */
 export const ATTEMPTS_MAX = 20;
@@ -153,6 +153,8 @@ export class Actions {
     const [created] = outbox.now({ kind: 'createRun', target: args.target, name: args.name });
     const runId = created?.id ?? 0;
     requireUnlocked(store, runId);
+    const { home, linkTree, isCompatible } = areaBook.area;
+    if (isCompatible) linkArea(home, linkTree);
     outbox.now({
       kind: 'setRun',
       runId,

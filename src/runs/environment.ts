@@ -12,7 +12,7 @@ const NOT_DUMPED: ReadonlySet<string> = new Set(['PWD', 'OLDPWD', 'SHLVL', '_', 
 /** Processes of an execution carry it, whatever group they are in. */
 export const EXECUTION_VARIABLE = 'TIDELOCK_EXECUTION';
 /** Where the helper writes its calls. */
-export const CALLS_VARIABLE = 'TIDELOCK_CALLS';
+const CALLS_VARIABLE = 'TIDELOCK_CALLS';
 
 export type TestSurroundings = {
   readonly area: Area;
@@ -129,7 +129,7 @@ function ownVariables(at: TestSurroundings): Environment {
 }
 
 /** Unique on this host: an area may be copied, and two areas have tests of the same number. */
-export function executionToken(at: {
+function executionToken(at: {
   readonly runDir: string;
   readonly testId: number;
   readonly attempt: number;

@@ -14,15 +14,9 @@ import { type TransitionEvent, transition } from '../planner/states.ts';
 import { CallBook, type CallMeans, type OwnResult } from './call-book.ts';
 import { EXECUTION_VARIABLE } from './environment.ts';
 import { HelperCalls } from './helper-calls.ts';
+import { isAlive } from './host.ts';
 import { callsFile, type LaunchRecord, type LaunchStep, markFile } from './launch-record.ts';
-import {
-  type Exit,
-  isAlive,
-  type Leader,
-  type Mark,
-  readMark,
-  startGroup,
-} from './process-group.ts';
+import { type Exit, type Leader, type Mark, readMark, startGroup } from './process-group.ts';
 import { type GroupUse, membersOf, signalMembers } from './processes.ts';
 import { goesOn, type StepVerdict, together, verdictOf } from './verdict.ts';
 

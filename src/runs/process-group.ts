@@ -130,7 +130,7 @@ export type Stat = {
   readonly rssPages: number;
 };
 
-export function statOf(line: string): Stat | null {
+function statOf(line: string): Stat | null {
   const end = line.lastIndexOf(')');
   if (end < 0) return null;
   const fields = line.slice(end + 2).split(' ');
@@ -146,33 +146,12 @@ export function statOf(line: string): Stat | null {
   };
 }
 
-/** The boot that this is; '' where the system does not say. */
-export function bootId(): string {
-  try {
-    return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
-  } catch {
-    return '';
-  }
-}
-
 export function readStat(pid: number): Stat | null {
   try {
     return statOf(readFileSync(`/proc/${pid}/stat`, 'latin1'));
   } catch {
     return null;
   }
-}
-
-/** Whether this very process lives, not another one of its number. A zombie is dead. */
-export function isAlive({ pid, pidStart, bootId: boot }: Leader): boolean {
-  if (boot !== bootId()) return false;
-  const stat = readStat(pid);
-  return stat !== null && stat.start === pidStart && stat.state !== 'Z' && stat.state !== 'X';
-}
-
-/** This process, for the table of runners. */
-export function ownIdentity(): Leader {
-  return { pid: process.pid, pidStart: readStat(process.pid)?.start ?? '', bootId: bootId() };
 }
 
 /** Signals every process of a group; nothing when there is none. */

@@ -11,15 +11,14 @@ import type { RunStore } from '../planner/run-store.ts';
 import { isActive } from '../planner/states.ts';
 import { type ActionMeans, Actions } from './actions.ts';
 import type { HostIdentity } from './host.ts';
-import { isAlive } from './host.ts';
+import { isAlive, pidStartOf } from './host.ts';
 import type { Outbox } from './outbox.ts';
-import { ownIdentity } from './process-group.ts';
 import { sampleGroups } from './processes.ts';
 import type { RunActivity } from './run-activity.ts';
 import { idOf } from './run-history.ts';
 
 /** A runner that has not renewed for so long is dead, on another host; on this one its process is looked at. */
-export const LEASE_MS = 10_000;
+const LEASE_MS = 10_000;
 const RENEW_MS = 2_000;
 const TURN_MS = 50;
 const SAMPLE_MS = 1_000;
@@ -152,7 +151,8 @@ export class Runner {
 
   #register(): void {
     const { identity, slots } = this.#options;
-    const { pid, pidStart } = ownIdentity();
+    const { pid } = process;
+    const pidStart = pidStartOf(pid);
     const runner = {
       ...{ id: this.id, host: identity.host, bootId: identity.bootId, pid, pidStart, slots },
       ...{ running: this.#running, load: loadPerCpu() },

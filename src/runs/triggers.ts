@@ -12,7 +12,7 @@ const LOG = 'triggers.log';
 export type FiredTrigger = { readonly name: string; readonly command: string };
 
 /** `PASS/` stands in old manuals for any state with status PASS; `/PASS` is what the original reads: both do. */
-export function triggersFor(triggers: readonly Trigger[], pair: StateStatus): readonly Trigger[] {
+function triggersFor(triggers: readonly Trigger[], pair: StateStatus): readonly Trigger[] {
   return triggers.filter(({ state, status }) => {
     const isStatusAlone = status === null && state === pair.status;
     const isBoth = (state ?? pair.state) === pair.state && (status ?? pair.status) === pair.status;

@@ -44,7 +44,7 @@ function scriptVerdict(exit: Exit): StepVerdict {
   return { status, isMasked: false, comment: exit.code === 0 ? '' : exitText(exit) };
 }
 
-export function exitText({ code, signal }: Exit): string {
+function exitText({ code, signal }: Exit): string {
   return signal === null ? `exit ${code}` : `exit ${code} (signal ${signal})`;
 }
 

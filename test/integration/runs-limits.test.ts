@@ -1,5 +1,6 @@
 /** What hostile or heavy tests do to a runner: trees of processes, names, logs, numbers. */
-import { existsSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { readStat } from '../../src/runs/process-group.ts';
@@ -8,6 +9,8 @@ import { until } from '../support/stack.ts';
 import { writtenArea } from '../support/written-area.ts';
 
 const MIB = 1024 * 1024;
+/** Two turns of the sampler. */
+const SAMPLES_MS = 2500;
 const RUN = { target: 'x', name: 'one' };
 
 async function withBed(
@@ -95,17 +98,24 @@ test('a log of 100 MB is judged without growing memory', async () => {
 
 test('50 sleeping tests have no process of ours beside their own, and are measured', async () => {
   const items = Array.from({ length: 50 }, (_, index) => index).join(' ');
-  const tests = { sleeper: `[items]\nN ${items}\n[ezsteps]\nrun sleep 1.5\n` };
+  const tests = {
+    sleeper: `[items]\nN ${items}\n[ezsteps]\nrun read -r line < "$MT_RUN_AREA_HOME/gate" || true\n`,
+  };
   const home = writtenArea(tests, {
     'area.config': '[fields]\nSYSTEM TEXT\n\n[setup]\nmax_concurrent_jobs 50\n',
   });
   const bed = await AreaBed.open(home);
   try {
+    // Whoever reads a named pipe waits, without a process, until somebody has opened it to write.
+    spawnSync('mkfifo', [join(bed.home, 'gate')]);
     const runner = bed.runner({ slots: 50 });
     const ended = bed.perform(runner, 'run', RUN);
     const running = (): number => bed.rows('one').filter(({ state }) => state === 'RUNNING').length;
     // The toplevel runs too.
     await until('all 50 run at once', () => running() === 51);
+    const since = Date.now();
+    await until('they are sampled', () => Date.now() - since > SAMPLES_MS);
+    writeFileSync(join(bed.home, 'gate'), '');
     await ended;
     const leaves = bed.rows('one').filter(({ isToplevel }) => !isToplevel);
     expect(leaves.every(({ status }) => status === 'PASS')).toBe(true);
