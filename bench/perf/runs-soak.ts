@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util';
 import { AgeWatch } from '../../src/bench/runs/age-watch.ts';
 import { Runners } from '../../src/bench/runs/runners.ts';
 import type { RunWrite } from '../../src/planner/run-store.ts';
-import { type LocalRuns, openLocal } from '../../src/runs/home.ts';
+import { type LocalRuns, openHome, openLocal } from '../../src/runs/home.ts';
 import { SYNC_AGE_MS_MAX } from '../../src/runs/syncer.ts';
 
 const { values } = parseArgs({
@@ -60,10 +60,11 @@ process.exitCode = isHeld ? 0 : 1;
 
 /** From a start of the machine to the next loss of power. */
 async function live(life: number, until: number): Promise<Life> {
+  const testIds = await seeded();
   const local = await openLocal({ ...place, hostId: 'bench' });
-  const testIds = seedTests(local);
   const settings = { ...place, count: 4, seed: seed + life, leaseMs: 1500, workMs: 20, testIds };
   const runners = new Runners(settings);
+  await runners.ready; // from now on somebody can sync
   const watch = new AgeWatch(local.store, local.durable);
   while (Date.now() < until) {
     feed(local);
@@ -85,6 +86,18 @@ async function lossOf({ store, durable }: LocalRuns, diedAt: number): Promise<nu
   const mark = await durable.mark();
   const oldest = store.oldestCommit(mark?.seq ?? 0);
   return oldest === null ? 0 : diedAt - oldest;
+}
+
+/** Written and carried before the runners start: what nobody can sync yet breaks no promise. */
+async function seeded(): Promise<readonly number[]> {
+  const home = await openHome({ ...place, hostId: 'bench' });
+  try {
+    const ids = seedTests(home);
+    await home.syncer.carried(30_000);
+    return ids;
+  } finally {
+    await home.close();
+  }
 }
 
 function seedTests({ store }: LocalRuns): readonly number[] {

@@ -20,6 +20,9 @@ export class Runners {
   /** What they said on stderr: nothing, when all is well. */
   errors = '';
   kills = 0;
+  /** Resolves when the first of them has opened the database. */
+  readonly ready: Promise<void>;
+  readonly #onReady: () => void;
   readonly #options: RunnersOptions;
   readonly #random: SeededRandom;
   readonly #alive = new Map<ChildProcess, string>();
@@ -28,6 +31,9 @@ export class Runners {
   constructor(options: RunnersOptions) {
     this.#options = options;
     this.#random = new SeededRandom(options.seed);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.ready = promise;
+    this.#onReady = resolve;
     for (let n = 0; n < options.count; n += 1) this.#start();
   }
 
@@ -70,6 +76,7 @@ export class Runners {
       this.errors = (this.errors + bytes.toString()).slice(-ERRORS_CHARS_MAX);
     });
     process.on('message', (news: WorkerNews) => {
+      if (news.kind === 'ready') this.#onReady();
       if (news.kind === 'ran') this.ran.push({ ...news, by: name });
     });
   }
