@@ -9,7 +9,7 @@ import { execOf, gradeOf, leavesOf } from './results.ts';
 
 /** How many runs back, unless told. */
 export const RUNS_DEFAULT = 30;
-export const RUNS_MAX = 100;
+const RUNS_MAX = 100;
 
 export type Flaky = {
   readonly exec: string;
@@ -29,7 +29,7 @@ export function flakyTests(runs: readonly (readonly TestRow[])[], last = RUNS_DE
 }
 
 /** The verdicts of every execution over runs, oldest first, as `Flaky` has them. */
-export function stripsOf(runs: readonly (readonly TestRow[])[]): Map<string, string> {
+function stripsOf(runs: readonly (readonly TestRow[])[]): Map<string, string> {
   const strips = new Map<string, string>();
   for (const tests of runs)
     for (const row of leavesOf(tests)) {

@@ -53,7 +53,7 @@ const readOf =
     store.read(query);
 
 /** Where archives of an area stand: the first of `[archive-disks]`, or `archive` in the area. */
-export function archiveRoot({ config, home }: Pick<Area, 'config' | 'home'>): string {
+function archiveRoot({ config, home }: Pick<Area, 'config' | 'home'>): string {
   const disk = entriesOf(config, 'archive-disks')[0]?.value.trim() ?? '';
   return resolve(home, disk === '' ? 'archive' : disk);
 }

@@ -56,7 +56,9 @@ function checkErrors(page: string): readonly string[] {
 
 function checkMetrics(page: string): readonly string[] {
   const places = ['src/server/metrics.ts', 'src/server/lockstep/metrics.ts'];
-  const code = [...places, 'src/server/runs/metrics.ts', 'src/server/sql-metrics.ts'].map(read).join('\n');
+  const code = [...places, 'src/server/runs/metrics.ts', 'src/server/sql-metrics.ts']
+    .map(read)
+    .join('\n');
   const names = [...code.matchAll(/'(tidelock_[a-z0-9_]+)'/g)];
   const stated = rows(section(page, '## Metrics')).map(([name = '']) => name);
   return differences(

@@ -16,7 +16,7 @@ type Call = {
 };
 
 /** The facts of the session; 0A000 where there is none: in a column's default. */
-export function sessionOf({ binding }: Context, offset: number | undefined): SessionFacts {
+function sessionOf({ binding }: Context, offset: number | undefined): SessionFacts {
   const { session } = binding;
   if (session === null) throw notSupported('a function of the session here', offset);
   binding.usesSession = true;

@@ -1,6 +1,5 @@
 /** Functions in FROM: `generate_series`, `unnest`, and those of one value, which make one row. */
 import { notSupported } from '../errors.ts';
-import { overloadsOf } from '../functions/table.ts';
 import { stringOf } from '../parse/names.ts';
 import type { FuncCall, RangeFunction } from '../pg-parser.ts';
 import type { Expression, Plan } from '../plan.ts';
@@ -50,8 +49,3 @@ function elementOf(made: Expression): SqlType {
   const [first] = made.kind === 'call' ? made.args : [];
   return first === undefined || first.type === '_text' ? 'text' : first.type;
 }
-
-/** What there is to be named in FROM. */
-export const tableFunctionNames: readonly string[] = [...MAKERS].flatMap(([name, maker]) =>
-  overloadsOf(maker).length > 0 ? [name] : [],
-);

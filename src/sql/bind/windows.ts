@@ -27,7 +27,7 @@ const RANKS: ReadonlyMap<string, SqlType> = new Map([
   ['cume_dist', 'float8'],
 ]);
 
-export const windowNames: readonly string[] = [
+const windowNames: readonly string[] = [
   ...RANKS.keys(),
   ...['ntile', 'lag', 'lead', 'first_value', 'last_value', 'nth_value'],
 ];

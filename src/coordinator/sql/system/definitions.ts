@@ -5,7 +5,7 @@ import { longName } from '../../../sql/type-names.ts';
 import { PG_CATALOG_OID, type ShownObject, type SystemView } from './objects.ts';
 
 /** In quotes where the parser would read it as something else. */
-export const quoted = (name: string): string =>
+const quoted = (name: string): string =>
   /^[a-z_][a-z0-9_$]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
 
 /** With its schema where the session would not find it without. */

@@ -10,7 +10,7 @@ import type { Context } from '../context.ts';
 export const OWNER = 'tidelock';
 export const OWNER_OID = 10;
 export const PG_CATALOG_OID = 11;
-export const INFORMATION_SCHEMA_OID = 13_000;
+const INFORMATION_SCHEMA_OID = 13_000;
 /** The one collation, by code points, and the types that have it: text, varchar, text[]. */
 export const COLLATION_OID = 950;
 export const COLLATED: ReadonlySet<number> = new Set([25, 1009, 1043]);
@@ -82,7 +82,7 @@ export function viewOf(names: Names, own: readonly OwnCollection[]): SystemView 
   return { ...names, objects, indexes, schemas };
 }
 
-export const schemaOid = (name: string): number =>
+const schemaOid = (name: string): number =>
   name === 'public' ? PUBLIC_OID : oidOfName(`schema ${name}`);
 
 /** A number that a name always has. */
