@@ -2,7 +2,7 @@
 /**
  * `npm test`: every check as a named step, one line each. A failing step says in one line each what failed,
  * then shows its output without what passed; the others still run. At the end what failed is said again. The
- * last line is `N passed, N failed`: tests, and one for each other step; `, N skipped` counts steps that cannot run here.
+ * last line is `N passed, N failed`: tests, and one for each other step. The lines before it name the steps that cannot run here.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -154,7 +154,7 @@ async function runStep(step) {
   const missing = (await step.missing?.()) ?? null;
   if (missing !== null) {
     process.stdout.write(`SKIP  ${step.name.padEnd(14)} ${missing}\n`);
-    return { passed: 0, failures: [], isSkipped: true };
+    return { passed: 0, failures: [], skipped: `skipped: ${step.name}: ${missing}\n` };
   }
   const startMs = Date.now();
   const outcome = outcomeOf(step, await run(step.command));
@@ -174,14 +174,14 @@ function listed(failures) {
 }
 
 let passed = 0;
-let skipped = 0;
+let skipped = '';
 const failures = [];
 for (const step of chosenSteps()) {
   const outcome = await runStep(step);
   passed += outcome.passed;
-  if (outcome.isSkipped) skipped += 1;
+  skipped += outcome.skipped ?? '';
   failures.push(...outcome.failures);
 }
-const ending = skipped === 0 ? '' : `, ${skipped} skipped`;
-process.stdout.write(`${listed(failures)}${passed} passed, ${failures.length} failed${ending}\n`);
+const ending = `${passed} passed, ${failures.length} failed`;
+process.stdout.write(`${listed(failures)}${skipped}${ending}\n`);
 process.exitCode = failures.length === 0 ? 0 : 1;
