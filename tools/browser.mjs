@@ -6,8 +6,12 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 
 const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
-const INSTALL = 'apt-get update -qq && apt-get install -y -qq chromium';
-const INSTALL_MAX_MS = 5 * 60_000;
+/** A mirror that does not answer, or a lock that another apt-get holds, is given up. */
+const BOUNDS = '-o Acquire::http::Timeout=20 -o Acquire::Retries=1 -o DPkg::Lock::Timeout=60';
+const INSTALL = `apt-get update -qq ${BOUNDS} && apt-get install -y -qq ${BOUNDS} chromium`;
+const INSTALL_MS_MAX = 5 * 60_000;
+/** Between the wish to end and the end. */
+const GRACE_MS = 5000;
 
 /** Path of a browser, or null. */
 export function findBrowser() {
@@ -38,17 +42,50 @@ export async function ensureBrowser(say) {
 
 /** Resolves with the last words of what failed; empty when it went well. */
 async function install() {
-  const child = spawn('sh', ['-c', INSTALL], {
-    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
-    stdio: ['ignore', 'ignore', 'pipe'],
-    timeout: INSTALL_MAX_MS,
-  });
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  const { code, words } = await runBounded(['sh', '-c', INSTALL], { env, msMax: INSTALL_MS_MAX });
+  if (code === 0) return '';
+  return words || `apt-get was not through after ${INSTALL_MS_MAX / 60_000} minutes`;
+}
+
+/**
+ * Runs a command and all that it starts, no longer than `msMax`: whatever is left then is ended, the politely asked first.
+ * @param {readonly string[]} command
+ * @param {{ env?: NodeJS.ProcessEnv, msMax: number, graceMs?: number }} options
+ * @returns {Promise<{ code: number | null, words: string }>} Null for one that was ended; the last line of its errors.
+ */
+export async function runBounded([file = '', ...rest], { env, msMax, graceMs = GRACE_MS }) {
+  // A group of its own: the shell alone would leave the ones that it waits for, which hold its pipe open.
+  const child = spawn(file, rest, { env, detached: true, stdio: ['ignore', 'ignore', 'pipe'] });
   let words = '';
   child.stderr.setEncoding('utf8').on('data', (text) => {
     words = `${words}${text}`.slice(-300);
   });
+  const end = (signal) => {
+    try {
+      if (child.pid !== undefined) process.kill(-child.pid, signal);
+    } catch {} // nobody is left
+  };
+  const onExit = () => end('SIGKILL');
+  process.once('exit', onExit);
   return await new Promise((resolve) => {
-    child.on('error', (error) => resolve(error.message));
-    child.on('close', (code) => resolve(code === 0 ? '' : words.trim().split('\n').at(-1)));
+    const timers = [setTimeout(() => end('SIGTERM'), msMax)];
+    const settle = (code) => {
+      for (const timer of timers) clearTimeout(timer);
+      process.off('exit', onExit);
+      child.stderr.destroy();
+      resolve({ code, words: words.trim().split('\n').at(-1) ?? '' });
+    };
+    timers.push(
+      setTimeout(() => {
+        end('SIGKILL');
+        settle(null);
+      }, msMax + graceMs),
+    );
+    child.on('error', (error) => {
+      words = error.message;
+      settle(null);
+    });
+    child.on('close', settle);
   });
 }
