@@ -12,8 +12,13 @@ import { SqlShell } from '../../src/cli/sql-shell.ts';
 import { localTarget } from '../../src/cli/sql-target.ts';
 import { systemClock } from '../../src/engine/clock.ts';
 import type { SqlServiceOptions } from '../../src/engine/sql/options.ts';
+import { BATCH_ROWS_MAX, BATCHES_AHEAD } from '../../src/engine/sql/readers/messages.ts';
+import { READER_BYTES_MAX } from '../../src/engine/sql/readers/reader-pool.ts';
+import { ReaderProcess } from '../../src/engine/sql/readers/reader-process.ts';
 import { SqlService } from '../../src/engine/sql/service.ts';
 import { WireServer } from '../../src/pgwire/server.ts';
+import { readStat } from '../../src/runs/process-group.ts';
+import { CollectionStore } from '../../src/sqlite/collections/collection-store.ts';
 import { Child } from '../support/child.ts';
 import { Command } from '../support/command.ts';
 import type { SqlProcessNews } from '../support/sql-process.ts';
@@ -117,11 +122,12 @@ test('a statement that has had its time is ended, and the next one has its own',
 
 test('who goes away in the middle of a read leaves nothing that computes', async () => {
   const gone = await client();
-  const before = new Set(service.readerPids);
   gone.query(CROSS).catch(() => undefined);
   await count(bob);
+  const pids = service.readerPids.filter(isRunning);
   gone.connection.stream.destroy();
-  await until('its reader has ended', () => service.readerPids.some((pid) => !before.has(pid)));
+  // The others are idle, and kept.
+  await until('its reader has ended', () => !pids.every(isRunning));
   expect(await count(bob)).toBe(ROWS);
 });
 
@@ -176,6 +182,31 @@ test('readers see whole transactions, and all that was told', async () => {
   await moving;
   const { rows } = await ada.query('SELECT count(*) AS n FROM accounts');
   expect(rows).toEqual([{ n: '440' }]);
+});
+
+test('a reader whose rows nobody takes computes no more of them, and hears that nobody wants the rest', async () => {
+  const store = CollectionStore.open(join(dir, 'own.db'));
+  const ignore = () => undefined;
+  const options = { file: join(dir, 'own.db'), memoryBytesMax: READER_BYTES_MAX };
+  const reader = new ReaderProcess({ ...options, onIdle: ignore, onGone: ignore });
+  await until('it has started', () => reader.isIdle);
+  let batches = 0;
+  const rows = (): void => {
+    batches += 1;
+  };
+  // Two batches and a half at once; the next row comes after days.
+  const text = `WITH RECURSIVE n (a) AS (SELECT 0 UNION ALL SELECT a + 1 FROM n LIMIT 1000000000000)
+    SELECT a FROM n WHERE a < ${2.5 * BATCH_ROWS_MAX}`;
+  reader.read(
+    { text: { text, places: [] }, types: ['int8'], isSmall: () => false },
+    { rows, failed: ignore, stale: ignore },
+  );
+  await until('two batches are here', () => batches === BATCHES_AHEAD);
+  reader.end();
+  await until('it takes the next read', () => reader.isIdle);
+  reader.kill();
+  await reader.gone;
+  store.close();
 });
 
 test('a read that takes too much memory is ended, and says so', async () => {
@@ -235,7 +266,7 @@ describe('a folder', () => {
 
   test('of a server that was killed while it read is opened at once, and its readers are gone', async () => {
     const own = mkdtempSync(join(tmpdir(), 'tidelock-readers-'));
-    const pids = await killWhileReading(own);
+    const { pids } = await killWhileReading(own);
     const next = await SqlService.open({ ...OPTIONS, dir: own });
     await until('the readers have ended', () => pids.every((pid) => !isRunning(pid)));
     await next.close();
@@ -243,10 +274,8 @@ describe('a folder', () => {
   });
 
   test('that a killed process had for its memory goes at the next start', async () => {
-    const before = new Set(privateFolders());
-    await killWhileReading(null);
-    const left = privateFolders().filter((name) => !before.has(name));
-    expect(left.length).toBeGreaterThan(0);
+    const left = (await killWhileReading(null)).folders;
+    expect(left).toHaveLength(1);
     await until('it is gone after a start', async () => {
       const next = await SqlService.open(OPTIONS);
       await next.close();
@@ -255,24 +284,22 @@ describe('a folder', () => {
   });
 });
 
-const privateFolders = (): readonly string[] =>
-  readdirSync(tmpdir()).filter((name) => name.startsWith('tidelock-memory-'));
+type Killed = { readonly pids: readonly number[]; readonly folders: readonly string[] };
 
-/** The readers that it had. */
-async function killWhileReading(own: string | null): Promise<readonly number[]> {
+/** The readers that it had, and its private folder: other tests have such ones too, and remove this one. */
+async function killWhileReading(own: string | null): Promise<Killed> {
   const program = new URL('../support/sql-process.ts', import.meta.url);
   const child = new Child<SqlProcessNews>(program, { dir: own, setUp: FILL, read: CROSS });
   const { pids } = await child.first('reading');
+  const name = `tidelock-memory-${child.pid}-`;
+  const folders = readdirSync(tmpdir()).filter((folder) => folder.startsWith(name));
   process.kill(child.pid, 'SIGKILL');
   await until('the process has ended', () => !child.isAlive);
-  return pids;
+  return { pids, folders };
 }
 
+/** A zombie is dead, whoever has not taken note of it yet. */
 function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
+  const stat = readStat(pid);
+  return stat !== null && stat.state !== 'Z';
 }

@@ -24,6 +24,7 @@ import type { Statement } from '../../sql/statement.ts';
 import type { ItemId, SqlType } from '../../sql/types.ts';
 import type { CollectionStore } from '../../sqlite/collections/collection-store.ts';
 import { DdlJournal, type DdlRecord } from '../../sqlite/collections/ddl-journal.ts';
+import type { TimerHandle } from '../clock.ts';
 import { CatalogJournal, type DdlPlace } from './catalog-journal.ts';
 import { readHeader } from './file-header.ts';
 import { checkFiles } from './file-rule.ts';
@@ -73,6 +74,7 @@ export class SqlWorld implements SessionHost {
   /** What runs, by connection, when it is one statement: DDL stands alone. */
   readonly #alone = new Map<ConnectionId, DdlPlace>();
   readonly #events: SqlEvent[] = [];
+  readonly #timers = new Set<TimerHandle>();
   #isStepping = false;
   #isOpen = false;
   #tablesTold = '';
@@ -167,6 +169,8 @@ export class SqlWorld implements SessionHost {
 
   async close(): Promise<void> {
     this.#isOpen = false;
+    for (const timer of this.#timers) timer.cancel();
+    this.#timers.clear();
     this.#options.views?.forget();
     await this.#feed?.close();
   }
@@ -333,9 +337,11 @@ export class SqlWorld implements SessionHost {
   }
 
   #setTimer(at: number): void {
-    this.#options.clock.after(at - this.#nowMs(), () => {
+    const timer = this.#options.clock.after(at - this.#nowMs(), () => {
+      this.#timers.delete(timer);
       if (this.#isOpen) this.#advanceClock();
     });
+    this.#timers.add(timer);
   }
 
   /** Those of the engine, and those that sources were made of in an earlier life. */

@@ -88,10 +88,11 @@ async function read({ text, types }: Pick<ReadRequest, 'text' | 'types'>): Promi
   try {
     if (connection === null) throw new TypeError('a reader is opened before it reads');
     for (const { rows, isLast } of batches(connection.read(text), types)) {
-      if (credit === 0) await taken();
-      if (isUnwanted) break;
       credit -= 1;
       tell({ kind: 'rows', rows, isLast });
+      // Before the next one is computed: who computes does not hear that nobody wants the rest.
+      if (credit === 0 && !isLast) await taken();
+      if (isUnwanted) break;
     }
     if (isUnwanted) tell({ kind: 'ended' });
   } catch (error) {

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { systemClock } from '../../../../src/engine/clock.ts';
+import { type Clock, systemClock, type TimerHandle } from '../../../../src/engine/clock.ts';
 import type { FilesUnder } from '../../../../src/engine/sql/file-rule.ts';
 import { SqlService } from '../../../../src/engine/sql/service.ts';
 import type { ResultSink, SqlSession } from '../../../../src/sql/session.ts';
@@ -48,6 +48,35 @@ test('a folder that another one uses, or that is none, is refused with what to d
   });
   writeFileSync(join(dir, 'file'), '');
   await expect(open(join(dir, 'file'))).rejects.toMatchObject({ code: 'SQL_DATA_UNUSABLE' });
+});
+
+test('a service that is closed leaves no timer, however long a statement might have taken', async () => {
+  await service.close();
+  const timers = new Set<TimerHandle>();
+  const after: Clock['after'] = (delayMs, run) => {
+    const timer = systemClock.after(delayMs, () => {
+      timers.delete(handle);
+      run();
+    });
+    const handle = {
+      cancel: () => {
+        timers.delete(handle);
+        timer.cancel();
+      },
+    };
+    timers.add(handle);
+    return handle;
+  };
+  const own = { dir, rows: null, clock: { ...systemClock, after }, files: 'any' } as const;
+  const onNotice = (): void => undefined;
+  service = await SqlService.open({ ...own, random: Math.random, onNotice });
+  session = service.open({ user: 'ada', database: 'tidelock' });
+  await run('CREATE TABLE t (a int)');
+  await run(`SET statement_timeout = '1h'`);
+  await run('SELECT count(*) FROM t');
+  expect(timers.size).toBeGreaterThan(1);
+  await service.close();
+  expect(timers.size).toBe(0);
 });
 
 type Results = { readonly rows: SqlRow[]; readonly tags: string[]; readonly notices: string[] };
