@@ -156,10 +156,10 @@ export class Connection {
     const socket = new TLSSocket(plain, { isServer: true, secureContext });
     await new Promise<void>((resolve, reject) => {
       socket.once('secure', resolve);
-      socket.once('error', reject);
+      socket.once('error', () => reject(protocolError('the client does not speak TLS')));
       socket.once('close', () => reject(protocolError('the client left before TLS was there')));
+      socket.on('error', () => undefined); // the reader hears of it, and `close` follows
     });
-    socket.on('error', () => undefined); // the reader hears of it, and `close` follows
     const { largeBytes, limits, counts } = this.#options;
     this.#socket = socket;
     this.#reader = new FrameReader(socket, largeBytes);

@@ -1,5 +1,6 @@
 /** TLS on the SQL port, and where a token is taken; what the port counts. */
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -10,6 +11,7 @@ import { WireServer, type WireServerOptions } from '../../src/pgwire/server.ts';
 import { column, ScriptedBackend } from '../support/scripted-backend.ts';
 import { until } from '../support/stack.ts';
 
+const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]);
 const NUMBER = [column('n', 'int4')];
 const backend = new ScriptedBackend({
   'SELECT 1': { columns: NUMBER, tag: 'SELECT 1', rows: () => [[[1]]] },
@@ -94,8 +96,7 @@ test('a token is not taken in the clear from another machine', async () => {
 test('what is sent ahead of TLS, in the clear, ends the connection', async () => {
   await listen({ tls });
   const socket = connect(port, '127.0.0.1');
-  const request = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]);
-  socket.write(Buffer.concat([request, Buffer.from('anything')]));
+  socket.write(Buffer.concat([SSL_REQUEST, Buffer.from('anything')]));
   const answer = await new Promise<Buffer>((resolve) => {
     const parts: Buffer[] = [];
     socket.on('data', (part) => parts.push(part));
@@ -103,6 +104,22 @@ test('what is sent ahead of TLS, in the clear, ends the connection', async () =>
   });
   expect(answer.subarray(0, 1).toString()).toBe('E');
   expect(answer.toString()).toContain('08P01');
+});
+
+test('a handshake that fails is the fault of the client: it ends the connection, and nothing else', async () => {
+  await listen({ tls });
+  for (const words of ['GET / HTTP/1.1\r\n\r\n', null]) {
+    const socket = connect(port, '127.0.0.1');
+    socket.on('error', () => undefined);
+    socket.write(SSL_REQUEST);
+    await once(socket, 'data');
+    if (words === null) socket.destroy();
+    else socket.write(words);
+    if (!socket.destroyed) socket.resume();
+    await once(socket, 'close');
+  }
+  await until('both are gone', () => server.connections === 0);
+  expect(bugs).toEqual([]);
 });
 
 test('sessions, statements by kind and result, rows, bytes and subscriptions are counted', async () => {
