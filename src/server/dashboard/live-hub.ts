@@ -24,11 +24,15 @@ export type HubOptions = {
 /** One kind of view: all its watchers see the same. */
 export type LiveView = { readonly name: string; readonly look: () => JsonObject };
 
+export type LiveGreeting = { readonly event: string; readonly data: unknown };
+
 export type Watching = {
   readonly response: ServerResponse;
   readonly view: LiveView;
   /** Wall clock, milliseconds. */
   readonly expiresAtMs: number;
+  /** Said once, behind the whole view, however long that is. */
+  readonly greeting?: LiveGreeting | undefined;
 };
 
 type Watcher = Watching & {
@@ -70,10 +74,10 @@ export class LiveHub {
 
   /**
    * Sends the whole view, then what changes, until the page goes, its token expires or it takes nothing for too long.
-   * Returns the way to send events of another name to this watcher alone.
+   * Returns the way to send events of another name to this watcher alone; while its socket is full they are left out.
    */
   watch(watching: Watching): (event: string, data: unknown) => void {
-    const { response, view } = watching;
+    const { response, view, greeting } = watching;
     const now = this.#options.clock.now();
     const told = view.look();
     const { socket } = response;
@@ -82,6 +86,7 @@ export class LiveHub {
     if (socket !== null) this.#sockets.add(socket);
     response.once('close', () => this.#forget(watcher));
     this.#write(watcher, 'state', told);
+    if (greeting !== undefined) this.#write(watcher, greeting.event, greeting.data);
     this.#stopRounds ??= this.#options.clock.every(ROUND_MS, () => this.#round());
     return (event, data) => {
       if (!response.writableNeedDrain) this.#write(watcher, event, data);

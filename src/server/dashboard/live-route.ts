@@ -5,7 +5,7 @@ import type { ServerContext } from '../context.ts';
 import { object } from '../schemas.ts';
 import { engineLive } from './engine-view.ts';
 import type { PulseHistory } from './history.ts';
-import type { LiveHub, LiveView } from './live-hub.ts';
+import type { LiveGreeting, LiveHub, LiveView } from './live-hub.ts';
 
 export type LiveParts = {
   readonly context: ServerContext;
@@ -35,15 +35,19 @@ export function liveRoute({ context, hub, hasRuns, history }: LiveParts): RouteO
         response: reply.raw,
         view: access.isAdmin ? views.admin : views.others,
         expiresAtMs: access.expiresAtMs,
+        greeting: history === null ? undefined : historyOf(history),
       });
       if (history === null) return;
-      tell('history', { fields: SAMPLE_FIELDS, samples: history.samples });
       reply.raw.once(
         'close',
         history.follow((sample) => tell('sample', sample)),
       );
     },
   };
+}
+
+function historyOf({ samples }: PulseHistory): LiveGreeting {
+  return { event: 'history', data: { fields: SAMPLE_FIELDS, samples } };
 }
 
 /** Fastify lets go of the answer: the hub writes it from now on. */

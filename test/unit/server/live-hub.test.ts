@@ -62,7 +62,7 @@ function world(lookMs = 0) {
     now += ms;
     for (const run of [...rounds]) run();
   };
-  return { hub, state, watch, round, looks: () => looks, isRunning: () => rounds.size > 0 };
+  return { hub, view, state, watch, round, looks: () => looks, isRunning: () => rounds.size > 0 };
 }
 
 test('a page gets the view, then what changed, and nothing when nothing did', () => {
@@ -73,6 +73,23 @@ test('a page gets the view, then what changed, and nothing when nothing did', ()
   round();
   expect(page.events).toEqual(['state', 'patch']);
   expect(page.written[1]).toContain('data: {"n":1}');
+});
+
+test('what a page is greeted with follows the whole view, also when that fills the socket', () => {
+  const { hub, view } = world();
+  const page = new FakeResponse();
+  page.write = (text) => {
+    page.written.push(text);
+    page.writableNeedDrain = true;
+  };
+  const tell = hub.watch({
+    response: page as unknown as ServerResponse,
+    ...{ view, expiresAtMs: Number.POSITIVE_INFINITY },
+    greeting: { event: 'history', data: { samples: [1] } },
+  });
+  tell('sample', 2);
+  expect(page.events).toEqual(['state', 'history']);
+  expect(page.written[1]).toContain('data: {"samples":[1]}');
 });
 
 test('all pages share one look of a round', () => {
