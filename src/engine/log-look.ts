@@ -84,8 +84,10 @@ export class LogLook {
     let [index, bytes] = [0, 0];
     let transaction: StoredTransaction | null = null;
     let next: number | undefined;
+    let isEnded = true;
     for await (const group of this.#walk(SURVEY_BYTES_MAX, signal).newer(ts)) {
       if (group.head.firstTs > ts) break;
+      isEnded = group.head.part !== 'open';
       for (const line of storedLines(group)) {
         if (line.transaction.ts !== ts) continue;
         transaction = line.transaction;
@@ -101,7 +103,8 @@ export class LogLook {
     }
     if (transaction === null) throw noTransaction(ts);
     const { txid, micros } = transaction;
-    const end = next === undefined ? {} : { next };
+    const isCut = next === undefined && !isEnded;
+    const end = { ...(next === undefined ? {} : { next }), ...(isCut ? { isCut } : {}) };
     return { ts: formatLsn(ts), txid, atMs: micros / 1000, changes, ...end };
   }
 

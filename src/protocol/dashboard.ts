@@ -154,6 +154,8 @@ export type LogChanges = {
   readonly changes: readonly LogChange[];
   /** Where the next ones begin; missing at the end. */
   readonly next?: number;
+  /** The transaction is too large to be looked through: there are more, which nobody can page to. */
+  readonly isCut?: true;
 };
 
 /** How much of the log was looked through, from its end. */

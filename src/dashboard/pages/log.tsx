@@ -198,7 +198,12 @@ function Changes({ ts, from }: { ts: string; from: number }): JSX.Element {
       {answer === null ? (
         <Empty>{isAsking ? 'Reading the transaction…' : ''}</Empty>
       ) : (
-        <ChangeTable changes={answer.changes} />
+        <>
+          <ChangeTable changes={answer.changes} />
+          {answer.isCut ? (
+            <p class="note">The transaction has more changes than can be shown.</p>
+          ) : null}
+        </>
       )}
     </Panel>
   );

@@ -3,6 +3,7 @@
  * administrators: answers hold rows of everybody. One question is answered at a time, the others wait in line.
  */
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
+import { TidelockError } from '../../core/errors.ts';
 import { parseLsn, type Ts } from '../../core/lsn.ts';
 import type { Inspection } from '../../engine/inspection-api.ts';
 import type { ServerContext } from '../context.ts';
@@ -49,15 +50,39 @@ export function lookRoutes(context: ServerContext, inspection: Inspection): Rout
     },
     handler: async (request: FastifyRequest, reply: FastifyReply) => {
       context.draining.throwIfAborted();
-      const signal = AbortSignal.any([clientSignal(reply.raw), AbortSignal.timeout(LOOK_MS_MAX)]);
-      const leave = await gate.enter(signal);
-      try {
-        return await question.ask(inspection, request, signal);
-      } finally {
-        leave();
-      }
+      return await inTime(LOOK_MS_MAX, clientSignal(reply.raw), async (signal) => {
+        const leave = await gate.enter(signal);
+        try {
+          return await question.ask(inspection, request, signal);
+        } finally {
+          leave();
+        }
+      });
     },
   }));
+}
+
+/** Work that is given up when `signal` aborts, or after `ms`. Throws `BUSY` then. */
+export async function inTime<T>(
+  ms: number,
+  signal: AbortSignal,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const limit = new AbortController();
+  const timer = setTimeout(() => limit.abort(tooLong(ms)), ms);
+  try {
+    return await work(AbortSignal.any([signal, limit.signal]));
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function tooLong(ms: number): TidelockError {
+  return new TidelockError({
+    code: 'BUSY',
+    message: `the answer was not there after ${ms / 1000} s`,
+    hint: 'the server has much to do, or others ask: try again later',
+  });
 }
 
 const QUESTIONS: readonly Question[] = [

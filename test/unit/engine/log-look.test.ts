@@ -71,6 +71,19 @@ test('a transaction of many groups is one, and its changes come in order, some a
   expect(ids).toEqual(bed.transactions[1]?.rows.map(({ id }) => id));
 });
 
+test('a transaction that is too large to be looked through says so, where it is cut', async () => {
+  const { bed, look } = world();
+  const part = Array.from({ length: 120 }, () => long('A'));
+  bed.appendLarge([part, part, part, part, part, part, part, part, [row('B')]]);
+  const ts = (bed.transactions[0]?.ts ?? 0) as Lsn;
+  const first = await look.changes({ ts, from: 0, limit: 2 }, SIGNAL);
+  expect(first).toMatchObject({ next: 2 });
+  expect(first).not.toHaveProperty('isCut');
+  const last = await look.changes({ ts, from: 835, limit: 500 }, SIGNAL);
+  expect(last.changes.length).toBeGreaterThan(0);
+  expect(last).toMatchObject({ isCut: true });
+});
+
 test('long values are cut, and told to be', async () => {
   const { bed, look } = world();
   bed.append([[[long('A')]]]);

@@ -1,5 +1,6 @@
 /** The dashboard's files and its live stream, over HTTP. */
 import { afterEach, expect, test } from 'vitest';
+import { inTime } from '../../../src/server/dashboard/look-routes.ts';
 import { issueToken } from '../../../src/server/tokens.ts';
 import { type Harness, RawClient, startServer, until } from './support.ts';
 
@@ -84,4 +85,13 @@ test('closing the server ends live streams', async () => {
   await until('the view is there', () => client.received.includes('event: state'));
   await harness.server.drain();
   await until('the stream has ended', () => client.isClosed);
+});
+
+test('a look that takes too long is given up, and told to be tried again', async () => {
+  const forever = (signal: AbortSignal): Promise<never> =>
+    new Promise((_resolve, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason));
+    });
+  const nobodyLeaves = new AbortController().signal;
+  await expect(inTime(5, nobodyLeaves, forever)).rejects.toMatchObject({ code: 'BUSY' });
 });
