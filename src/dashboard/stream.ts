@@ -4,7 +4,7 @@
  *   connecting --first event--> live --cut, silent--> waiting --time--> connecting
  *                connecting --401, 403--> refused --token--> connecting
  */
-import { type ApiError, authorization, errorOf, onToken } from './api.ts';
+import { ApiError, authorization, errorOf, onToken } from './api.ts';
 
 export type Connection =
   | { readonly kind: 'connecting' }
@@ -16,6 +16,9 @@ export type Connection =
 const SILENCE_MS = 25_000;
 const RETRY_MS_MIN = 500;
 const RETRY_MS_MAX = 8000;
+
+/** Only another token can help. */
+const REFUSALS: ReadonlySet<string> = new Set(['TOKEN_INVALID', 'TOKEN_FORBIDS']);
 
 export type StreamOptions = {
   /** Asked before each connection: it may go on from where the last one ended. */
@@ -76,13 +79,18 @@ export class EventStream {
         await this.#read(response.body, abort);
         return 'the server ended the stream';
       }
-      const error = await errorOf(response);
-      if (response.status !== 401 && response.status !== 403) return error.message;
-      this.#options.onConnection({ kind: 'refused', error });
-      return null;
-    } catch {
+      return this.#failed(await errorOf(response));
+    } catch (error) {
+      // What is asked before each connection may be refused too.
+      if (error instanceof ApiError && !abort.signal.aborted) return this.#failed(error);
       return 'the server cannot be reached';
     }
+  }
+
+  #failed(error: ApiError): string | null {
+    if (!REFUSALS.has(error.code)) return error.message;
+    this.#options.onConnection({ kind: 'refused', error });
+    return null;
   }
 
   #retry(reason: string): void {

@@ -15,6 +15,10 @@ export function useRuns(): RunBook {
 export function useTestsOf(runIds: readonly number[]): RunBook {
   const known = useRuns();
   const wanted = known.isThere === true ? runIds.filter((id) => known.runs.has(id)) : [];
-  useEffect(() => void known.load(wanted).catch(() => undefined), [wanted.join(' ')]);
+  // A new connection may be to a new history, and gives what could not be loaded another chance.
+  useEffect(
+    () => void known.load(wanted).catch(() => undefined),
+    [wanted.join(' '), known.connection.kind],
+  );
   return known;
 }

@@ -2,7 +2,7 @@
 import type { JSX } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { count, seconds } from '../format.ts';
-import { Badge, Empty } from '../parts.tsx';
+import { Badge, Empty, Failure } from '../parts.tsx';
 import type { RunBook } from './book.ts';
 
 const SYNC_MS_MAX = 5000;
@@ -16,9 +16,8 @@ export function RunsNotice({ book }: { book: RunBook }): JSX.Element | null {
       </Empty>
     );
   }
-  return book.isThere === null && book.connection.kind !== 'refused' ? (
-    <Empty>Reading the runs…</Empty>
-  ) : null;
+  if (book.connection.kind === 'refused') return <Failure error={book.connection.error} />;
+  return book.isThere === null ? <Empty>Reading the runs…</Empty> : null;
 }
 
 /** Area, runners, queue, and the age of what the durable database lacks. */
