@@ -48,6 +48,8 @@ export class LiveHub {
   readonly #sockets = new WeakSet<Socket>();
   #stopRounds: (() => void) | null = null;
   #restUntil = 0;
+  /** Of the last round. */
+  #looks: ReadonlyMap<LiveView, JsonObject> = new Map();
 
   constructor(options: HubOptions) {
     this.#options = options;
@@ -79,7 +81,7 @@ export class LiveHub {
   watch(watching: Watching): (event: string, data: unknown) => void {
     const { response, view, greeting } = watching;
     const now = this.#options.clock.now();
-    const told = view.look();
+    const told = this.#seen(view, now);
     const { socket } = response;
     const watcher = { ...watching, socket, told, wroteAt: now, blockedAt: null };
     this.#watchers.add(watcher);
@@ -96,6 +98,12 @@ export class LiveHub {
   /** Ends all streams: the pages connect again. */
   close(): void {
     for (const watcher of [...this.#watchers]) this.#end(watcher);
+  }
+
+  /** While a look has to rest, those who come see what was seen last: a storm of them costs no looks. */
+  #seen(view: LiveView, now: number): JsonObject {
+    const last = now < this.#restUntil ? this.#looks.get(view) : undefined;
+    return last ?? view.look();
   }
 
   #round(): void {
@@ -115,6 +123,7 @@ export class LiveHub {
       if (patch != null) this.#write(watcher, 'patch', patch);
       else if (start - watcher.wroteAt >= BEAT_MS) this.#beat(watcher);
     }
+    this.#looks = looks;
     this.#restUntil = start + (clock.now() - start) * REST_TIMES;
   }
 
@@ -158,5 +167,6 @@ export class LiveHub {
     if (this.#watchers.size > 0) return;
     this.#stopRounds?.();
     this.#stopRounds = null;
+    this.#looks = new Map();
   }
 }

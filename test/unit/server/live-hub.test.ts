@@ -138,6 +138,19 @@ test('a look that takes long is followed by a longer rest', () => {
   expect(looks()).toBe(before + 1);
 });
 
+test('pages that come while a look rests get what was seen last, then what changed since', () => {
+  const { state, watch, round, looks } = world(50);
+  watch();
+  round();
+  const before = looks();
+  state.view = { n: 1 };
+  const late = watch();
+  expect(looks()).toBe(before);
+  expect(late.written[0]).toContain('{"n":0}');
+  round(1000);
+  expect(late.written[1]).toContain('data: {"n":1}');
+});
+
 test('the end of a token is the end of its stream, and nobody left means no rounds', () => {
   const { watch, round, isRunning } = world();
   const page = watch(1000);
