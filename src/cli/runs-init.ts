@@ -3,8 +3,9 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { TidelockError } from '../core/errors.ts';
-import { programName, shortPath } from './options.ts';
+import { shortPath } from './options.ts';
 import { homeOf } from './runs-area.ts';
+import { commandLine } from './runs-session.ts';
 import { AREA_FILES, testconfigOf } from './runs-template.ts';
 
 const NAME = /^[A-Za-z0-9][\w.-]{0,99}$/;
@@ -28,10 +29,10 @@ function init(home: string): void {
   // All are looked at first: half an area would be worse than none.
   for (const [path] of AREA_FILES) refuseExisting(join(home, path));
   for (const [path, text] of AREA_FILES) writeNew(join(home, path), text);
-  const area = `--area ${shortPath(home)}`;
+  const area = ['--area', shortPath(home)];
   console.log(`area ${shortPath(home)} is made`);
-  console.log(`  look: ${programName()} runs config show --origin ${area}`);
-  console.log(`  run:  ${programName()} runs run --target linux/1 ${area}`);
+  console.log(`  look: ${commandLine('config', 'show', '--origin', ...area)}`);
+  console.log(`  run:  ${commandLine('run', '--target', 'linux/1', ...area)}`);
 }
 
 function addTest(name: string, area: string | undefined): void {

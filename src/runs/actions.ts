@@ -62,22 +62,18 @@ export class Actions {
     const work: Work = { task, activity: null };
     this.#work.set(task.id, work);
     const { outbox, id: owner } = this.#means;
-    outbox.add({ kind: 'endTask', taskId: task.id, owner, state: 'running', result: null });
+    const words = { kind: 'endTask' as const, taskId: task.id, owner };
+    outbox.add({ ...words, state: 'running', result: null });
     try {
       const result = await this.#perform(work);
-      outbox.now({
-        kind: 'endTask',
-        taskId: task.id,
-        owner,
-        state: 'done',
-        result: result ?? null,
-      });
+      outbox.add({ ...words, state: 'done', result: result ?? null });
     } catch (error) {
       const result = error instanceof TidelockError ? error.toJSON() : { error: messageOf(error) };
-      outbox.now({ kind: 'endTask', taskId: task.id, owner, state: 'failed', result });
+      outbox.add({ ...words, state: 'failed', result });
     } finally {
       this.#work.delete(task.id);
     }
+    outbox.flush();
   }
 
   /** What is not in `held` is somebody else's, or was cancelled. */
@@ -148,6 +144,7 @@ export class Actions {
 
   async #run(work: Work, args: ActionArgs): Promise<unknown> {
     const { outbox, store, newPlan, tasks, now } = this.#means;
+    if (args.name === '' || args.name.includes('/')) throw refused('run', 'needs a name without /');
     const areaBook = await this.#means.book.again();
     const book = await areaBook.target(args.target, args.setVars);
     const [created] = outbox.now({ kind: 'createRun', target: args.target, name: args.name });
@@ -173,7 +170,7 @@ export class Actions {
     } finally {
       work.activity = null;
       const facts = { state: 'done' as const, endedAt: now() };
-      outbox.now({ kind: 'setRun', runId, facts, cause: 'nothing more to do' });
+      outbox.add({ kind: 'setRun', runId, facts, cause: 'nothing more to do' });
     }
     return { runId, counts: runOf(store, runId)?.counts ?? {} };
   }
@@ -238,11 +235,8 @@ export class Actions {
     await this.#kill(work, args);
     await this.#untilTerminal(rows);
     for (const { name: test, itemPath, runDir } of rows) {
-      removeWorkArea(
-        area.linkTree,
-        { target: args.target, run: args.name, test, itemPath },
-        runDir,
-      );
+      const place = { target: args.target, run: args.name, test, itemPath };
+      await removeWorkArea(area, place, runDir);
     }
     const isWhole = args.pattern === '%' && args.states.length + args.statuses.length === 0;
     const testIds = isWhole ? null : rows.map(({ id }) => id);

@@ -207,7 +207,11 @@ type StepFactsOfRow = {
 function answer(file: string | undefined, status: string): void {
   if (file === undefined) return;
   const code = goesOn(status) ? 0 : RULE_CODES.indexOf(status);
-  writeFileSync(file, `${code < 0 ? 1 : code}\n`);
+  try {
+    writeFileSync(file, `${code < 0 ? 1 : code}\n`);
+  } catch {
+    // Its folder is gone or its disk is full: the helper waits no longer than its limit, and says so.
+  }
 }
 
 function textOf(file: string | undefined): string {

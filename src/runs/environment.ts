@@ -1,5 +1,5 @@
 /** The environment that a test can count on, and its dumps for people who want to run a step by hand. */
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import type { Area, Environment, Item } from '../area/types.ts';
 import type { Place } from './work-area.ts';
@@ -142,8 +142,14 @@ export function dumpEnvironment(dir: string, env: Environment): void {
   const entries = Object.entries(env)
     .filter(([name]) => SHELL_NAME.test(name) && !NOT_DUMPED.has(name))
     .sort(([a], [b]) => (a < b ? -1 : 1));
-  writeFileSync(join(dir, 'megatest.sh'), entries.map(shLine).join(''));
-  writeFileSync(join(dir, 'megatest.csh'), entries.map(cshLine).join(''));
+  writePrivate(join(dir, 'megatest.sh'), entries.map(shLine).join(''));
+  writePrivate(join(dir, 'megatest.csh'), entries.map(cshLine).join(''));
+}
+
+/** The environment may hold secrets. A link in its place is not written through. */
+function writePrivate(path: string, text: string): void {
+  rmSync(path, { force: true });
+  writeFileSync(path, text, { mode: 0o600 });
 }
 
 function shLine([name, value]: readonly [string, string]): string {

@@ -5,7 +5,7 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Environment, LogRules, Trigger, Waiver } from '../area/types.ts';
-import type { Place } from './work-area.ts';
+import { CONTROL_FOLDER, type Place } from './work-area.ts';
 
 export type LaunchStep = {
   readonly name: string;
@@ -34,14 +34,13 @@ export type LaunchRecord = {
   readonly triggers: readonly Trigger[];
 };
 
-const FOLDER = '.tidelock';
 const RECORD = 'launch.json';
 /** The environment may hold secrets. */
 const PRIVATE = 0o600;
 
 /** Files of one attempt that are ours. */
 export function controlFolder(runDir: string, attempt: number): string {
-  return join(runDir, FOLDER, String(attempt));
+  return join(runDir, CONTROL_FOLDER, String(attempt));
 }
 
 export function callsFile(runDir: string, attempt: number): string {

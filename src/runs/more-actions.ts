@@ -1,5 +1,5 @@
 /** Actions of the queue that start nothing: archives, exports, pruning, and runs filled from earlier ones. */
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { entriesOf } from '../area/entries.ts';
 import { compilePatterns, matches } from '../area/patterns.ts';
@@ -21,6 +21,7 @@ import {
   resultsOf,
   runsOf,
 } from './run-results.ts';
+import { removeOwnDir } from './work-area.ts';
 
 /** `save-remove` removes the work area when the archive is whole. */
 export const ARCHIVE_MODES = ['save', 'save-remove', 'restore'] as const;
@@ -32,7 +33,7 @@ const EXTENSIONS: Readonly<Record<ReportFormat, string>> = {
 };
 
 export type MoreMeans = {
-  readonly area: Pick<Area, 'home' | 'fields' | 'config'>;
+  readonly area: Pick<Area, 'home' | 'fields' | 'config' | 'disks'>;
   readonly store: RunStore;
   /** Who, in events. */
   readonly actor: string;
@@ -94,7 +95,7 @@ async function archiveOne(means: MoreMeans, { run, row, mode }: One): Promise<vo
     facts: {},
     cause: `${kind}: ${file}`,
   });
-  if (mode === 'save-remove') rmSync(runDir, { recursive: true, force: true });
+  if (mode === 'save-remove') await removeOwnDir(runDir, place, means.area.disks);
 }
 
 /** An archive that was saved without removing: what is there is it. */

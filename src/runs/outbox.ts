@@ -4,6 +4,7 @@
  */
 import { hasCode, TidelockError } from '../core/errors.ts';
 import type { RunAnswer, RunStore, RunWrite } from '../planner/run-store.ts';
+import { sqlFailureOf } from '../sqlite/sql.ts';
 
 /** Of one transaction; a reader waits for no more. */
 const WRITES_AT_ONCE = 500;
@@ -29,12 +30,12 @@ export class Outbox {
     this.#waiting.push(...writes);
   }
 
-  /** Writes all that waits. */
+  /** Writes all that waits; what the database cannot take now waits on. Throws what it says. */
   flush(): void {
-    const writes = this.#waiting;
-    this.#waiting = [];
-    for (let start = 0; start < writes.length; start += WRITES_AT_ONCE) {
-      this.#write(writes.slice(start, start + WRITES_AT_ONCE));
+    while (this.#waiting.length > 0) {
+      const part = this.#waiting.slice(0, WRITES_AT_ONCE);
+      this.#waiting = this.#waiting.slice(part.length);
+      this.#write(part);
     }
   }
 
@@ -47,21 +48,45 @@ export class Outbox {
       const all = [...before, ...writes];
       return this.#store.write({ actor: this.#actor, writes: all }).answers.slice(before.length);
     } catch (error) {
+      if (mayPass(error)) this.#waiting = [...before, ...this.#waiting];
       if (!isRefusal(error) || before.length === 0) throw error;
       this.#write(before);
       return this.#store.write({ actor: this.#actor, writes }).answers;
     }
   }
 
+  /** One that is refused does not take the others with it. */
   #write(writes: readonly RunWrite[]): void {
     try {
       this.#store.write({ actor: this.#actor, writes });
     } catch (error) {
-      if (!isRefusal(error)) throw error;
-      if (writes.length > 1) for (const write of writes) this.#write([write]);
+      if (mayPass(error)) {
+        this.#waiting = [...writes, ...this.#waiting];
+        throw error;
+      }
+      if (writes.length > 1) this.#writeEach(writes);
+      else if (!isRefusal(error)) throw error;
       else for (const write of writes) this.#onRefused(write, error);
     }
   }
+
+  #writeEach(writes: readonly RunWrite[]): void {
+    for (const [index, write] of writes.entries()) {
+      try {
+        this.#write([write]);
+      } catch (error) {
+        this.#waiting.splice(mayPass(error) ? 1 : 0, 0, ...writes.slice(index + 1));
+        throw error;
+      }
+    }
+  }
+}
+
+/** A lock that was held for too long, a disk that is full: nothing is lost by it, and it is tried again. */
+function mayPass(error: unknown): boolean {
+  const { cause } = error instanceof TidelockError ? error : { cause: undefined };
+  const failure = sqlFailureOf(cause);
+  return failure === 'busy' || failure === 'full' || failure === 'io';
 }
 
 function isRefusal(error: unknown): error is TidelockError {

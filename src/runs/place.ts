@@ -1,8 +1,17 @@
 /** Where the files of an area's run database are, and which host is its home. */
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { userInfo } from 'node:os';
 import { basename, join, resolve } from 'node:path';
+import { TidelockError } from '../core/errors.ts';
 import type { HostIdentity } from './host.ts';
 
 /** In the area: who is home, who leads, and unless configured otherwise the durable database. */
@@ -51,12 +60,31 @@ function digest(text: string): string {
 /** The area's home: as configured, else as the area's file says, else this host from now on. */
 export function homeHost(place: AreaPlace, host: string, configured?: string): string {
   if (configured !== undefined && configured !== '') return configured;
+  const known = readHome(place);
+  if (known !== null) return known;
   mkdirSync(place.stateDir, { recursive: true });
+  const draft = `${place.homeFile}.${host}.${process.pid}`;
+  writeFileSync(draft, `${host}\n`);
   try {
-    writeFileSync(place.homeFile, `${host}\n`, { flag: 'wx' });
+    linkSync(draft, place.homeFile); // the first one wins, and nobody reads half of it
     return host;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    return readFileSync(place.homeFile, 'utf8').trim() || host;
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return readHome(place) ?? host;
+    renameSync(draft, place.homeFile); // a disk without links
+    return host;
+  } finally {
+    rmSync(draft, { force: true });
   }
+}
+
+/** Null: there is none. Throws `RUNS_UNUSABLE` when the file names nobody. */
+function readHome({ homeFile }: AreaPlace): string | null {
+  if (!existsSync(homeFile)) return null;
+  const host = readFileSync(homeFile, 'utf8').trim();
+  if (host !== '') return host;
+  throw new TidelockError({
+    code: 'RUNS_UNUSABLE',
+    message: `${homeFile} is empty: nobody knows which host is the home of the area`,
+    hint: 'write the name of its home host into it, or remove it to start the area here',
+  });
 }

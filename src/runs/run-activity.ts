@@ -304,7 +304,7 @@ export class RunActivity {
 
   #finish(): void {
     this.#isDone = true;
+    this.#done.resolve(); // what cannot be written now goes before what follows from this
     this.#means.outbox.flush();
-    this.#done.resolve();
   }
 }

@@ -133,11 +133,20 @@ export class Runner {
     if (isSampled) this.#sampleAt = now + SAMPLE_MS;
     const activities = this.#actions.activities;
     const use = isSampled && activities.length > 0 ? sampleGroups() : null;
-    for (const activity of activities) activity.tick(use);
+    for (const activity of activities) this.#tick(activity, use);
     if (isSampled) this.#tellHost(activities);
     if (this.#hasNews) this.#readNews();
     if (this.#options.isServing && this.#actions.size < ACTIONS_MAX) this.#claim();
     this.#outbox.flush();
+  }
+
+  /** What goes wrong with one run keeps no other from going on. */
+  #tick(activity: RunActivity, use: Parameters<RunActivity['tick']>[0]): void {
+    try {
+      activity.tick(use);
+    } catch (error) {
+      this.#options.onTrouble(error);
+    }
   }
 
   #renew(now: number): void {

@@ -1,8 +1,9 @@
 /** Commands that a test asks for when it enters a state or a status; nobody waits for them. */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import type { StateStatus, Trigger } from '../area/types.ts';
+import { messageOf } from '../core/errors.ts';
 import type { LaunchRecord } from './launch-record.ts';
 
 /** At once, of one runner: a trigger that hangs must not take the host. */
@@ -23,24 +24,36 @@ function triggersFor(triggers: readonly Trigger[], pair: StateStatus): readonly 
 export class Triggers {
   #running = 0;
 
-  /** Starts those of this state; gives what was started. */
+  /** Starts those of this state; gives them, with what kept one from starting. The execution goes on in any case. */
   fire(record: LaunchRecord, pair: StateStatus): readonly FiredTrigger[] {
-    const fired: FiredTrigger[] = [];
-    for (const { command } of triggersFor(record.triggers, pair)) {
-      if (this.#running >= RUNNING_MAX) break;
-      const name = `${pair.state}/${pair.status}`;
-      this.#start(record, { name, command });
-      fired.push({ name, command });
+    const name = `${pair.state}/${pair.status}`;
+    return triggersFor(record.triggers, pair).map(({ command }) => {
+      const trouble = this.#tryStart(record, { name, command });
+      return { name, command: trouble === null ? command : `${command} (not started: ${trouble})` };
+    });
+  }
+
+  /** Null: it was started. */
+  #tryStart(record: LaunchRecord, trigger: FiredTrigger): string | null {
+    if (this.#running >= RUNNING_MAX) return `${RUNNING_MAX} triggers run already`;
+    try {
+      this.#start(record, trigger);
+      return null;
+    } catch (error) {
+      return messageOf(error);
     }
-    return fired;
   }
 
   #start({ runDir, testId, env }: LaunchRecord, { name, command }: FiredTrigger): void {
     const output = openSync(join(runDir, LOG), 'a');
     const args = ['-c', `${command} "$@"`, 'trigger', String(testId), runDir, name];
     const stdio = ['ignore' as const, output, output];
-    const child = spawn('/bin/sh', args, { cwd: runDir, env, detached: true, stdio });
-    closeSync(output);
+    let child: ChildProcess;
+    try {
+      child = spawn('/bin/sh', args, { cwd: runDir, env, detached: true, stdio });
+    } finally {
+      closeSync(output);
+    }
     this.#running += 1;
     const onEnd = (): void => {
       this.#running -= 1;

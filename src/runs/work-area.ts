@@ -5,6 +5,7 @@
 import {
   copyFileSync,
   type Dirent,
+  existsSync,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -15,9 +16,10 @@ import {
   statSync,
   symlinkSync,
 } from 'node:fs';
-import { copyFile } from 'node:fs/promises';
-import { basename, dirname, join, relative, resolve, sep } from 'node:path';
+import { copyFile, rm } from 'node:fs/promises';
+import { dirname, join, relative, resolve, sep } from 'node:path';
 import { setImmediate as soon } from 'node:timers/promises';
+import type { Area } from '../area/types.ts';
 import { TidelockError } from '../core/errors.ts';
 
 /** Of one part of a path; what file systems take. */
@@ -26,6 +28,8 @@ const PATH_BYTES_MAX = 3000;
 /** A copy lets others work after so many entries. */
 const ENTRIES_AT_ONCE = 64;
 const DEPTH_MAX = 64;
+/** In a work area: our files of its attempts. */
+export const CONTROL_FOLDER = '.tidelock';
 /** A file of this size is copied faster than it is waited for. */
 const SMALL_BYTES = 64 * 1024;
 
@@ -104,7 +108,7 @@ export function makeWorkArea(
 ): WorkArea {
   const path = placePath(place);
   const dir = resolve(disk, path);
-  if (isClean) rmSync(dir, { recursive: true, force: true });
+  if (isClean && isOwnDir(dir, place, [disk])) rmSync(dir, { recursive: true, force: true });
   const isNew = mkdirSync(dir, { recursive: true }) !== undefined;
   checkInside(disk, dir, place);
   const link = resolve(linkTree, path);
@@ -149,7 +153,9 @@ export function linkArea(home: string, linkTree: string): void {
 export async function copyTest(from: string, to: string, isNew: boolean): Promise<void> {
   let entries = 0;
   const copy = async (source: string, target: string, depth: number): Promise<void> => {
-    if (depth > DEPTH_MAX) return;
+    if (depth > DEPTH_MAX) throw tooDeep(from);
+    // A link that an earlier attempt has left in its place would lead the copy elsewhere.
+    if (!isNew && lstatSync(target, { throwIfNoEntry: false })?.isSymbolicLink()) rmSync(target);
     mkdirSync(target, { recursive: true });
     for (const entry of readdirSync(source, { withFileTypes: true })) {
       if (++entries % ENTRIES_AT_ONCE === 0) await soon();
@@ -171,10 +177,41 @@ async function copyEntry(entry: Dirent, { path, copied, isNew }: Copy): Promise<
   else await copyFile(path, copied);
 }
 
-/** Removes what a run's execution has left, directory and link. */
-export function removeWorkArea(linkTree: string, place: Place, dir: string | null): void {
+function tooDeep(from: string): TidelockError {
+  return new TidelockError({
+    code: 'RUN_FAILED',
+    message: `${from} is nested more than ${DEPTH_MAX} deep: it was not copied`,
+    hint: 'the directory of a test may not hold the disk on which it runs',
+  });
+}
+
+/** Removes what an execution has left, link and directory. */
+export async function removeWorkArea(
+  { linkTree, disks }: Pick<Area, 'linkTree' | 'disks'>,
+  place: Place,
+  dir: string | null,
+): Promise<void> {
+  if (dir === null) return; // it never had a place; its name may be none that a path can have
   const link = resolve(linkTree, placePath(place));
-  const there = lstatSync(link, { throwIfNoEntry: false });
-  if (there?.isSymbolicLink()) rmSync(link, { force: true });
-  if (dir !== null && basename(dir) !== '') rmSync(dir, { recursive: true, force: true });
+  if (lstatSync(link, { throwIfNoEntry: false })?.isSymbolicLink()) rmSync(link, { force: true });
+  await removeOwnDir(dir, place, disks);
+}
+
+/**
+ * Removes the directory of an execution, if it was made for it: the database may name another one, that of the run
+ * which a result was rolled up from, or whatever a caller of the server has written there.
+ */
+export async function removeOwnDir(dir: string, place: Place, disks: Area['disks']): Promise<void> {
+  const roots = disks.map(({ path }) => path);
+  if (isOwnDir(dir, place, roots)) await rm(dir, { recursive: true, force: true });
+}
+
+/** The place of this execution on a disk of the area, or on another one (a test's own) with our files in it. */
+function isOwnDir(dir: string, place: Place, disks: readonly string[]): boolean {
+  const end = `/${placePath(place)}`;
+  if (resolve(dir) !== dir || !dir.endsWith(end)) return false;
+  const disk = dir.slice(0, -end.length);
+  if (!disks.includes(disk) && !existsSync(join(dir, CONTROL_FOLDER))) return false;
+  if (!existsSync(dirname(dir))) return false;
+  return realpathSync(dirname(dir)) === join(realpathSync(disk), dirname(end));
 }

@@ -2,6 +2,7 @@
  * GET /runs/v1/log: a range of a file of an execution, by default of its log. Files are read where tests of the area may
  * work only, whatever the database says: links and names that lead out of there lead nowhere.
  */
+import { constants } from 'node:fs';
 import { open, realpath } from 'node:fs/promises';
 import { isAbsolute, relative, resolve, sep } from 'node:path';
 import type { RouteOptions } from 'fastify';
@@ -12,6 +13,10 @@ import { COUNT, object } from '../schemas.ts';
 import type { RunsParts } from './parts.ts';
 
 const RANGE_BYTES_MAX = 1024 * 1024;
+const READ_ONLY = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW;
+/** In a work area: files of the runner about its attempts, and dumps of the environment. */
+const CONTROL_FOLDER = '.tidelock';
+const DUMPS: ReadonlySet<string> = new Set(['megatest.sh', 'megatest.csh']);
 /** A character of UTF-8 has so many bytes at most. */
 const CHARACTER_BYTES_MAX = 4;
 
@@ -48,6 +53,7 @@ export function logRoute({ port }: RunsParts): RouteOptions {
       const file = wanted.file ?? row?.log ?? null;
       if (row?.runDir == null || file === null) throw noLog();
       const path = await pathInside(port.logRoots ?? [], resolve(row.runDir, file));
+      await requireOwn(row.runDir, path);
       const { body, from, size } = await readRange(path, wanted);
       return reply
         .headers({
@@ -74,11 +80,19 @@ async function pathInside(roots: readonly string[], path: string): Promise<strin
   throw noLog();
 }
 
+/** Readers see what the test has written, not the environment that it was given: that may hold secrets. */
+async function requireOwn(runDir: string, path: string): Promise<void> {
+  const [first = '', ...rest] = relative(await realpath(runDir), path).split(sep);
+  const isOurs = first === CONTROL_FOLDER || (rest.length === 0 && DUMPS.has(first));
+  if (first === '..' || isOurs) throw noLog();
+}
+
 async function readRange(
   path: string,
   { from, bytes }: LogQuery,
 ): Promise<{ readonly body: Buffer; readonly from: number; readonly size: number }> {
-  const file = await open(path, 'r').catch(() => null);
+  // Without waiting: a pipe that a test has left would hold the reader for ever.
+  const file = await open(path, READ_ONLY).catch(() => null);
   if (file === null) throw noLog();
   try {
     const stat = await file.stat();

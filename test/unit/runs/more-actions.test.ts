@@ -23,8 +23,8 @@ function bed() {
   const state = { at: 1000 };
   const file = join(home, 'runs.db');
   const store = openRunStore({ file, area: home, now: () => (state.at += 1000) });
-  const area: Pick<Area, 'home' | 'fields' | 'config'> = {
-    ...{ home, fields: ['SYSTEM', 'SCALE'] },
+  const area: Pick<Area, 'home' | 'fields' | 'config' | 'disks'> = {
+    ...{ home, fields: ['SYSTEM', 'SCALE'], disks: [{ name: 'here', path: join(home, 'work') }] },
     config: { sections: new Map(), findings: [] },
   };
   const read: ReadRuns = (query) => store.read(query);
@@ -57,7 +57,7 @@ function put(
       writes: [{ kind: 'putTests', runId, tests }],
     });
     const testId = answers[0]?.ids?.at(-1) ?? 0;
-    const runDir = join(home, 'work', name, exec);
+    const runDir = join(home, 'work', TARGET, name, exec);
     mkdirSync(runDir, { recursive: true });
     writeFileSync(join(runDir, 'log'), `${name} says ${status}\n`);
     const facts = { runDir, log: 'log', startedAt: 1, endedAt: 2 };
@@ -129,13 +129,13 @@ test('archived results are saved, removed and had back one by one', async () => 
   const saved = await perform('archive', { name: 'w1', more: { mode: 'save-remove' } });
   expect(saved).toEqual({ archived: 2 });
   expect(await verdicts(read, 'w1')).toEqual(['net/a ARCHIVED/PASS', 'net/b ARCHIVED/FAIL']);
-  expect(existsSync(join(home, 'work/w1/net/a'))).toBe(false);
+  expect(existsSync(join(home, 'work', TARGET, 'w1/net/a'))).toBe(false);
   const restored = await perform('archive', {
     ...{ name: 'w1', pattern: 'net/a', more: { mode: 'restore' } },
   });
   expect(restored).toEqual({ restored: 1 });
   expect(await verdicts(read, 'w1')).toEqual(['net/a COMPLETED/PASS', 'net/b ARCHIVED/FAIL']);
-  expect(readFileSync(join(home, 'work/w1/net/a/log'), 'utf8')).toBe('w1 says PASS\n');
+  expect(readFileSync(join(home, 'work', TARGET, 'w1/net/a/log'), 'utf8')).toBe('w1 says PASS\n');
 });
 
 test('pruning removes what is beyond the last runs of a target, never a locked one', async () => {
@@ -173,4 +173,15 @@ test('a roll-up fills a run with the latest results of what it lacks', async () 
     'build FAIL',
   ]);
   expect(await perform('rollup', { name: 'sum' })).toMatchObject({ filled: 0 });
+});
+
+test('archiving what was rolled up leaves the run that it came from its directory', async () => {
+  const { home, perform, ...rest } = bed();
+  put({ home, ...rest }, 'w1', { 'net/a': 'COMPLETED/PASS' });
+  put({ home, ...rest }, 'sum', {});
+  await perform('rollup', { name: 'sum' });
+  expect(await perform('archive', { name: 'sum', more: { mode: 'save-remove' } })).toEqual({
+    archived: 1,
+  });
+  expect(existsSync(join(home, 'work', TARGET, 'w1/net/a/log'))).toBe(true);
 });

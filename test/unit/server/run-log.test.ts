@@ -1,4 +1,5 @@
 /** Ranges of logs over HTTP, and files that must not be read. */
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -80,4 +81,30 @@ test('nothing outside of the area is read, by names, by links or by what the dat
   expect((await get('')).status).toBe(404);
   row.now = { runDir: null, log: null };
   expect((await get('')).status).toBe(404);
+});
+
+test('a reader sees what the test wrote, not its environment nor what else the area has', async () => {
+  const { home, get, write } = world();
+  write('mine');
+  mkdirSync(join(home, 'run/.tidelock/1'), { recursive: true });
+  mkdirSync(join(home, 'run/sub'));
+  const secrets = [
+    'run/megatest.sh',
+    'run/megatest.csh',
+    'run/.tidelock/1/launch.json',
+    'area.config',
+  ];
+  for (const file of [...secrets, 'run/sub/megatest.sh']) writeFileSync(join(home, file), 'TOKEN');
+  symlinkSync(join(home, 'run/megatest.sh'), join(home, 'run/sub/link'));
+  for (const file of [...secrets, 'run/sub/link']) {
+    const name = file.startsWith('run/') ? file.slice(4) : `../${file}`;
+    expect((await get(`&file=${encodeURIComponent(name)}`)).status, file).toBe(404);
+  }
+  expect((await get('&file=sub/megatest.sh')).status).toBe(200);
+});
+
+test('a pipe that a test has left keeps no reader waiting', async () => {
+  const { home, get } = world();
+  execFileSync('mkfifo', [join(home, 'run', 'pipe')]);
+  expect((await get('&file=pipe')).status).toBe(404);
 });
