@@ -24,7 +24,12 @@ export function csvOf(results: readonly RunResults[]): string {
 const timeOf = (ms: number | null): string | null =>
   ms === null ? null : new Date(ms).toISOString();
 
+/** What spreadsheets would compute. */
+const FORMULA = /^[=+@\t\r-]/;
+
+/** Texts come from tests: one that a spreadsheet would take for a formula gets a `'` in front, which it takes for text. */
 function fieldOf(value: string | number | null): string {
-  const text = value === null ? '' : String(value);
+  const isFormula = typeof value === 'string' && FORMULA.test(value);
+  const text = value === null ? '' : `${isFormula ? "'" : ''}${value}`;
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

@@ -74,6 +74,15 @@ test('CSV quotes what needs it and leaves every other text as it is', () => {
   );
 });
 
+test('no text of a test is a formula in CSV, and numbers stay numbers', () => {
+  for (const comment of ['=1+1', '@SUM(A1)', '+1', '-1', '\t=1', '\r=1']) {
+    const tests = [testRow('t', { comment, exitCode: -1 })];
+    const csv = csvOf([{ run: RUN, tests, steps: [], data: [] }]);
+    expect(csv).toMatch(/,PASS,"?'[=@+\t\r-]/);
+    expect(csv).toContain(',-1,no\r\n');
+  }
+});
+
 test('whatever a test prints, it is text and never markup', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), (text) => {
