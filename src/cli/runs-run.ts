@@ -236,8 +236,19 @@ function ending({ store }: Session, { args, flags }: Work, { task, ms, quarantin
   const run = runs.find((one) => one.target === args.target && one.name === args.name);
   if (run === undefined) throw failureOf(task);
   const rows = store.read({ kind: 'tests', runId: run.id }).tests ?? [];
+  if (rows.length === 0) throw nothingMatches(args);
   const exitCode = exitCodeOf(rows, quarantine);
   if (flags.json === true) console.log(JSON.stringify({ kind: 'run', ...run, ms, exitCode }));
   else printEnding({ run, rows, ms, area: flags.area, quarantine });
   process.exitCode = exitCode;
+}
+
+/** A misspelt pattern must not look like a run in which all is good. */
+function nothingMatches({ pattern, tags }: ActionArgs): TidelockError {
+  const withTags = tags === null ? '' : ` with the tags ${tags}`;
+  return new TidelockError({
+    code: 'BAD_REQUEST',
+    message: `no test of the area matches the pattern ${pattern}${withTags}: nothing was run`,
+    hint: 'see what there is: tidelock runs run --dry-run --pattern %',
+  });
 }

@@ -208,12 +208,19 @@ export class Actions {
     return runners.some((runner) => runner.id !== id && runner.leaseUntil > now());
   }
 
-  #rowsOf({ target, name, pattern, states, statuses }: ActionArgs): readonly TestRow[] {
-    const { store } = this.#means;
-    const run = (store.read({ kind: 'runs' }).runs ?? []).find(
+  /** Throws `RUN_NOT_FOUND`. */
+  #runNamed({ target, name }: ActionArgs): RunRow {
+    const run = (this.#means.store.read({ kind: 'runs' }).runs ?? []).find(
       (candidate) => candidate.target === target && candidate.name === name,
     );
     if (run === undefined) throw noRun(target, name);
+    return run;
+  }
+
+  #rowsOf(args: ActionArgs): readonly TestRow[] {
+    const { store } = this.#means;
+    const { pattern, states, statuses } = args;
+    const run = this.#runNamed(args);
     const patterns = compilePatterns(pattern);
     return (store.read({ kind: 'tests', runId: run.id }).tests ?? []).filter(
       (row) =>
@@ -228,8 +235,7 @@ export class Actions {
   async #remove(work: Work, args: ActionArgs): Promise<unknown> {
     const { outbox, store, area } = this.#means;
     const rows = this.#rowsOf(args);
-    const runId = rows[0]?.runId;
-    if (runId === undefined) return { removed: 0 };
+    const { id: runId } = this.#runNamed(args);
     requireUnlocked(store, runId);
     this.#cancelQueued(args);
     await this.#kill(work, args);
@@ -302,15 +308,11 @@ export class Actions {
     return { changed: rows.length };
   }
 
-  #lock({ target, name }: ActionArgs, isLocked: boolean): unknown {
-    const { store, outbox } = this.#means;
-    const run = (store.read({ kind: 'runs' }).runs ?? []).find(
-      (candidate) => candidate.target === target && candidate.name === name,
-    );
-    if (run === undefined) throw noRun(target, name);
+  #lock(args: ActionArgs, isLocked: boolean): unknown {
+    const { id: runId } = this.#runNamed(args);
     const cause = isLocked ? 'locked' : 'unlocked';
-    outbox.now({ kind: 'setRun', runId: run.id, facts: { isLocked }, cause });
-    return { runId: run.id };
+    this.#means.outbox.now({ kind: 'setRun', runId, facts: { isLocked }, cause });
+    return { runId };
   }
 }
 
