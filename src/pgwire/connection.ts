@@ -233,6 +233,8 @@ export class Connection {
     try {
       // Ends with the client, which every turn waits for.
       for (;;) {
+        const room = outbox.room();
+        if (room !== undefined) await room;
         const frame = await this.#reader.message(limits.messageBytesMax);
         if (frame === null) return;
         const message = readMessage(frame);

@@ -41,6 +41,13 @@ export class Outbox {
     return this.#socket.writableLength > this.#limits.unsentBytesMax ? this.#drained() : undefined;
   }
 
+  /** Before the next message of the client is read: with a promise, as that of `push`, it has not taken its answers yet. */
+  room(): Promise<void> | undefined {
+    if (this.write.sizeBytes >= GATHERED_BYTES) this.flush();
+    const isBehind = this.#socket.writableLength > this.#limits.unsentBytesMax;
+    return isBehind && !this.#socket.destroyed ? this.#drained() : undefined;
+  }
+
   /** Rows of one turn of the event loop go out together. */
   #flushSoon(): void {
     if (this.#isDue) return;

@@ -44,6 +44,11 @@ const SCRIPT: Script = {
     ],
     isEndless: true,
   },
+  'SELECT wide': {
+    columns: Array.from({ length: 1000 }, (_, at) => column(`c${at}`, 'int4')),
+    tag: 'SELECT 0',
+    rows: () => [],
+  },
   'SELECT $1, $2, $3': {
     columns: [column('a', 'int8'), column('b', 'bool'), column('c', 'bytea')],
     parameters: ['int8', 'bool', 'bytea'],
@@ -201,6 +206,17 @@ test('who takes no rows holds back who makes them, and is dropped in the end', a
   raw.query('SELECT many');
   await until('it is dropped', () => backend.sessions.size === 0);
   expect(backend.rowsMade).toBeLessThan(2_000_000);
+});
+
+test('who takes no answers to its questions is not heard any more, and is dropped in the end', async () => {
+  await listen({ limits: { stallMs: 300 } });
+  const raw = await rawClient();
+  raw.socket.pause();
+  const parse = Buffer.from('\0SELECT wide\0\0\0');
+  raw.socket.write(Buffer.concat([Buffer.from('P'), packet(4 + parse.length, parse)]));
+  // Some 20 MB of answers, before a Sync asks for them.
+  raw.socket.write(Buffer.from('D\0\0\0\x06S\0'.repeat(1000), 'latin1'));
+  await until('it is dropped', () => backend.sessions.size === 0);
 });
 
 test('with tokens the password is checked before anything is opened', async () => {
