@@ -82,13 +82,18 @@ export class PostgresLink {
     const stream = new Stream((bytes) => client.write(bytes));
     if (this.#isHolding) stream.deliveries.hold();
     this.#streams.add(stream);
-    server.on('data', (bytes) => stream.push(bytes));
+    server.on('data', (bytes) => {
+      client.cork(); // messages that came together go together
+      stream.push(bytes);
+      client.uncork();
+    });
     client.on('data', (bytes) => server.write(bytes));
     for (const [socket, other] of [
       [client, server],
       [server, client],
     ] as const) {
       this.#sockets.add(socket);
+      socket.setNoDelay(true); // or each small question waits for an acknowledgement, 40 ms
       socket.on('error', () => undefined); // its end tells
       socket.on('end', () => other.end());
       socket.on('close', () => {
