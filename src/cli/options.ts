@@ -81,6 +81,14 @@ export function shortPath(path: string): string {
   return short.startsWith('..') || short === '' ? path : short;
 }
 
+/** The words of a command that does this again. */
+export function commandLine(...words: readonly string[]): string {
+  const quoted = words.map((word) =>
+    /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`,
+  );
+  return [programName(), 'runs', ...quoted].join(' ');
+}
+
 const RANDOM_MAX = 2 ** 47;
 
 /** In [0, 1), not to be guessed: for secrets. */

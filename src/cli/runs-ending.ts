@@ -4,8 +4,7 @@ import type { Quarantined } from '../report/quarantine.ts';
 import { execOf, gradeOf, isFailure, leavesOf } from '../report/results.ts';
 import { knownFailures } from '../runs/quarantine.ts';
 import { logTail } from '../runs/run-results.ts';
-import { shortPath } from './options.ts';
-import { commandLine } from './runs-session.ts';
+import { commandLine, shortPath } from './options.ts';
 
 const LOG_LINES = 20;
 /** More failures are named only. */

@@ -3,9 +3,8 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { TidelockError } from '../core/errors.ts';
-import { shortPath } from './options.ts';
+import { commandLine, shortPath } from './options.ts';
 import { homeOf } from './runs-area.ts';
-import { commandLine } from './runs-session.ts';
 import { AREA_FILES, testconfigOf } from './runs-template.ts';
 
 const NAME = /^[A-Za-z0-9][\w.-]{0,99}$/;

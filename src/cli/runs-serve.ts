@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { messageOf } from '../core/errors.ts';
 import type { Home } from '../runs/home.ts';
 import { type Served, type Serving, serveRuns } from '../runs/serving.ts';
-import { programName, shortPath } from './options.ts';
+import { commandLine, shortPath } from './options.ts';
 import { addHomeFlags, type HomeFlags, homeOptionsOf } from './runs-home.ts';
 import { stopOnSignal } from './stop-signal.ts';
 
@@ -91,6 +91,6 @@ function tell({ url, home }: Serving, area: string): void {
   console.log(`the runs of ${area} are served at ${url}
   local     ${place.localFile}
   durable   ${syncer.status.durable}
-  replica   ${programName()} runs replica --area ${area} --db runs.db
-stop with Ctrl-C, or from anywhere: ${programName()} runs stop --area ${area}`);
+  replica   ${commandLine('replica', '--area', area, '--db', 'runs.db')}
+stop with Ctrl-C, or from anywhere: ${commandLine('stop', '--area', area)}`);
 }

@@ -5,7 +5,7 @@ import { type AreaBook, openAreaBook } from '../runs/area-book.ts';
 import { type Home, openHome } from '../runs/home.ts';
 import { newRunner } from '../runs/new-runner.ts';
 import type { Runner } from '../runs/runner.ts';
-import { programName, shortPath } from './options.ts';
+import { shortPath } from './options.ts';
 import { type HomeFlags, homeOptionsOf } from './runs-home.ts';
 
 export const JSON_OPTION = ['--json', 'print JSON'] as const;
@@ -79,12 +79,4 @@ export function setVarsOf(texts: readonly string[] = []): Environment {
       throw new TidelockError({ code: 'BAD_REQUEST', message: `${text} is not NAME=VALUE` });
     }),
   );
-}
-
-/** The words of a command that does this again. */
-export function commandLine(...words: readonly string[]): string {
-  const quoted = words.map((word) =>
-    /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`,
-  );
-  return [programName(), 'runs', ...quoted].join(' ');
 }

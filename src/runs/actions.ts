@@ -8,7 +8,7 @@ import type { NewTask, RunStore } from '../planner/run-store.ts';
 import { isActive, isWaiting } from '../planner/states.ts';
 import { cancelledBy, type OpenAction } from '../planner/tasks.ts';
 import type { PlanRequest } from '../planner/types.ts';
-import { type ActionArgs, argsOf, type NewAction } from './action-args.ts';
+import { type ActionArgs, argsOf, filledIn, type NewAction } from './action-args.ts';
 import type { AreaBook } from './area-book.ts';
 import { earlyEnvironment } from './environment.ts';
 import { type ActivityMeans, RunActivity } from './run-activity.ts';
@@ -322,7 +322,8 @@ const LOOKS_MAX = 6000;
 
 function openAction(task: TaskRow): readonly OpenAction[] {
   const { id, state, action } = task;
-  return action === 'exec' ? [] : [{ ...argsOf(task), id, state, action }];
+  const args = filledIn(task.args); // a wrong one fails when it is taken
+  return action === 'exec' || args === null ? [] : [{ ...args, id, state, action }];
 }
 
 function isOf(request: PlanRequest, { target, name }: ActionArgs): boolean {

@@ -4,7 +4,7 @@ import type { EventRow } from '../planner/rows.ts';
 import type { RunStore } from '../planner/run-store.ts';
 import { isStarting } from '../planner/tasks.ts';
 import type { PlanRequest } from '../planner/types.ts';
-import { argsOf } from './action-args.ts';
+import { argsOf, filledIn } from './action-args.ts';
 import { requestOf } from './actions.ts';
 import type { AreaBook, TargetBook } from './area-book.ts';
 import { earlyEnvironment } from './environment.ts';
@@ -51,9 +51,10 @@ function eventsOf(store: RunStore, runId: number): readonly EventRow[] {
 /** Of the action that started it last; everything, when that was forgotten. */
 function lastRequest(store: RunStore, target: string, name: string): PlanRequest {
   const { tasks = [] } = store.read({ kind: 'tasks', states: null, limit: TASKS_MAX });
-  const last = tasks.findLast((task) => {
-    const args = argsOf(task);
-    return isStarting(task.action) && args.target === target && args.name === name;
+  // The newest come first; wrong arguments have started nothing.
+  const last = tasks.find((task) => {
+    const args = filledIn(task.args);
+    return isStarting(task.action) && args?.target === target && args.name === name;
   });
   if (last !== undefined) return requestOf(last, argsOf(last));
   return { target, run: name, pattern: '%', tags: null, rerun: { kind: 'none' } };

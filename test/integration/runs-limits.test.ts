@@ -4,6 +4,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { readStat } from '../../src/runs/process-group.ts';
+import { replayRun } from '../../src/runs/replay.ts';
 import { AreaBed } from '../support/area-bed.ts';
 import { until } from '../support/stack.ts';
 import { writtenArea } from '../support/written-area.ts';
@@ -157,4 +158,18 @@ test('the helper writes steps, values and the result of a script; outside of a t
   } finally {
     await bed.close();
   }
+});
+
+test('the schedule of a run that was started twice is that of the second start', async () => {
+  const tests = { good: '[ezsteps]\nrun true\n', other: '[ezsteps]\nrun true\n' };
+  await withBed(tests, async (bed) => {
+    const runner = bed.runner();
+    await bed.perform(runner, 'run', { ...RUN, pattern: 'good' });
+    await bed.perform(runner, 'run', { ...RUN, pattern: 'other' });
+    const book = await bed.book.target(RUN.target, {});
+    const about = { store: bed.store, area: bed.book.area, book };
+    const script = await replayRun(about, { target: RUN.target, run: RUN.name });
+    expect(script).toContain('other');
+    expect(/pattern\W+(\w+)/.exec(script)?.[1], script).toBe('other');
+  });
 });
