@@ -131,6 +131,13 @@ test('who goes away in the middle of a read leaves nothing that computes', async
   expect(await count(bob)).toBe(ROWS);
 });
 
+test('a read that was given to a reader that is dead already is computed by another one', async () => {
+  for (let n = 0; n < 5; n += 1) {
+    for (const pid of service.readerPids) process.kill(pid, 'SIGKILL');
+    expect(await count(bob)).toBe(ROWS);
+  }
+});
+
 test('a reader that is killed fails its read, and the next read is computed', async () => {
   const failed = expect(ada.query(CROSS)).rejects.toMatchObject({ code: '58000' });
   await count(bob);

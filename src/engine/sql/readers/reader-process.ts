@@ -22,7 +22,7 @@ const OUT_OF_MEMORY: ReadonlySet<string> = new Set([MEMORY_SIGNAL, 'SIGABRT', 'S
 /** Of JavaScript's own part: what is left is SQLite's. */
 const HEAP_SHARE = 0.5;
 
-type Current = { readonly listener: ReadListener; ahead: number };
+type Current = { readonly listener: ReadListener; ahead: number; isBegun: boolean };
 
 export class ReaderProcess {
   readonly #options: ReaderProcessOptions;
@@ -74,7 +74,7 @@ export class ReaderProcess {
   }
 
   read(request: ReadRequest, listener: ReadListener): void {
-    this.#current = { listener, ahead: 0 };
+    this.#current = { listener, ahead: 0, isBegun: false };
     this.#hold(true);
     const { text, types } = request;
     this.#tell({ kind: 'read', text, types });
@@ -89,7 +89,7 @@ export class ReaderProcess {
   end(): void {
     const current = this.#current;
     if (current === null) return;
-    this.#current = { listener: NOBODY, ahead: current.ahead };
+    this.#current = { ...current, listener: NOBODY };
     if (current.ahead === BATCHES_AHEAD) this.#tell({ kind: 'end' });
     else this.kill();
   }
@@ -111,6 +111,10 @@ export class ReaderProcess {
 
   #hearRead(current: Current, news: Exclude<ReaderNews, { kind: 'ready' }>): void {
     const { listener } = current;
+    if (news.kind === 'begun') {
+      current.isBegun = true;
+      return;
+    }
     if (news.kind === 'rows' && !news.isLast) {
       current.ahead += 1;
       listener.rows(news.rows, false);
@@ -128,8 +132,10 @@ export class ReaderProcess {
     const current = this.#current;
     this.#current = null;
     this.#options.onGone(this);
-    if (this.#isKilled) return;
-    current?.listener.failed(deathOf(this.#process, this.#options.memoryBytesMax));
+    if (this.#isKilled || current === null) return;
+    // It was dead already when it was given the read: another one computes it.
+    if (!current.isBegun) current.listener.stale();
+    else current.listener.failed(deathOf(this.#process, this.#options.memoryBytesMax));
   }
 
   #tell(command: ReaderCommand): void {

@@ -51,6 +51,7 @@ function hear(command: ReaderCommand): void {
       open(command.file, command.memoryBytesMax);
       break;
     case 'read':
+      tell({ kind: 'begun' });
       void read(command);
       break;
     case 'next':
