@@ -158,7 +158,7 @@ describe('a random run of a random area', () => {
       }),
       { numRuns: 1500 },
     );
-  });
+  }, 60_000);
 
   test('R3: the same events have the same effects', () => {
     fc.assert(
