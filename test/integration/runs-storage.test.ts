@@ -249,6 +249,7 @@ describe('runners that are killed', () => {
         'all actions have ended',
         async () => {
           if (openTasks(store) === 0) return true;
+          // The pause is the fault plan: kills come at moments of the seed's choice. Nothing is waited for.
           await new Promise((resolve) => setTimeout(resolve, runners.pauseMs(100, 500)));
           if (runners.kills < KILLS_MAX) await runners.killOne();
           return false;
