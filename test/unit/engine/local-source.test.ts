@@ -1,0 +1,186 @@
+/** The life of a source that is no Postgres, on a real log and a clock that a test moves. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { inspect } from '../../../src/coordinator/inspect.ts';
+import type { Ts } from '../../../src/core/lsn.ts';
+import type { Clock, TimerHandle } from '../../../src/engine/clock.ts';
+import type { EngineCore } from '../../../src/engine/core.ts';
+import { openLocalCore } from '../../../src/engine/local/local-engine.ts';
+import { type LocalContent, LocalSource } from '../../../src/engine/local/local-source.ts';
+
+const TURNS_MAX = 100;
+/** Longer than the first wait after a loss, shorter than the silence that ends a connection. */
+const RECONNECT_MS = 2000;
+
+class HandClock implements Clock {
+  #nowMs = 0;
+  #soon: (() => void)[] = [];
+  #timers: { readonly atMs: number; readonly run: () => void }[] = [];
+
+  now(): number {
+    return this.#nowMs;
+  }
+
+  wallMicros(): number {
+    return this.#nowMs * 1000;
+  }
+
+  after(delayMs: number, run: () => void): TimerHandle {
+    const timer = { atMs: this.#nowMs + delayMs, run };
+    this.#timers.push(timer);
+    return {
+      cancel: () => {
+        this.#timers = this.#timers.filter((other) => other !== timer);
+      },
+    };
+  }
+
+  soon(run: () => void): void {
+    this.#soon.push(run);
+  }
+
+  /** Everything that is to happen without time going by. */
+  settle(): void {
+    for (let turn = 0; this.#soon.length > 0; turn += 1) {
+      if (turn > TURNS_MAX) throw new Error('it does not come to rest');
+      for (const run of this.#soon.splice(0)) run();
+    }
+  }
+
+  advance(byMs: number): void {
+    this.#nowMs += byMs;
+    const due = this.#timers.filter(({ atMs }) => atMs <= this.#nowMs);
+    this.#timers = this.#timers.filter(({ atMs }) => atMs > this.#nowMs);
+    for (const { run } of due) run();
+    this.settle();
+  }
+}
+
+/** A number that grows; positions are its values. */
+class Counter implements LocalContent {
+  readonly tables = [];
+  changes = 0;
+  isReady = true;
+  isClosed = false;
+  value = 7;
+  isFilled = true;
+  readonly asked: string[] = [];
+
+  begin(): Ts | null {
+    this.asked.push('begin');
+    return this.isFilled ? (this.value as Ts) : null;
+  }
+
+  tell(after: Ts): { readonly tasks: []; readonly upper: Ts } | null {
+    this.asked.push(`tell ${after}`);
+    return this.value > after ? { tasks: [], upper: this.value as Ts } : null;
+  }
+
+  openRows(): never {
+    throw new Error('nobody copies rows here');
+  }
+
+  close(): void {
+    this.isClosed = true;
+  }
+}
+
+let dir: string;
+let clock: HandClock;
+let content: Counter;
+let core: EngineCore;
+let source: LocalSource;
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'tidelock-local-'));
+  clock = new HandClock();
+  content = new Counter();
+  core = openLocalCore(join(dir, 'log'), clock);
+  source = new LocalSource(core, 'counter', content);
+});
+
+afterEach(async () => {
+  await source.close();
+  core.stop();
+  rmSync(dir, { recursive: true });
+});
+
+const phase = (): string => core.look(inspect).source.phase;
+const generation = (): number => core.look(inspect).generation;
+
+function start(): void {
+  core.start(source);
+  clock.settle();
+}
+
+test('a start begins a history where the content is, and goes on from there', () => {
+  start();
+  expect([phase(), core.tail.store.upper]).toEqual(['streaming', 7]);
+  content.value = 9;
+  source.wake();
+  clock.settle();
+  expect(core.tail.store.upper).toBe(9);
+});
+
+test('any number of wakes is one look', () => {
+  start();
+  content.asked.length = 0;
+  for (let wake = 0; wake < 50; wake += 1) source.wake();
+  clock.settle();
+  expect(content.asked).toEqual(['tell 7']);
+});
+
+test('a history waits until the content has its rows', () => {
+  content.isFilled = false;
+  start();
+  expect(phase()).not.toBe('streaming');
+  content.isFilled = true;
+  source.wake();
+  clock.settle();
+  expect(phase()).toBe('streaming');
+});
+
+test('a source at rest tells nothing, and all of it afterwards', () => {
+  start();
+  source.pause();
+  content.value = 12;
+  source.wake();
+  clock.settle();
+  expect(core.tail.store.upper).toBe(7);
+  source.resume();
+  clock.settle();
+  expect(core.tail.store.upper).toBe(12);
+});
+
+test('content that was lost begins a new history, also when the source was at rest', () => {
+  start();
+  const before = generation();
+  source.pause();
+  content.value = 3;
+  content.isReady = false;
+  source.lose('it is another counter');
+  clock.settle();
+  expect(phase()).not.toBe('streaming');
+  content.isReady = true;
+  clock.advance(RECONNECT_MS);
+  // A second history that delivered nothing yet is connected to a little later.
+  clock.advance(RECONNECT_MS);
+  expect([phase(), core.tail.store.upper]).toEqual(['streaming', 3]);
+  expect(generation()).toBe(before + 1);
+  content.value = 4;
+  source.wake();
+  clock.settle();
+  expect(core.tail.store.upper).toBe(4);
+});
+
+test('a closed source closes its content and looks no more', async () => {
+  start();
+  content.asked.length = 0;
+  source.wake();
+  await source.close();
+  source.wake();
+  clock.settle();
+  expect([content.isClosed, content.asked]).toEqual([true, []]);
+});
