@@ -4,8 +4,10 @@ import { setPair } from './progress.ts';
 import { isBefore, take } from './queue.ts';
 import type { StatePair } from './rows.ts';
 import { inputOf, type Leaf, type PlannerState } from './state.ts';
-import type { PlannerEffect } from './types.ts';
+import type { ExecId, PlannerEffect } from './types.ts';
 
+/** Prerequisites that a launch names; a test has few, and an item of it too. */
+const NAMED_MAX = 200;
 const LAUNCHED: StatePair = { state: 'LAUNCHED', status: 'n/a' };
 
 /** Launches what may start now, in order. */
@@ -19,8 +21,20 @@ export function launchReady(state: PlannerState, out: PlannerEffect[]): void {
     setPair(state, leaf, LAUNCHED);
     state.busyAt = state.now;
     state.launchNotBefore = state.now + area.launchDelayS * 1000;
-    out.push({ kind: 'launch', exec: leaf.id, test: leaf.test.id, item: leaf.item });
+    out.push({
+      kind: 'launch',
+      exec: leaf.id,
+      test: leaf.test.id,
+      item: leaf.item,
+      after: waitedFor(leaf),
+    });
   }
+}
+
+/** Of its own and of its test. */
+function waitedFor({ test, prerequisites }: Leaf): readonly ExecId[] {
+  const edges = [...test.prerequisites, ...prerequisites].slice(0, NAMED_MAX);
+  return edges.map(({ prerequisite }) => prerequisite.id);
 }
 
 function canLaunch(state: PlannerState): boolean {

@@ -161,12 +161,24 @@ export type RunnerRow = {
   readonly seq: number;
 };
 
+/**
+ * - `wait`: an execution is launched; `new` has the ids of the tests that it waited for
+ * - `fault`: a test disturbs something on purpose. It begins: `new` names it; something was seen of it: `old` and `new`
+ *   name it; it is over: `old` names it
+ * - `lag`: the durable database has fallen behind, or has caught up
+ */
+export const EVENT_KINDS = [
+  ...(['transition', 'step', 'task', 'runner', 'fault', 'lag', 'trigger', 'note'] as const),
+  'wait',
+] as const;
+export type EventKind = (typeof EVENT_KINDS)[number];
+
 /** What happened, append-only. `seq` is its identity. */
 export type EventRow = {
   readonly seq: number;
   readonly area: string;
   readonly at: number;
-  readonly kind: 'transition' | 'step' | 'task' | 'runner' | 'fault' | 'lag' | 'trigger' | 'note';
+  readonly kind: EventKind;
   readonly runId: number | null;
   readonly testId: number | null;
   readonly old: string | null;

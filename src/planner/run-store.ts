@@ -102,10 +102,13 @@ export type RunWrite =
     }
   /** It is gone: its leases end now. */
   | { readonly kind: 'removeRunner'; readonly id: string }
-  /** An event of its own: a fault, a trigger that fired, a note. */
+  /** An event of its own: a wait, a fault, a trigger that fired, a note. */
   | {
       readonly kind: 'note';
-      readonly event: Pick<EventRow, 'kind' | 'runId' | 'testId' | 'old' | 'new' | 'cause'>;
+      readonly event: Pick<EventRow, 'kind' | 'runId' | 'testId' | 'old' | 'new' | 'cause'> & {
+        /** When it was, if not now. */
+        readonly at?: number | undefined;
+      };
     };
 
 export type RunAnswer = {
@@ -183,7 +186,21 @@ export type RunQuery =
       readonly limit: number;
     };
 
-export type RunQueryResult = Partial<RunRows> & { readonly changes?: RunChanges };
+    }
+  /** What a time line needs beside the tests: waits of the run; faults, excesses and samples of the lag from then on. */
+  | {
+      readonly kind: 'line';
+      readonly runId: number;
+      /** Milliseconds since 1970, both included. */
+      readonly from: number;
+      readonly to: number;
+/** How old the oldest commit was that the durable database did not have, since the sample before. */
+export type LagSample = { readonly at: number; readonly ageMs: number };
+
+export type RunQueryResult = Partial<RunRows> & {
+  readonly changes?: RunChanges;
+  readonly lag?: readonly LagSample[];
+};
 
 /** The database itself, in a process of its host. */
 export interface RunStore {

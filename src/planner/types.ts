@@ -110,12 +110,13 @@ export type PlannerEffect =
     }
   /** Read the test's items now; answered by `expanded`. Asked once per plan; the answer is kept with the run. */
   | { readonly kind: 'expand'; readonly test: string }
-  /** Start it; answered by `entered` RUNNING and a terminal state. */
+  /** Start it; answered by `entered` RUNNING and a terminal state. `after`: executions and whole tests that it waited for. */
   | {
       readonly kind: 'launch';
       readonly exec: ExecId;
       readonly test: string;
       readonly item: Item | null;
+      readonly after: readonly ExecId[];
     }
   /** It never starts, and why; written to the database by the one who performs the effect. */
   | {

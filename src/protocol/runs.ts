@@ -6,7 +6,7 @@
  */
 import { z } from 'zod';
 import { TidelockError } from '../core/errors.ts';
-import { ACTIONS, STATES } from '../planner/rows.ts';
+import { ACTIONS, EVENT_KINDS, STATES } from '../planner/rows.ts';
 import type {
   RunQuery,
   RunQueryResult,
@@ -98,9 +98,9 @@ const runner = z.strictObject({
 });
 
 const note = z.strictObject({
-  kind: z.enum(['transition', 'step', 'task', 'runner', 'fault', 'lag', 'trigger', 'note']),
+  kind: z.enum(EVENT_KINDS),
   ...{ runId: id.nullable(), testId: id.nullable(), old: text.nullable(), new: text.nullable() },
-  cause: text,
+  ...{ cause: text, at: time.optional() },
 });
 
 function write<K extends RunWrite['kind'], F extends z.ZodRawShape>(kind: K, fields: F) {
@@ -158,6 +158,7 @@ const runQuery = z.discriminatedUnion('kind', [
   read('runners', {}),
   read('events', { runId: id.nullable(), testId: id.nullable(), since: count, limit }),
 ]);
+  read('line', { runId: id, from: time, to: time }),
 
 const frame = z.strictObject({
   version: z.literal(RUNS_PROTOCOL),

@@ -97,6 +97,9 @@ export class CallBook {
       case 'values':
         this.#putData(valuesOf(call, this.#before()));
         return;
+      case 'fault':
+        this.#takeFault(call);
+        return;
       case 'log':
         this.#topLog = this.#logOf(call, call.name);
         return;
@@ -162,6 +165,21 @@ export class CallBook {
     if (status === undefined) return;
     const state = options.get('state') ?? 'COMPLETED';
     this.#own = { state, status: statusOfWord(status), comment };
+  }
+
+  /** What it disturbs on purpose, so that whoever fails meanwhile can be told. */
+  #takeFault({ name, options, at }: HelperCall): void {
+    const target = options.get('target') ?? '';
+    const fault = target === '' ? name : `${name} (${target})`;
+    const state = options.get('state') ?? 'seen';
+    const { runId, testId } = this.#record;
+    const about = { kind: 'fault' as const, runId, testId, at, cause: options.get('m') ?? '' };
+    const event = {
+      ...about,
+      old: state === 'start' ? null : fault,
+      new: state === 'end' ? null : fault,
+    };
+    this.#means.outbox.add({ kind: 'note', event });
   }
 
   #comment(comment: string): void {

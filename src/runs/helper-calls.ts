@@ -14,7 +14,7 @@ export type HelperCall = {
   /** Milliseconds since 1970. */
   readonly at: number;
   readonly cwd: string;
-  readonly kind: 'step' | 'status' | 'ran' | 'data' | 'values' | 'log' | 'message';
+  readonly kind: 'step' | 'status' | 'ran' | 'data' | 'values' | 'log' | 'message' | 'fault';
   /** Name of the step, or ''. */
   readonly name: string;
   /** Of `:name value` and `-name value`, without the sign. */
@@ -24,6 +24,7 @@ export type HelperCall = {
 /** Flag -> kind of the call, the first that is there decides. */
 const KINDS: readonly (readonly [flag: string, kind: HelperCall['kind'], hasName: boolean])[] = [
   ['-ran', 'ran', true],
+  ['-fault', 'fault', true],
   ['-step', 'step', true],
   ['-test-status', 'status', false],
   ['-load-test-data', 'data', false],

@@ -212,6 +212,7 @@ export class RunActivity {
         this.#launcher.launch(this.#of(effect.exec));
         return;
       case 'settle':
+        this.#noteWaits(effect);
         this.#settle(effect);
         return;
       case 'kill':
@@ -251,6 +252,15 @@ export class RunActivity {
   #reset({ exec: id, cleans, reason }: Extract<PlannerEffect, { readonly kind: 'reset' }>): void {
     const exec = this.#of(id);
     exec.pair = { state: 'NOT_STARTED', status: 'n/a' };
+  /** What a time line explains a late start with. */
+  #noteWaits({ exec, after }: Extract<PlannerEffect, { readonly kind: 'launch' }>): void {
+    const ids = after.flatMap((id) => this.#execs.get(id)?.testId ?? []);
+    if (ids.length === 0) return;
+    const about = { kind: 'wait' as const, runId: this.runId, testId: this.#of(exec).testId };
+    const event = { ...about, old: null, new: ids.join(' '), cause: `after ${after.join(', ')}` };
+    this.#means.outbox.add({ kind: 'note', event });
+  }
+
     exec.cleans = cleans;
     exec.isStopped = false;
     const { testId } = exec;

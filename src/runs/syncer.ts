@@ -20,6 +20,8 @@ const LEASE_MS = 2000;
 const RENEW_MS = 600;
 /** How often who waits looks whether the holder lives. */
 const LOOK_MS = 200;
+/** Samples of the lag are as far apart, while there is something to carry. */
+const SAMPLE_MS = 1000;
 const PAUSE_MS_MIN = 50;
 const PAUSE_MS_MAX = 500;
 /** What is left at the end is carried within this time. */
@@ -66,6 +68,9 @@ export class Syncer {
   #mark: CopyMark | null = null;
   #error: string | null = null;
   #ageMsMax = 0;
+  /** Since the last sample, for time lines. */
+  #lagMs = 0;
+  #sampledAt = 0;
   #batches = 0;
   #isLate = false;
   #renewedAt = 0;
@@ -224,6 +229,7 @@ export class Syncer {
   /** The excess stands among the events, beside what happened at that time; its end too. */
   #judge(ageMs: number): void {
     this.#ageMsMax = Math.max(this.#ageMsMax, ageMs);
+    this.#lagMs = Math.max(this.#lagMs, ageMs);
     if (ageMs > (this.#options.ageMsMax ?? SYNC_AGE_MS_MAX) === this.#isLate) return;
     this.#isLate = !this.#isLate;
     const cause = this.#isLate
@@ -236,10 +242,13 @@ export class Syncer {
 
   /** For other processes of this host: who syncs, and how it goes. */
   #say(): void {
-    this.#options.store.setFact(
-      'sync',
-      JSON.stringify({ ...this.status, at: this.#options.now() }),
-    );
+    const { store, now } = this.#options;
+    const at = now();
+    store.setFact('sync', JSON.stringify({ ...this.status, at }));
+    if (at - this.#sampledAt < SAMPLE_MS) return;
+    store.noteLag({ at, ageMs: this.#lagMs });
+    this.#sampledAt = at;
+    this.#lagMs = 0;
   }
 
   #age(): number {

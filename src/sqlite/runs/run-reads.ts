@@ -1,5 +1,6 @@
 /** Questions to a run database. */
 import { unreachable } from '../../core/assert.ts';
+import type { EventRow } from '../../planner/rows.ts';
 import type { RunChanges, RunQuery, RunQueryResult, RunRows } from '../../planner/run-store.ts';
 import {
   type RemovedRow,
@@ -10,6 +11,10 @@ import {
 import { asNumber, asText } from '../sql.ts';
 import type { Fields, Statements } from './run-values.ts';
 
+/** Faults and excesses of the lag of one time line. */
+const MARKS_MAX = 5000;
+/** Samples of the lag of one time line. */
+const LAG_SLICES = 600;
 /** Rows that one answer holds at most. */
 const ROWS_MAX = 20_000;
 
@@ -45,6 +50,8 @@ export function answer(statements: Statements, query: RunQuery): RunQueryResult 
 }
 
 function rows(
+    case 'line':
+      return line(statements, query);
   statements: Statements,
   name: RunTableName,
   rest: string,
@@ -91,6 +98,27 @@ function limited(limit: number): number {
 
 /**
  * Range reads by `seq`, one per table, in one read transaction of the caller's. When there are more than `limit` rows,
+type LineQuery = Extract<RunQuery, { kind: 'line' }>;
+
+/** Of waits the newest, of marks the first; samples are thinned out, and the highest of each slice stays. */
+function line(statements: Statements, { runId, from, to }: LineQuery): RunQueryResult {
+  const table = runTable('events');
+  const waits = `WHERE kind = 'wait' AND run_id = ? ORDER BY seq DESC LIMIT ${ROWS_MAX}`;
+  const marks = `WHERE kind IN ('fault', 'lag') AND at BETWEEN ? AND ? ORDER BY at LIMIT ${MARKS_MAX}`;
+  const sliceMs = Math.max(1, Math.ceil((to - from) / LAG_SLICES));
+  const lag = statements.all(
+    `SELECT at, max(age_ms) FROM lag WHERE at BETWEEN ? AND ? GROUP BY at / CAST(? AS INTEGER) ORDER BY at`,
+    ...[from, to, sliceMs],
+  );
+  return {
+    events: [
+      ...(statements.rows(table, waits, runId) as unknown as EventRow[]).reverse(),
+      ...(statements.rows(table, marks, from, to) as unknown as EventRow[]),
+    ],
+    lag: lag.map(([at, ageMs]) => ({ at: asNumber(at), ageMs: asNumber(ageMs) })),
+  };
+}
+
  * the answer ends at the `seq` up to which every table was read whole.
  */
 export function changesOf(

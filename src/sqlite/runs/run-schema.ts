@@ -35,6 +35,15 @@ const LOCAL_FACTS = [
   'CREATE INDEX answers_at ON answers (at)',
 ] as const;
 
+/** Made where they are missing: a file of an earlier program has them from its next opening on. */
+const LATER = [
+  `CREATE INDEX IF NOT EXISTS tasks_scope ON tasks (args ->> '$.target', args ->> '$.name')
+     WHERE state IN ('new', 'claimed', 'running') AND kind = 'action'`,
+  'CREATE TABLE IF NOT EXISTS lag (at INTEGER PRIMARY KEY, age_ms INTEGER NOT NULL)',
+  `CREATE INDEX IF NOT EXISTS events_marks ON events (at) WHERE kind IN ('fault', 'lag')`,
+  `CREATE INDEX IF NOT EXISTS events_waits ON events (run_id, seq) WHERE kind = 'wait'`,
+] as const;
+
 const INDEXES = [
   'CREATE UNIQUE INDEX runs_name ON runs (target, name)',
   'CREATE UNIQUE INDEX tests_name ON tests (run_id, name, item_path, is_toplevel)',
@@ -66,7 +75,13 @@ export function prepareRunFile(sql: Sql, file: string): boolean {
   sql.exec('PRAGMA synchronous = NORMAL');
   sql.exec('PRAGMA journal_size_limit = 67108864');
   sql.exec('PRAGMA cache_size = -16384');
-  if (isReady(sql, file)) return false;
+  const isNew = !isReady(sql, file) && makeRunFile(sql, file);
+  for (const statement of LATER) sql.exec(statement);
+  return isNew;
+}
+
+/** False when another process was first. */
+function makeRunFile(sql: Sql, file: string): boolean {
   return inTransaction(sql, () => {
     if (isReady(sql, file)) return false;
     for (const table of RUN_TABLES) sql.exec(createTable(table, table.columns));

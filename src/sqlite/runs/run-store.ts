@@ -9,6 +9,7 @@ import { unreachable } from '../../core/assert.ts';
 import { TidelockError } from '../../core/errors.ts';
 import type { CopyMark } from '../../planner/run-durable.ts';
 import type {
+  LagSample,
   RunAnswer,
   RunQuery,
   RunQueryResult,
@@ -167,6 +168,14 @@ export class SqliteRunStore implements RunStore {
 
   /** Takes or renews a lease of processes of this host; null: it is ours, else who has it. */
   takeLease(name: string, { holder, now, ms, isAlive }: LeaseRequest): LeaseHolder | null {
+  /** How old the oldest commit that is not durable has become lately. A day of it is kept. */
+  noteLag({ at, ageMs }: LagSample): void {
+    this.#guarded(() => {
+      this.#statements.run('INSERT OR REPLACE INTO lag VALUES (?, ?)', at, ageMs);
+      this.#statements.run('DELETE FROM lag WHERE at < ?', at - LAG_KEPT_MS);
+    });
+  }
+
     return this.#guarded(() =>
       inTransaction(this.sql, () => {
         const held = this.#leaseOf(name);

@@ -10,7 +10,7 @@ import { type Fields, type Statements, toSql } from './run-values.ts';
 export type NewEvent = Pick<
   EventRow,
   'kind' | 'runId' | 'testId' | 'old' | 'new' | 'cause' | 'isForced'
->;
+> & { readonly at?: number | undefined };
 
 export type TransactionParts = {
   readonly statements: Statements;
@@ -77,7 +77,7 @@ export class RunTransaction {
   }
 
   event(event: NewEvent): void {
-    this.insert('events', { ...event, at: this.at, actor: this.actor });
+    this.insert('events', { ...event, at: event.at ?? this.at, actor: this.actor });
   }
 
   /** The first row that `rest` finds. */
