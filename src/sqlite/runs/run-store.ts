@@ -57,6 +57,8 @@ const WRITES_MAX = 10_000;
 /** Answers to keyed batches are kept for so long. */
 const ANSWER_MS = 3_600_000;
 const FORGOTTEN_MAX = 100;
+/** The syncer notes one a second at most. */
+const LAG_KEPT_MS = 86_400_000;
 
 /** A process that holds a lease of the local database. */
 export type LeaseHolder = {
@@ -166,8 +168,6 @@ export class SqliteRunStore implements RunStore {
     this.#guarded(() => writeFact(this.sql, `fact ${name}`, value));
   }
 
-  /** Takes or renews a lease of processes of this host; null: it is ours, else who has it. */
-  takeLease(name: string, { holder, now, ms, isAlive }: LeaseRequest): LeaseHolder | null {
   /** How old the oldest commit that is not durable has become lately. A day of it is kept. */
   noteLag({ at, ageMs }: LagSample): void {
     this.#guarded(() => {
@@ -176,6 +176,8 @@ export class SqliteRunStore implements RunStore {
     });
   }
 
+  /** Takes or renews a lease of processes of this host; null: it is ours, else who has it. */
+  takeLease(name: string, { holder, now, ms, isAlive }: LeaseRequest): LeaseHolder | null {
     return this.#guarded(() =>
       inTransaction(this.sql, () => {
         const held = this.#leaseOf(name);
