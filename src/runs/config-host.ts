@@ -1,15 +1,13 @@
 /** Answers what the readers of configurations ask for, with the real files and commands of this machine. */
-import { type ExecFileException, execFile, spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, realpathSync } from 'node:fs';
-import type { ConfigAnswer, ConfigRequest, Environment, Reading } from '../area/types.ts';
+import type { ConfigAnswer, ConfigRequest, Reading } from '../area/types.ts';
 import { unreachable } from '../core/assert.ts';
 import { messageOf, TidelockError } from '../core/errors.ts';
+import { type Command, type CommandEnd, runCommand, runCommandNow } from './commands.ts';
 
-/** A command of a configuration that takes longer is killed, and has failed. */
+/** A command of a configuration that takes longer is killed, with all that it has started, and has failed. */
 const COMMAND_TIMEOUT_MS = 60_000;
 const OUTPUT_BYTES_MAX = 4 * 1024 * 1024;
-const EXIT_KILLED = 124;
-const SHELL = '/bin/sh';
 
 /** Blocks until it is read: for commands of the shell, never in a server. */
 export function readNow<T>(reading: Reading<T>): T {
@@ -27,46 +25,26 @@ export async function readLater<T>(reading: Reading<T>): Promise<T> {
 
 export function answerNow(request: ConfigRequest): ConfigAnswer {
   if (request.kind !== 'shell' && request.kind !== 'expand') return answerOfFiles(request);
-  const { command, cwd, env } = commandOf(request);
-  const { stdout, status } = spawnSync(SHELL, ['-c', command], {
-    ...{ cwd, env, encoding: 'utf8', timeout: COMMAND_TIMEOUT_MS, killSignal: 'SIGKILL' },
-    ...{ maxBuffer: OUTPUT_BYTES_MAX, stdio: ['ignore', 'pipe', 'ignore'] },
-  });
-  return { kind: 'output', stdout: stdout ?? '', exitCode: status ?? EXIT_KILLED };
+  return answerOf(runCommandNow(commandOf(request)));
 }
 
-export function answerLater(request: ConfigRequest): Promise<ConfigAnswer> {
-  if (request.kind !== 'shell' && request.kind !== 'expand') {
-    return Promise.resolve(answerOfFiles(request));
-  }
-  const { command, cwd, env } = commandOf(request);
-  const limits = {
-    ...{ timeout: COMMAND_TIMEOUT_MS, killSignal: 'SIGKILL' as const },
-    ...{ maxBuffer: OUTPUT_BYTES_MAX, encoding: 'utf8' as const },
-  };
-  return new Promise((resolve) => {
-    const child = execFile(SHELL, ['-c', command], { cwd, env, ...limits }, (error, stdout) => {
-      resolve({ kind: 'output', stdout, exitCode: exitCodeOf(error) });
-    });
-    child.stdin?.end();
-  });
+export async function answerLater(request: ConfigRequest): Promise<ConfigAnswer> {
+  if (request.kind !== 'shell' && request.kind !== 'expand') return answerOfFiles(request);
+  return answerOf(await runCommand(commandOf(request)));
 }
 
-function exitCodeOf(error: ExecFileException | null): number {
-  if (error === null) return 0;
-  return typeof error.code === 'number' ? error.code : EXIT_KILLED;
+function answerOf({ output, exitCode }: CommandEnd): ConfigAnswer {
+  return { kind: 'output', stdout: output, exitCode };
 }
-
-type Command = {
-  readonly command: string;
-  readonly cwd: string | undefined;
-  readonly env: Environment;
-};
 
 /** What is to be expanded is a substitution with its own quotes: between double quotes it stays one word. */
 function commandOf(request: ConfigRequest & { readonly kind: 'shell' | 'expand' }): Command {
-  if (request.kind === 'shell') return request;
-  return { command: `printf '%s' "${request.text}"`, cwd: undefined, env: request.env };
+  const limits = { timeoutMs: COMMAND_TIMEOUT_MS, outputBytesMax: OUTPUT_BYTES_MAX };
+  if (request.kind === 'expand') {
+    return { command: `printf '%s' "${request.text}"`, env: request.env, ...limits };
+  }
+  const { command, cwd, env } = request;
+  return { command, cwd, env, ...limits };
 }
 
 function answerOfFiles(

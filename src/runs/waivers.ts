@@ -1,19 +1,20 @@
 /** A known failure stays waived as long as the files that its rules name have not changed since. */
-import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
-import { closeSync, createReadStream, existsSync, globSync, openSync } from 'node:fs';
+import { createReadStream, existsSync, globSync } from 'node:fs';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Waiver } from '../area/types.ts';
 import type { RunRow, TestRow } from '../planner/rows.ts';
 import type { RunStore } from '../planner/run-store.ts';
+import { runCommand } from './commands.ts';
 import { controlFolder, type LaunchRecord } from './launch-record.ts';
 import type { LogVerdict } from './verdict.ts';
 
 /** Results of one test that are looked at for the last one of the same target. */
 const HISTORY_MAX = 200;
 const FILES_MAX = 1000;
+/** A comparison that takes longer is killed, and does not waive. */
+const COMMAND_TIMEOUT_MS = 60_000;
 
 /** Results of the same test and item in earlier runs of the same target, the newest first. */
 export function earlierResults(store: RunStore, record: LaunchRecord): readonly TestRow[] {
@@ -90,12 +91,9 @@ async function isAgreed(
 /** The exit code of a command on two files; its output goes to `file`. */
 async function runOn(command: string, old: string, now: string, file?: string): Promise<number> {
   const shown = command.replaceAll('%file1%', '"$1"').replaceAll('%file2%', '"$2"');
-  const output = openSync(file ?? '/dev/null', 'w');
-  const stdio = ['ignore' as const, output, 'ignore' as const];
-  const child = spawn('/bin/sh', ['-c', shown, 'waiver', old, now], { stdio });
-  closeSync(output);
-  const [code] = (await once(child, 'exit')) as [number | null];
-  return code ?? 1;
+  const output = file ?? '/dev/null';
+  const limits = { timeoutMs: COMMAND_TIMEOUT_MS, outputBytesMax: 0 };
+  return (await runCommand({ command: shown, words: [old, now], output, ...limits })).exitCode;
 }
 
 async function hashOf(file: string): Promise<string> {
