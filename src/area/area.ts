@@ -14,6 +14,7 @@ import {
 import { unfit } from './errors.ts';
 import { TESTS_MAX } from './limits.ts';
 import { baseOf, resolvePath } from './paths.ts';
+import { readSettings } from './settings.ts';
 import type { Area, Config, ConfigAnswer, Environment, Origin, Reading } from './types.ts';
 
 /** A native area; an area of Megatest, which keeps its ways where ours are stricter. */
@@ -56,6 +57,7 @@ export function* readArea({ home, environment }: AreaOptions): Reading<AreaReadi
     fields: fieldsOf(config, file),
     ...placesOf(config, home),
     ...limitsOf(config),
+    settings: readSettings(config, home),
     autoRerun: wordsOf(textOf(config, 'setup', 'allow-auto-rerun') ?? '').map(stateStatusOf),
   };
   return { area, file, reading };

@@ -34,6 +34,14 @@ export function countOf(entry: Entry | null): number | null {
   throw unfit(`${entry.key} is no whole number from 1: ${entry.value}`, entry.origin);
 }
 
+/** A whole number from 0 to `max`; null when there is none. Throws AREA_UNFIT. */
+export function wholeOf(entry: Entry | null, max: number): number | null {
+  if (entry === null || entry.value.trim() === '') return null;
+  const value = Number(entry.value.trim());
+  if (Number.isInteger(value) && value >= 0 && value <= max) return value;
+  throw unfit(`${entry.key} is no whole number from 0 to ${max}: ${entry.value}`, entry.origin);
+}
+
 export function durationOf(config: Config, section: string, key: string): number | null {
   const entry = entryOf(config, section, key);
   if (entry === null || entry.value.trim() === '') return null;

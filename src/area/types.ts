@@ -82,7 +82,46 @@ export type Area = {
   readonly tests: ReadonlyMap<string, string>;
   /** Imported Megatest areas keep its compatible behaviour where ours is stricter. */
   readonly isCompatible: boolean;
+  readonly settings: AreaSettings;
   readonly config: Config;
+};
+
+export type HostType = {
+  readonly command: string;
+  /** Of `[hosts]`; one after the other is given to the command as TIDELOCK_HOST. */
+  readonly hosts: readonly string[];
+};
+
+export type Launchers = {
+  /** Null: the runner starts the steps itself. */
+  readonly standard: string | null;
+  /** The first pattern of test and item that matches counts; what none matches takes the standard one. */
+  readonly byPattern: readonly { readonly pattern: string; readonly type: HostType }[];
+};
+
+/** What an area says of how its tests are executed; the planner needs none of it. */
+export type AreaSettings = {
+  readonly launchers: Launchers;
+  /** A job that a launcher was given and that does not show itself for so long is lost, in seconds. */
+  readonly deadTimeS: number;
+  /** Room that a disk must have before an execution is put on it. */
+  readonly minSpaceBytes: number;
+  /** Room that the area's own disk must have before anything of a run starts. */
+  readonly areaSpaceBytes: number;
+  /** Prints the free KiB of the path that it is given, in the place of the file system. */
+  readonly freeSpaceCommand: string | null;
+  /** Fills a work area in the place of a copy: TEST_SRC_PATH and TEST_TARG_PATH stand for the folders. */
+  readonly copyCommand: string | null;
+  /** Runs before a run that has no tests yet. */
+  readonly preHook: string | null;
+  /** How often an execution that failed or was lost runs again within a run. */
+  readonly rerunsMax: number;
+  /** What the comment of a waiver must look like; null: anything. */
+  readonly waiverComment: string | null;
+  /** Test with items -> the script whose output is its page. */
+  readonly rollUpScripts: ReadonlyMap<string, string>;
+  /** Areas whose runs count as earlier ones. */
+  readonly referenceAreas: readonly { readonly name: string; readonly path: string }[];
 };
 
 export type StateStatus = { readonly state: string; readonly status: string };

@@ -7,6 +7,7 @@
  * The line `area` has jobs=, group.NAME=, resource.NAME=, load=, wait-delay=, launch-delay= (seconds), auto=STATE/STATUS.
  * Blanks, commas, semicolons and percent signs inside a name are written %20.
  */
+import { STANDARD_SETTINGS } from '../area/settings.ts';
 import type { Area, Item, Items, Mode, Prerequisite, StateStatus, TestDef } from '../area/types.ts';
 import { TidelockError } from '../core/errors.ts';
 
@@ -47,7 +48,11 @@ function areaOf(settings: Settings): Area {
     ...{ waitDelayS: number('wait-delay', 0), launchDelayS: number('launch-delay', 0) },
     loadMax: load === undefined ? null : Number(load),
     autoRerun: (taken(settings, 'auto') ?? '').split(',').filter(Boolean).map(pairIn),
-    ...{ isCompatible: false, config: { sections: new Map(), findings: [] } },
+    ...{
+      isCompatible: false,
+      settings: STANDARD_SETTINGS,
+      config: { sections: new Map(), findings: [] },
+    },
   };
   const jobGroups = numbersIn(settings, 'group.');
   return { ...area, jobGroups, resources: numbersIn(settings, 'resource.') };

@@ -139,21 +139,33 @@ function executionToken(at: {
 
 /** `megatest.sh` and `megatest.csh`: sourced by somebody who repeats a step by hand. */
 export function dumpEnvironment(dir: string, env: Environment): void {
-  const entries = Object.entries(env)
+  const entries = dumped(env);
+  writePrivate(join(dir, 'megatest.sh'), shellExports(env));
+  writePrivate(join(dir, 'megatest.csh'), entries.map(cshLine).join(''));
+}
+
+/** The environment as commands of a POSIX shell. */
+export function shellExports(env: Environment): string {
+  return dumped(env)
+    .map(([name, value]) => `export ${name}=${shellQuoted(value)}\n`)
+    .join('');
+}
+
+/** One word for a POSIX shell, whatever it holds. */
+export function shellQuoted(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+function dumped(env: Environment): readonly (readonly [string, string])[] {
+  return Object.entries(env)
     .filter(([name]) => SHELL_NAME.test(name) && !NOT_DUMPED.has(name))
     .sort(([a], [b]) => (a < b ? -1 : 1));
-  writePrivate(join(dir, 'megatest.sh'), entries.map(shLine).join(''));
-  writePrivate(join(dir, 'megatest.csh'), entries.map(cshLine).join(''));
 }
 
 /** The environment may hold secrets. A link in its place is not written through. */
 function writePrivate(path: string, text: string): void {
   rmSync(path, { force: true });
   writeFileSync(path, text, { mode: 0o600 });
-}
-
-function shLine([name, value]: readonly [string, string]): string {
-  return `export ${name}='${value.replaceAll("'", "'\\''")}'\n`;
 }
 
 /** csh ends a word at a newline and expands `!` even inside quotes. */

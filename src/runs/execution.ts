@@ -16,6 +16,15 @@ import { EXECUTION_VARIABLE } from './environment.ts';
 import { HelperCalls } from './helper-calls.ts';
 import { isAlive } from './host.ts';
 import { callsFile, type LaunchRecord, type LaunchStep, markFile } from './launch-record.ts';
+import {
+  askToEnd,
+  claimMark,
+  FAR_KILL_MS_MAX,
+  isFar,
+  isFarAlive,
+  isFarEnding,
+  startLaunched,
+} from './launched.ts';
 import { type Exit, type Leader, type Mark, readMark, startGroup } from './process-group.ts';
 import { type GroupUse, membersOf, signalMembers } from './processes.ts';
 import { goesOn, type StepVerdict, together, verdictOf } from './verdict.ts';
@@ -44,6 +53,8 @@ type Current = {
   readonly sinceMs: number;
   readonly ended: PromiseWithResolvers<void>;
   isOver: boolean;
+  /** Why a launcher has brought nothing about. */
+  trouble: string;
 };
 
 type Killing = { readonly cause: string; readonly sinceMs: number };
@@ -62,6 +73,7 @@ export class Execution {
   #rssMaxBytes = 0;
   #sampledCpuMs = 0;
   #exitCode: number | null = null;
+  #trouble = '';
 
   /** `pair`: what the database says of it: LAUNCHED, or where it was when its runner died. */
   constructor(record: LaunchRecord, pair: StatePair, means: ExecutionMeans) {
@@ -99,6 +111,7 @@ export class Execution {
     if (this.#killing !== null) return;
     this.#killing = { cause, sinceMs: this.#means.now() };
     this.#enter({ kind: 'requestKill' }, cause);
+    if (this.#current !== null) this.#stopLaunched(this.#current);
     this.#signal('SIGTERM');
   }
 
@@ -144,11 +157,14 @@ export class Execution {
 
   #pressOn(killing: Killing, current: Current): void {
     const variable = `${EXECUTION_VARIABLE}=${this.record.env[EXECUTION_VARIABLE] ?? ''}`;
+    const ms = this.#means.now() - killing.sinceMs;
+    this.#stopLaunched(current);
     if (membersOf(this.#groups, variable).length === 0) {
-      endOf(current);
+      const isEnding = this.record.launcher != null && isFarEnding(current.mark);
+      if (!isEnding || ms > FAR_KILL_MS_MAX) endOf(current);
       return;
     }
-    if (this.#means.now() - killing.sinceMs < KILL_AFTER_MS) return;
+    if (ms < KILL_AFTER_MS) return;
     this.#signal('SIGKILL');
   }
 
@@ -157,13 +173,29 @@ export class Execution {
     const mark = readMark(current.mark);
     if (mark.kind === 'ended') endOf(current);
     else if (mark.kind === 'begun' && mark.leader !== null) {
-      if (isAlive(mark.leader)) this.#hold(current, mark.leader);
+      if (this.#isLeaderAlive(mark.leader, current.mark)) this.#hold(current, mark.leader);
       else endOf(current);
-    } else if (this.#means.now() - current.sinceMs > MARK_GRACE_MS) endOf(current);
+    } else if (this.#means.now() - current.sinceMs > this.#graceMs) {
+      if (this.record.launcher != null) claimMark(current.mark, LOST.code);
+      current.trouble = 'nothing began';
+      endOf(current);
+    }
+  }
+
+  get #graceMs(): number {
+    const { launcher } = this.record;
+    return launcher == null ? MARK_GRACE_MS : launcher.deadTimeS * 1000;
+  }
+
+  #isLeaderAlive(leader: Leader, mark: string): boolean {
+    const { launcher } = this.record;
+    if (launcher == null || !isFar(leader)) return isAlive(leader);
+    return isFarAlive(mark, { now: this.#means.now(), deadTimeMs: launcher.deadTimeS * 1000 });
   }
 
   #hold(current: Current, leader: Leader): void {
     current.leader = leader;
+    if (isFar(leader)) return; // its number is somebody else's here
     current.group = leader.pid;
     this.#groups.add(leader.pid);
   }
@@ -203,7 +235,7 @@ export class Execution {
   async #untilEnded(step: LaunchStep, mark: string, before: Mark): Promise<void> {
     const isOurs = before.kind === 'absent';
     const current: Current = {
-      ...{ step, mark, isOurs, group: null, leader: null, isOver: false },
+      ...{ step, mark, isOurs, group: null, leader: null, isOver: false, trouble: '' },
       ...{ sinceMs: this.#means.now(), ended: Promise.withResolvers<void>() },
     };
     this.#current = current;
@@ -211,6 +243,7 @@ export class Execution {
     else this.#watchAdopted(current);
     await current.ended.promise;
     this.#current = null;
+    this.#trouble = current.trouble;
   }
 
   #start(current: Current): void {
@@ -218,8 +251,29 @@ export class Execution {
     const { runDir, env, shell } = this.record;
     const log = `${runDir}/${step.log}`;
     const start = { command: step.command, shell, cwd: runDir, env, log, mark };
-    current.group = startGroup(start, () => this.#onLeaderEnd(current));
+    const { launcher } = this.record;
+    if (launcher != null) {
+      current.isOurs = false; // its end is in the mark, whatever the launcher does
+      const onEnd = (code: number | null): void => this.#onLauncherEnd(current, code);
+      current.group = startLaunched({ ...start, launcher: launcher.command }, onEnd);
+    } else current.group = startGroup(start, () => this.#onLeaderEnd(current));
     this.#groups.add(current.group);
+  }
+
+  /** Where it has failed, and the job has not begun, the step has failed. */
+  #onLauncherEnd(current: Current, code: number | null): void {
+    if (code === 0 || !claimMark(current.mark, code ?? LOST.code)) return;
+    current.trouble = 'its launcher failed: see launcher.log';
+    endOf(current);
+  }
+
+  /** What has not begun never will; what has, is asked to end. */
+  #stopLaunched({ mark }: Current): void {
+    if (this.record.launcher == null || claimMark(mark, LOST.code)) return;
+    const read = readMark(mark);
+    if (read.kind !== 'begun') return;
+    askToEnd(mark);
+    if (read.leader !== null && !isFar(read.leader)) this.#groups.add(read.leader.pid);
   }
 
   /** While it is being killed, others of the group may live on: then its end is theirs. */
@@ -241,7 +295,9 @@ export class Execution {
     const byRules = step.rules === null ? null : await this.#means.judgeLog(step, log, record);
     const { ignoresExit, isScript } = step;
     const { isCompatible } = record;
-    const verdict = verdictOf({ exit, byRules, ignoresExit, isScript, isCompatible });
+    const judged = verdictOf({ exit, byRules, ignoresExit, isScript, isCompatible });
+    const lost = { status: 'FAIL', isMasked: false, comment: this.#trouble };
+    const verdict = this.#trouble === '' ? judged : lost;
     this.#book.stepEnded(step, { startedAt, exitCode: exit.code, verdict }, this.#means.now());
     return verdict;
   }

@@ -18,6 +18,12 @@ export type LaunchStep = {
   readonly log: string;
 };
 
+export type LaunchedBy = {
+  readonly command: string;
+  /** A job that has not begun for so long, or does not show itself on another host, is lost. */
+  readonly deadTimeS: number;
+};
+
 export type LaunchRecord = {
   readonly runId: number;
   readonly testId: number;
@@ -25,6 +31,8 @@ export type LaunchRecord = {
   readonly attempt: number;
   readonly runDir: string;
   readonly shell: string;
+  /** Starts each step; null or left out (in records of older versions): we do. */
+  readonly launcher?: LaunchedBy | null;
   readonly env: Environment;
   readonly steps: readonly LaunchStep[];
   readonly timeLimitS: number | null;

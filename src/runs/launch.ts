@@ -1,6 +1,7 @@
 /** Makes an execution ready: its place, its files, its environment, its record. */
 import { rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { launcherFor } from '../area/launchers.ts';
 import type { Area, Environment, Item, TestDef } from '../area/types.ts';
 import {
   dumpEnvironment,
@@ -8,12 +9,20 @@ import {
   environmentOf,
   type TestSurroundings,
 } from './environment.ts';
-import { callsFile, type LaunchRecord, type LaunchStep, writeRecord } from './launch-record.ts';
+import {
+  callsFile,
+  type LaunchedBy,
+  type LaunchRecord,
+  type LaunchStep,
+  writeRecord,
+} from './launch-record.ts';
 import { chooseDisk, copyTest, makeWorkArea, type Place, placePath } from './work-area.ts';
 
 /** Megatest's own shell; areas of its kind may rely on it. */
 const COMPATIBLE_SHELL = '/bin/bash';
 const NATIVE_SHELL = 'sh';
+/** Of `[hosts]`, for the command of a launcher. */
+const HOST_VARIABLE = 'TIDELOCK_HOST';
 const LOG_CHARS_MAX = 100;
 
 export type LaunchMeans = {
@@ -69,11 +78,19 @@ export async function prepare(
   const steps = stepsOf(def);
   if (!isNew) for (const { log } of steps) rmSync(join(runDir, log), { force: true });
   const launchEnv = Object.fromEntries(def.launchEnvironment.map(({ key, value }) => [key, value]));
+  const launcher = launchedBy(launch, area);
+  const host = launcher?.host ?? null;
   const shell = area.isCompatible ? COMPATIBLE_SHELL : NATIVE_SHELL;
-  const whole = { ...env, ...launchEnv, TIDELOCK_SHELL: shell === 'sh' ? '/bin/sh' : shell };
+  const hostEnv: Environment = host === null ? {} : { [HOST_VARIABLE]: host };
+  const whole = {
+    ...env,
+    ...launchEnv,
+    ...hostEnv,
+    TIDELOCK_SHELL: shell === 'sh' ? '/bin/sh' : shell,
+  };
   dumpEnvironment(runDir, whole);
   const record: LaunchRecord = {
-    ...{ runId, testId, place, attempt, runDir, shell, env: whole, steps },
+    ...{ runId, testId, place, attempt, runDir, shell, launcher, env: whole, steps },
     timeLimitS: def.runTimeLimitS ?? area.runTimeLimitS,
     isCompatible: area.isCompatible,
     startedAt: now(),
@@ -81,6 +98,15 @@ export async function prepare(
   };
   writeRecord(record);
   return record;
+}
+
+/** With the host that it is to start on, where the area has several. */
+function launchedBy(
+  { place: { test, itemPath }, testId }: Launch,
+  { settings }: Area,
+): (LaunchedBy & { readonly host: string | null }) | null {
+  const found = launcherFor(settings.launchers, { test, itemPath, turn: testId });
+  return found === null ? null : { ...found, deadTimeS: settings.deadTimeS };
 }
 
 /** A script first, then the steps; the script decides about its own state when it is alone. */

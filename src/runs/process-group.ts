@@ -76,7 +76,7 @@ export function startGroup(start: GroupStart, onEnd: () => void): number {
   throw cannotStart(start, 'no process');
 }
 
-function cannotStart({ command, cwd }: GroupStart, cause: unknown): TidelockError {
+export function cannotStart({ command, cwd }: GroupStart, cause: unknown): TidelockError {
   return new TidelockError({
     code: 'RUN_FAILED',
     message: `cannot start '${command}' in ${cwd}: ${messageOf(cause)}`,
