@@ -8,6 +8,8 @@ import { packageVersion } from './package.ts';
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
+/** Of `runs`, where 1 says that tests are bad. */
+const EXIT_INTERNAL = 4;
 
 /** What the caller typed is wrong, not the world. */
 const USAGE_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
@@ -54,7 +56,7 @@ async function main(args: readonly string[]): Promise<number> {
     await program.parseAsync(args, { from: 'user' });
     return Number(process.exitCode ?? 0);
   } catch (error) {
-    return report(error);
+    return report(error, args[0] === 'runs' ? EXIT_INTERNAL : EXIT_FAILED);
   }
 }
 
@@ -75,17 +77,40 @@ async function createProgram(called: string | undefined): Promise<Command> {
   return program;
 }
 
-function report(error: unknown): number {
+function report(error: unknown, internal: number): number {
   // Commander has printed its message, with the nearest name, or the help that was asked for.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
   if (!(error instanceof TidelockError)) {
+    const told = internal === EXIT_INTERNAL ? diskTrouble(error) : null;
+    if (told !== null) return report(told, internal);
     console.error(`error INTERNAL: ${error instanceof Error ? error.stack : String(error)}`);
-    return EXIT_FAILED;
+    return internal;
   }
   console.error(`error ${error.code}: ${error.message}`);
   if (error.hint !== undefined) console.error(`  what to do: ${error.hint}`);
   const isUsage = USAGE_CODES.has(error.code) || error.details?.isUsage === true;
   return isUsage ? EXIT_USAGE : EXIT_FAILED;
+}
+
+const DISK_TROUBLE: Readonly<Record<string, string>> = {
+  EACCES: 'this user may not write there',
+  EPERM: 'this user may not write there',
+  EROFS: 'the disk is read-only',
+  ENOSPC: 'the disk is full',
+  EDQUOT: 'the quota of this user is used up',
+};
+
+/** What the system refuses is no bug of ours. Null: it may be one. */
+function diskTrouble(error: unknown): TidelockError | null {
+  const { code, path, syscall } = error as Partial<NodeJS.ErrnoException>;
+  const why = DISK_TROUBLE[code ?? ''];
+  if (why === undefined || path === undefined) return null;
+  return new TidelockError({
+    code: 'RUN_FAILED',
+    message: `${path}: ${why} (${syscall} ${code})`,
+    hint: 'make room or give the right to write, or take another folder',
+    cause: error,
+  });
 }
 
 /** Whoever reads our output may leave early (`| head`): that is the end of the job, not an error. */

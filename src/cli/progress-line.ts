@@ -18,7 +18,7 @@ export class ProgressLine {
   readonly #now: () => number;
   #phase = '';
   #shownAtMs = Number.NEGATIVE_INFINITY;
-  #isShown = false;
+  #shown = '';
 
   constructor(output: Output, now: () => number) {
     this.#output = output;
@@ -36,9 +36,9 @@ export class ProgressLine {
     if (!isNew && this.#now() - this.#shownAtMs < RENEW_MS) return;
     this.#shownAtMs = this.#now();
     // A line that wraps could not be taken back.
-    const width = (this.#output.columns || COLUMNS) - 1;
-    this.#output.write(`\r\u001b[K${text.slice(0, width)}`);
-    this.#isShown = true;
+    const line = text.slice(0, (this.#output.columns || COLUMNS) - 1);
+    if (line !== this.#shown) this.#output.write(`\r\u001b[K${line}`);
+    this.#shown = line;
   }
 
   /** News that is of interest only to somebody who is watching. */
@@ -48,7 +48,7 @@ export class ProgressLine {
 
   /** Makes room for lines that stay. */
   clear(): void {
-    if (this.#isShown) this.#output.write('\r\u001b[K');
-    this.#isShown = false;
+    if (this.#shown !== '') this.#output.write('\r\u001b[K');
+    this.#shown = '';
   }
 }

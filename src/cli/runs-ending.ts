@@ -5,6 +5,7 @@ import { execOf, gradeOf, isFailure, leavesOf } from '../report/results.ts';
 import { knownFailures } from '../runs/quarantine.ts';
 import { logTail } from '../runs/run-results.ts';
 import { commandLine, shortPath } from './options.ts';
+import { type HomeFlags, homeWords } from './runs-home.ts';
 
 const LOG_LINES = 20;
 /** More failures are named only. */
@@ -19,9 +20,11 @@ export type Ended = {
   readonly run: RunRow;
   readonly rows: readonly TestRow[];
   readonly ms: number;
-  /** As it was named on the command line. */
-  readonly area: string | undefined;
+  /** Where the area is, as it was named on the command line. */
+  readonly home: HomeFlags;
   readonly quarantine: readonly Quarantined[];
+  /** How many executions have come to an end since the run was started. */
+  readonly ran: number;
 };
 
 /** One line per test that has ended. */
@@ -29,39 +32,48 @@ export function finishedLine(row: TestRow): string {
   const { state, status, startedAt, endedAt, comment } = row;
   const ms = startedAt === null || endedAt === null ? null : endedAt - startedAt;
   const time = ms === null ? '' : `${(ms / 1000).toFixed(2)} s`;
-  const verdict = state === 'COMPLETED' ? status : `${state}/${status}`;
-  return [verdict.padEnd(8), time.padStart(9), execOf(row), comment].join('  ').trimEnd();
+  const words = [verdictWord({ state, status }).padEnd(9), time.padStart(9), execOf(row), comment];
+  return visible(words.join('  ').trimEnd());
 }
 
-export function printEnding({ run, rows, ms, area, quarantine }: Ended): void {
+/** The state only where the status does not say it: PASS, PREQ_FAIL, KILLED, INCOMPLETE/DEAD. */
+function verdictWord({ state, status }: Pick<TestRow, 'state' | 'status'>): string {
+  const saysAll = ['COMPLETED', 'NOT_STARTED', status].includes(state) && status !== 'n/a';
+  return saysAll ? status : `${state}/${status}`;
+}
+
+/** The last words of a run, failures first. */
+export function endingText({ run, rows, ms, home, quarantine, ran }: Ended): string {
   const leaves = leavesOf(rows);
   const failed = leaves.filter(isFailure);
   const isKnown = knownFailures(quarantine, Date.now());
-  for (const row of failed.slice(0, SHOWN_MAX)) printFailure(row, isKnown(row));
-  if (failed.length > SHOWN_MAX) {
-    console.log(`\nand ${failed.length - SHOWN_MAX} more failed`);
-  }
-  console.log(`\n${summaryLine(leaves, { run, ms })}`);
-  if (failed.length === 0) return;
-  const where = area === undefined ? [] : ['--area', area];
-  const words = ['--failed', '--target', run.target, '--name', run.name, ...where];
-  console.log(`run those again: ${commandLine('rerun', ...words)}`);
+  const told = failed.slice(0, SHOWN_MAX).map((row) => failureText(row, isKnown(row)));
+  const more = failed.length - told.length;
+  const words = ['--target', run.target, '--name', run.name, ...homeWords(home)];
+  const again = commandLine('rerun', failed.length > 0 ? '--failed' : '--all', ...words);
+  return [
+    ...told,
+    ...(more > 0 ? [`\nand ${more} more failed`] : []),
+    `\n${summaryLine(leaves, { run, ms })}`,
+    ...(ran === 0 ? ['nothing was run: all of it has a result already'] : []),
+    ...(failed.length > 0 || ran === 0 ? [`run those again: ${again}`] : []),
+  ].join('\n');
 }
 
-function printFailure(row: TestRow, known: Quarantined | null): void {
-  console.log(`\n${row.state}/${row.status}  ${execOf(row)}`);
-  if (known !== null)
-    console.log(`  known ${known.reason} (${known.owner}, until ${dayOf(known)})`);
-  if (row.comment !== '') console.log(`  why   ${row.comment}`);
-  if (row.runDir !== null) console.log(`  path  ${shortPath(row.runDir)}`);
+function failureText(row: TestRow, known: Quarantined | null): string {
   const lines = (logTail(row) ?? '').trimEnd().split('\n').slice(-LOG_LINES);
-  if (lines.join('') === '') return;
-  console.log(`  log   ${row.log}`);
-  for (const line of lines) console.log(`  | ${visible(line)}`);
+  return [
+    `\n${row.state}/${row.status}  ${execOf(row)}`,
+    ...(known === null ? [] : [`  known ${known.reason} (${known.owner}, until ${dayOf(known)})`]),
+    ...(row.comment === '' ? [] : [`  why   ${visible(row.comment)}`]),
+    ...(row.runDir === null ? [] : [`  path  ${shortPath(row.runDir)}`]),
+    ...(lines.join('') === '' ? [] : [`  log   ${row.log}`]),
+    ...(lines.join('') === '' ? [] : lines.map((line) => `  | ${visible(line)}`)),
+  ].join('\n');
 }
 
 /** What a test prints must not move our cursor. */
-function visible(line: string): string {
+export function visible(line: string): string {
   return line.replace(/\p{Cc}/gu, (char) => (char === '\t' ? '\t' : ''));
 }
 
@@ -79,9 +91,13 @@ function summaryLine(leaves: readonly TestRow[], { run, ms }: Pick<Ended, 'run' 
 
 const dayOf = ({ until }: Quarantined): string => new Date(until).toISOString().slice(0, 10);
 
+/** Never started, and no failure elsewhere says why. */
+const LEFT_OUT = new Set(['BLOCKED', 'TIMED_OUT', 'TEN_STRIKES']);
+
 /** A failure in quarantine is shown and does not count. */
 export function exitCodeOf(rows: readonly TestRow[], quarantine: readonly Quarantined[]): number {
   const isKnown = knownFailures(quarantine, Date.now());
-  const isBad = (row: TestRow): boolean => isFailure(row) && isKnown(row) === null;
+  const isBad = (row: TestRow): boolean =>
+    (isFailure(row) || LEFT_OUT.has(row.status)) && isKnown(row) === null;
   return leavesOf(rows).some(isBad) ? EXIT_BAD : EXIT_GOOD;
 }

@@ -3,9 +3,10 @@
 import { pairOf } from '../planner/rollup.ts';
 import type { EventRow, RunRow, TaskRow, TestRow } from '../planner/rows.ts';
 import type { RunStore } from '../planner/run-store.ts';
-import { isActive, isGood, isWaiting } from '../planner/states.ts';
+import { isActive, isWaiting } from '../planner/states.ts';
+import { isFailure } from '../report/results.ts';
 import { expectedTimes, idOf } from '../runs/run-history.ts';
-import type { ProgressLine } from './progress-line.ts';
+import type { RunOutput } from './runs-output.ts';
 import { taskOf } from './runs-tasks.ts';
 
 const LOOK_MS = 100;
@@ -17,7 +18,7 @@ export type FollowOptions = {
   readonly target: string;
   readonly name: string;
   readonly taskId: number;
-  readonly progress: ProgressLine;
+  readonly output: RunOutput;
   readonly onFinished: (row: TestRow) => void;
   /** Called with every look; for those who may have to take over. */
   readonly onLook?: () => void;
@@ -42,7 +43,7 @@ export class Follower {
       const task = taskOf(this.#options.store, this.#options.taskId);
       if (task !== null && task.endedAt !== null) {
         this.#look();
-        this.#options.progress.clear();
+        this.#options.output.clear();
         return task;
       }
       this.#options.onLook?.();
@@ -96,12 +97,11 @@ export class Follower {
   #status({ counts }: RunRow): void {
     const sum = (has: (pair: ReturnType<typeof pairOf>) => boolean): number =>
       Object.entries(counts).reduce((all, [key, n]) => (has(pairOf(key)) ? all + n : all), 0);
-    const [running, waiting] = [sum(isActive), sum(isWaiting)];
-    const good = sum(isGood);
-    const failed = sum(() => true) - running - waiting - good;
-    const words = [`${good + failed} done`, `${running} running`, `${waiting} waiting`];
-    const eta = this.#restS > 0 && running > 0 ? `, about ${timeText(this.#restS / running)}` : '';
-    this.#options.progress.passing(`${words.join(', ')}, ${failed} failed${eta}`);
+    const [all, running, waiting] = [sum(() => true), sum(isActive), sum(isWaiting)];
+    const done = all - running - waiting;
+    const words = [`${done} done`, `${running} running`, `${waiting} waiting`];
+    const eta = this.#restS > 0 && running > 0 ? `, ${timeText(this.#restS / running)} left` : '';
+    this.#options.output.status(`${words.join(', ')}, ${sum(isFailure)} failed${eta}`);
   }
 }
 

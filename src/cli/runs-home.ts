@@ -26,6 +26,14 @@ export function addHomeFlags(command: Command): Command {
     .option('--host-id <name>', 'play another host on this machine');
 }
 
+/** The same flags again, for a command that is shown: without a password. */
+export function homeWords({ area, durable, hostId }: HomeFlags): readonly string[] {
+  const flag = (name: string, value: string | undefined): readonly string[] =>
+    value === undefined ? [] : [name, value];
+  const place = durable?.replace(/^(\w+:\/\/[^/:@]*):[^/@]*@/, '$1@');
+  return [...flag('--area', area), ...flag('--durable', place), ...flag('--host-id', hostId)];
+}
+
 /** What the flags, the environment and the area's configuration say, in this order. */
 export function homeOptionsOf(flags: HomeFlags): HomeOptions & { readonly config: Area } {
   const environment = Object.fromEntries(

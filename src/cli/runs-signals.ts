@@ -1,4 +1,9 @@
-/** Ctrl-C twice: the first asks for a clean end, the second does not wait for it. */
+/**
+ * Ctrl-C twice: the first asks for a clean end, the second does not wait for it. TERM does the same, and a terminal
+ * that is closed (HUP): its processes would be left without anybody who sees them.
+ */
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** npm and terminals may send one Ctrl-C twice. */
 const ECHO_MS = 300;
@@ -22,15 +27,13 @@ export function interruptible({
       onFirst();
     } else if (performance.now() - firstAtMs > ECHO_MS) onSecond();
   };
-  process.on('SIGINT', stop);
-  process.on('SIGTERM', stop);
+  for (const signal of SIGNALS) process.on(signal, stop);
   return {
     get isInterrupted() {
       return firstAtMs !== null;
     },
     release: () => {
-      process.off('SIGINT', stop);
-      process.off('SIGTERM', stop);
+      for (const signal of SIGNALS) process.off(signal, stop);
     },
   };
 }

@@ -158,9 +158,10 @@ export class Actions {
       facts: { state: 'running', endedAt: null },
       cause: 'starts',
     });
+    this.#comment(runId, args);
     const request = requestOf(work.task, args);
     const activity = new RunActivity(
-      { runId, request },
+      { runId, request, cleansAll: args.more.preclean === true },
       { ...this.#means, ...tasks, book, area: areaBook.area, plan: newPlan() },
     );
     work.activity = activity;
@@ -173,6 +174,13 @@ export class Actions {
       outbox.add({ kind: 'setRun', runId, facts, cause: 'nothing more to do' });
     }
     return { runId, counts: runOf(store, runId)?.counts ?? {} };
+  }
+
+  /** What was said of a run is an event of it. */
+  #comment(runId: number, { comment }: ActionArgs): void {
+    if (comment === '') return;
+    const event = { kind: 'note' as const, runId, testId: null, old: null, new: null };
+    this.#means.outbox.add({ kind: 'note', event: { ...event, cause: comment } });
   }
 
   /** Whoever runs them sees the request in the database; what waits never starts. */
@@ -312,6 +320,7 @@ export class Actions {
     const { id: runId } = this.#runNamed(args);
     const cause = isLocked ? 'locked' : 'unlocked';
     this.#means.outbox.now({ kind: 'setRun', runId, facts: { isLocked }, cause });
+    this.#comment(runId, args);
     return { runId };
   }
 }

@@ -25,6 +25,7 @@ export class RunActivity {
   readonly runId: number;
   readonly request: PlanRequest;
   readonly #means: ActivityMeans;
+  readonly #cleansAll: boolean;
   readonly #launcher: Launcher;
   readonly #execs = new Map<string, Exec>();
   readonly #byTest = new Map<number, Exec>();
@@ -37,11 +38,13 @@ export class RunActivity {
   #isLeft = false;
   #isDone = false;
 
+  /** `cleansAll`: whatever starts begins in an emptied directory. */
   constructor(
-    run: { readonly runId: number; readonly request: PlanRequest },
+    run: { readonly runId: number; readonly request: PlanRequest; readonly cleansAll?: boolean },
     means: ActivityMeans,
   ) {
     this.runId = run.runId;
+    this.#cleansAll = run.cleansAll === true;
     this.request = run.request;
     this.#means = means;
     this.#launcher = new Launcher(run, {
@@ -153,7 +156,7 @@ export class RunActivity {
       ...{
         attempt: row.attempt,
         runDir: row.runDir,
-        cleans: false,
+        cleans: this.#cleansAll,
         isStopped: false,
         running: null,
       },
@@ -209,10 +212,10 @@ export class RunActivity {
         void this.#expand(effect.test);
         return;
       case 'launch':
+        this.#noteWaits(effect);
         this.#launcher.launch(this.#of(effect.exec));
         return;
       case 'settle':
-        this.#noteWaits(effect);
         this.#settle(effect);
         return;
       case 'kill':
@@ -242,16 +245,13 @@ export class RunActivity {
         ...{ id: exec, test, item, testId, isToplevel },
         pair: known?.pair ?? { state: 'NOT_STARTED', status: 'n/a' },
         ...{ attempt: known?.attempt ?? 0, runDir: known?.runDir ?? null },
-        ...{ cleans: false, isStopped: false, running: null },
+        ...{ cleans: this.#cleansAll, isStopped: false, running: null },
       };
       this.#execs.set(exec, fresh);
       this.#byTest.set(testId, fresh);
     }
   }
 
-  #reset({ exec: id, cleans, reason }: Extract<PlannerEffect, { readonly kind: 'reset' }>): void {
-    const exec = this.#of(id);
-    exec.pair = { state: 'NOT_STARTED', status: 'n/a' };
   /** What a time line explains a late start with. */
   #noteWaits({ exec, after }: Extract<PlannerEffect, { readonly kind: 'launch' }>): void {
     const ids = after.flatMap((id) => this.#execs.get(id)?.testId ?? []);
@@ -261,7 +261,10 @@ export class RunActivity {
     this.#means.outbox.add({ kind: 'note', event });
   }
 
-    exec.cleans = cleans;
+  #reset({ exec: id, cleans, reason }: Extract<PlannerEffect, { readonly kind: 'reset' }>): void {
+    const exec = this.#of(id);
+    exec.pair = { state: 'NOT_STARTED', status: 'n/a' };
+    exec.cleans = cleans || this.#cleansAll;
     exec.isStopped = false;
     const { testId } = exec;
     const gone = { exitCode: null, cpuMs: null, rssMaxBytes: null, endedAt: null, startedAt: null };

@@ -7,7 +7,7 @@ import type { RunQuery, RunQueryResult } from '../planner/run-store.ts';
 import { csvOf } from '../report/csv.ts';
 import { htmlOf } from '../report/html.ts';
 import { junitOf } from '../report/junit.ts';
-import { isFailure, type RunResults } from '../report/results.ts';
+import { execOf, isFailure, type RunResults } from '../report/results.ts';
 
 export type ReadRuns = (query: RunQuery) => RunQueryResult | Promise<RunQueryResult>;
 
@@ -67,6 +67,24 @@ async function specialRun(
   }
   return undefined;
 }
+
+/** More executions are named by their tests, so many tests by none. */
+const NAMES_MAX = 500;
+
+/** A pattern for exactly what a run has; null: for all. */
+export function patternOfRows(rows: readonly TestRow[]): string | null {
+  const withItems = new Set(rows.filter(({ itemPath }) => itemPath !== '').map(({ name }) => name));
+  const execs = rows.filter(({ name, itemPath }) => itemPath !== '' || !withItems.has(name));
+  for (const names of [execs.map(execOf), rows.map(({ name }) => name)]) {
+    const all = new Set(names.map(patternOfName));
+    if (all.size > 0 && all.size <= NAMES_MAX) return [...all].join(',');
+  }
+  return null;
+}
+
+/** Patterns have no way to say a comma, so any character may stand for it. */
+const patternOfName = (name: string): string =>
+  name.replace(/[.+?^${}()|[\]\\~]/g, '\\$&').replaceAll(',', '.');
 
 function ambiguous(name: string, runs: readonly RunRow[]): TidelockError {
   return new TidelockError({

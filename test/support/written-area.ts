@@ -13,6 +13,16 @@ export function writtenArea(
 ): string {
   const home = mkdtempSync(join(tmpdir(), 'tidelock-area-'));
   onTestFinished(() => rmSync(home, { recursive: true, force: true, maxRetries: 5 }));
+  writeArea(home, tests, files);
+  return home;
+}
+
+/** The same in a folder of the caller's. */
+export function writeArea(
+  home: string,
+  tests: Readonly<Record<string, string>>,
+  files: Readonly<Record<string, string>> = {},
+): void {
   const configs = Object.entries(tests).map(([name, text]) => [`tests/${name}/testconfig`, text]);
   const all: Record<string, string> = {
     'area.config': AREA,
@@ -23,5 +33,4 @@ export function writtenArea(
     mkdirSync(join(home, path, '..'), { recursive: true });
     writeFileSync(join(home, path), text, { mode: 0o755 });
   }
-  return home;
 }

@@ -1,0 +1,91 @@
+/** The words of `tidelock runs` as a user types them, on one area with few runs: what they answer, and with which code. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Plan } from '../../src/planner/plan.ts';
+import type { RunRow, TestRow } from '../../src/planner/rows.ts';
+import { Command } from '../support/command.ts';
+import { until } from '../support/stack.ts';
+import { writeArea } from '../support/written-area.ts';
+
+let area = '';
+let temp = '';
+
+beforeAll(() => {
+  temp = mkdtempSync(join(tmpdir(), 'tidelock-words-'));
+  area = join(temp, 'area');
+  writeArea(area, {
+    good: '[ezsteps]\nrun echo fine; [ -e left ] && echo "left there"; touch left\n',
+    bad: '[ezsteps]\nrun echo "the reason"; exit 3\n',
+    after: '[requirements]\nwaiton good\n[ezsteps]\nrun true\n',
+    slow: '[ezsteps]\nrun sleep 1000\n',
+  });
+});
+
+afterAll(() => rmSync(temp, { recursive: true, force: true, maxRetries: 5 }));
+
+function runs(...args: readonly string[]): Command {
+  return new Command(['runs', ...args, '--area', area], { TMPDIR: temp });
+}
+
+/** Its stdout; fails when it ends with another code. */
+async function said(code: number, ...args: readonly string[]): Promise<string> {
+  const command = runs(...args);
+  expect(await command.exit(), command.stderr).toBe(code);
+  return command.stdout;
+}
+
+type Shown = { readonly run: RunRow; readonly tests: readonly TestRow[] };
+
+async function shown(name: string): Promise<Shown> {
+  return JSON.parse(await said(0, 'show', '--name', name, '--json')) as Shown;
+}
+
+test('a rerun is of the newest run, and only of what is in it', async () => {
+  await said(1, 'run', '--target', 'x', '--name', 'one', '--pattern', 'bad');
+  const plan = JSON.parse(await said(0, 'rerun', '--dry-run', '--json')) as Plan;
+  expect(plan.run).toBe('one');
+  expect(plan.tests.map(({ name }) => name)).toEqual(['bad']);
+  await said(1, 'rerun', '--name', 'nobody');
+  expect(await said(1, 'run', '--target', 'x', '--name', 'one', '--pattern', 'bad')).toContain(
+    'nothing was run: all of it has a result already',
+  );
+});
+
+test('a run whose reader leaves goes on to its end, and its log has every line', async () => {
+  const log = join(temp, 'two.log');
+  const words = ['--name', 'two', '--pattern', 'after,bad', '--log', log, '-m', 'for the record'];
+  const run = runs('run', '--target', 'x', ...words);
+  run.process.stdout?.destroy();
+  expect(await run.exit(), run.stderr).toBe(1);
+  expect(readFileSync(log, 'utf8')).toMatch(
+    /^PASS .* good\n[\s\S]*^PASS .* after\n[\s\S]*1 failed/m,
+  );
+});
+
+test('a terminal that is closed ends a run as Ctrl-C does', async () => {
+  const run = runs('run', '--target', 'x', '--name', 'three', '--pattern', 'slow', '--json');
+  await until(
+    'the test runs',
+    async () =>
+      !run.isAlive || (await shown('three').catch(() => null))?.tests[0]?.state === 'RUNNING',
+  );
+  expect(await run.kill('SIGHUP'), run.stderr).toBe(3);
+  const last = run.lines.at(-1);
+  expect(last).toMatchObject({ kind: 'run', exitCode: 3, counts: { 'KILLED/KILLED': 1 } });
+});
+
+test('emptied directories, names that are taken, a disk that cannot be written', async () => {
+  const log = ['log', 'good', '--name', 'four'];
+  const again = ['run', '--target', 'x', '--name', 'four', '--pattern', 'good', '--rerun', 'PASS'];
+  await said(0, ...again);
+  await said(0, ...again);
+  expect(await said(0, ...log)).toContain('left there');
+  await said(0, ...again, '--preclean');
+  expect(await said(0, ...log)).not.toContain('left there');
+  await said(2, 'run', '--target', 'x', '--name', 'last');
+  const refused = new Command(['runs', 'ls', '--area', area], { TMPDIR: '/sys' });
+  expect(await refused.exit()).toBe(1);
+  expect(refused.stderr).toMatch(/^error RUN_FAILED: \/sys\//);
+});
