@@ -12,6 +12,7 @@ import {
   wordsOf,
 } from './entries.ts';
 import { unfit } from './errors.ts';
+import { AREA_KEYS, uselessKeys } from './known-keys.ts';
 import { TESTS_MAX } from './limits.ts';
 import { baseOf, resolvePath } from './paths.ts';
 import { readSettings } from './settings.ts';
@@ -49,7 +50,7 @@ export function* readArea({ home, environment }: AreaOptions): Reading<AreaReadi
     exports: (section) => section === 'env-override',
     rget: () => null,
   });
-  const { config } = reading;
+  const config = withFindings(reading);
   const tests = yield* findTests(config, home);
   const area: Area = {
     ...{ home, isCompatible, tests, config },
@@ -61,6 +62,11 @@ export function* readArea({ home, environment }: AreaOptions): Reading<AreaReadi
     autoRerun: wordsOf(textOf(config, 'setup', 'allow-auto-rerun') ?? '').map(stateStatusOf),
   };
   return { area, file, reading };
+}
+
+function withFindings({ config, asked }: ConfigReading): Config {
+  const findings = [...config.findings, ...uselessKeys(config, AREA_KEYS, asked)];
+  return { ...config, findings };
 }
 
 function* configFile(home: string): Reading<string> {

@@ -72,6 +72,8 @@ export type ConfigReading = {
   readonly deferred: ReadonlySet<string>;
   /** Sections that are written in the file, wildcards too. */
   readonly declared: ReadonlySet<string>;
+  /** Sections that `#{get SECTION KEY}` has asked for. */
+  readonly asked: ReadonlySet<string>;
 };
 
 const BLANK = /^\s*$/;
@@ -113,6 +115,7 @@ class Reader {
   readonly #texts: ReadText[] = [];
   readonly #deferred = new Set<string>();
   readonly #declared = new Set<string>();
+  readonly #asked = new Set<string>();
   #section = 'default';
   #open: Open | null = null;
   #trims: boolean;
@@ -132,6 +135,7 @@ class Reader {
       texts: this.#texts,
       deferred: this.#deferred,
       declared: this.#declared,
+      asked: this.#asked,
     };
   }
 
@@ -315,7 +319,10 @@ class Reader {
     return {
       home: this.#options.home,
       environment: this.#environment,
-      get: (section, key) => this.#sections.get(section, key),
+      get: (section, key) => {
+        this.#asked.add(section);
+        return this.#sections.get(section, key);
+      },
       rget: (key) => (this.#options.rget ?? ((name) => this.#ownRget(name)))(key),
       tell: (message) => this.#tell(message, origin),
     };

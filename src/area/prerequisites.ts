@@ -1,8 +1,8 @@
-/** What a test waits for: `waiton`, its mode, and the maps from its items to theirs. */
+/** What a test waits for: `waiton`, any one of `waitor`, its mode, and the maps from its items to theirs. */
 import { entriesOf, entryOf, textOf, wordsOf } from './entries.ts';
 import { unfit } from './errors.ts';
 import { compileRegex } from './regex.ts';
-import type { Config, Entry, Finding, ItemMap, Mode, Prerequisite } from './types.ts';
+import type { Config, Entry, Finding, ItemMap, Mode, Origin, Prerequisite } from './types.ts';
 
 export type Prerequisites = {
   readonly prerequisites: readonly Prerequisite[];
@@ -20,19 +20,39 @@ export function readPrerequisites(
   name: string,
   tests: ReadonlyMap<string, string>,
 ): Prerequisites {
-  const waiton = entryOf(config, 'requirements', 'waiton');
   const words = new Set(wordsOf(textOf(config, 'requirements', 'mode') ?? ''));
-  const findings: Finding[] = [...unknownModes(config, words), ...waitor(config)];
-  const prerequisites: Prerequisite[] = [];
+  const findings: Finding[] = [...unknownModes(config, words)];
   const mode = modeOf(words);
-  for (const test of new Set(wordsOf((waiton?.value ?? '').replaceAll(',', ' ')))) {
-    const origin = waiton?.origin ?? { file: 'testconfig', line: 1 };
-    if (test === name) findings.push({ message: `${name} waits for itself: left out`, origin });
-    else if (!tests.has(test)) {
-      findings.push({ message: `${name} waits for ${test}, which is no test: left out`, origin });
-    } else prerequisites.push({ test, mode, map: mapOf(config, test), origin });
-  }
+  const all = namesIn(config, 'waiton', { name, tests, findings });
+  const any = namesIn(config, 'waitor', { name, tests, findings });
+  const whole: Mode = words.has('toplevel') ? 'toplevel' : 'normal';
+  const prerequisites: readonly Prerequisite[] = [
+    ...all.map((one) => ({ ...one, mode, map: mapOf(config, one.test), isEither: false })),
+    ...any.map((one) => ({ ...one, mode: whole, map: [], isEither: true })),
+  ];
   return { prerequisites, isExclusive: words.has('exclusive'), findings };
+}
+
+type Names = {
+  readonly name: string;
+  readonly tests: ReadonlyMap<string, string>;
+  readonly findings: Finding[];
+};
+
+function namesIn(
+  config: Config,
+  key: 'waiton' | 'waitor',
+  { name, tests, findings }: Names,
+): readonly { readonly test: string; readonly origin: Origin }[] {
+  const entry = entryOf(config, 'requirements', key);
+  const origin = entry?.origin ?? { file: 'testconfig', line: 1 };
+  const words = new Set(wordsOf((entry?.value ?? '').replaceAll(',', ' ')));
+  return [...words].flatMap((test) => {
+    if (test !== name && tests.has(test)) return [{ test, origin }];
+    const why = test === name ? 'itself' : `${test}, which is no test`;
+    findings.push({ message: `${name} waits for ${why}: left out`, origin });
+    return [];
+  });
 }
 
 function modeOf(words: ReadonlySet<string>): Mode {
@@ -47,13 +67,6 @@ function unknownModes(config: Config, words: ReadonlySet<string>): readonly Find
   return [...words]
     .filter((word) => !MODES.has(word))
     .map((word) => ({ message: `${word} is no mode: left out`, origin }));
-}
-
-function waitor(config: Config): readonly Finding[] {
-  const entry = entryOf(config, 'requirements', 'waitor');
-  if (entry === null || wordsOf(entry.value).length === 0) return [];
-  const message = 'waitor has no effect: write waiton in the test that waits';
-  return [{ message, origin: entry.origin }];
 }
 
 /** The general map stands above those for one prerequisite. */

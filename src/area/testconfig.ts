@@ -4,6 +4,7 @@ import { type ConfigReading, readConfig } from './config.ts';
 import { durationOf, entriesOf, entryOf, numberOf, textOf } from './entries.ts';
 import { hashTexts } from './hash.ts';
 import { ITEM_SECTIONS, readItems } from './items.ts';
+import { TEST_KEYS, uselessKeys } from './known-keys.ts';
 import { readPrerequisites } from './prerequisites.ts';
 import { readSkip } from './skip.ts';
 import { readSteps } from './steps.ts';
@@ -59,7 +60,12 @@ export function* readTest(options: TestOptions): Reading<TestReading> {
     tags: (textOf(config, 'test_meta', 'tags') ?? '').split(/[,\s]+/).filter((tag) => tag !== ''),
     meta: new Map(entriesOf(config, 'test_meta').map(({ key, value }) => [key, value])),
     hash: hashOf(options, [...reading.texts.filter(({ isSettled }) => isSettled), ...files]),
-    findings: [...config.findings, ...unrunnable(reading, steps.steps.length), ...found],
+    findings: [
+      ...config.findings,
+      ...uselessKeys(config, TEST_KEYS, reading.asked),
+      ...unrunnable(reading, steps.steps.length),
+      ...found,
+    ],
   };
   return { test, reading };
 }

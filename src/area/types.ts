@@ -143,6 +143,8 @@ export type Prerequisite = {
   readonly mode: Mode;
   /** Maps an item path of the dependent backwards to one of the prerequisite. */
   readonly map: ItemMap;
+  /** Of `waitor`: one of these is enough. */
+  readonly isEither: boolean;
   readonly origin: Origin;
 };
 

@@ -1,7 +1,7 @@
 /**
  * A small text for what the planner needs of an area, for scripts and replays. One test a line:
  *
- *   NAME waits=p,q:toplevel,r:itemwait:REGEX=>TEXT;REGEX=>TEXT items=1,a/b|late|zero:KEY priority=5 group=db
+ *   NAME waits=p,q:toplevel,r:itemwait:REGEX=>TEXT;REGEX=>TEXT either=s,t items=1,a/b|late|zero:KEY priority=5 group=db
  *        needs=port:2 tags=slow exclusive
  *
  * The line `area` has jobs=, group.NAME=, resource.NAME=, load=, wait-delay=, launch-delay= (seconds), auto=STATE/STATUS.
@@ -92,8 +92,10 @@ function testOf(name: string, settings: Settings, line: number): TestDef {
       hash: '',
       findings: [],
     },
-    prerequisites: listIn(taken(settings, 'waits') ?? '', false).map((text) =>
-      prerequisiteIn(text, origin),
+    prerequisites: [false, true].flatMap((isEither) =>
+      listIn(taken(settings, isEither ? 'either' : 'waits') ?? '', false).map((text) => {
+        return { ...prerequisiteIn(text, origin), isEither };
+      }),
     ),
     isExclusive: taken(settings, 'exclusive') !== undefined,
     items: itemsIn(taken(settings, 'items')),
@@ -122,7 +124,10 @@ export function itemNamed(path: string): Item {
   return { path, variables: [['ITEM', path]] };
 }
 
-function prerequisiteIn(text: string, origin: Prerequisite['origin']): Prerequisite {
+function prerequisiteIn(
+  text: string,
+  origin: Prerequisite['origin'],
+): Omit<Prerequisite, 'isEither'> {
   const [test = '', mode = 'normal', ...map] = text.split(':');
   const known = MODES.find((name) => name === mode);
   if (known === undefined) throw bad(`line ${origin.line}: there is no mode ${mode}`);
@@ -184,7 +189,8 @@ function testText(def: TestDef): string {
   const needs = [...def.resources].map(([name, n]) => `${encoded(name)}:${n}`);
   return [
     encoded(def.name),
-    ...listText('waits', def.prerequisites.map(prerequisiteText)),
+    ...listText('waits', prerequisiteTexts(def, false)),
+    ...listText('either', prerequisiteTexts(def, true)),
     ...itemsText(def.items),
     ...(def.priority === 0 ? [] : [`priority=${def.priority}`]),
     ...(def.jobGroup === null ? [] : [`group=${encoded(def.jobGroup)}`]),
@@ -203,6 +209,10 @@ function itemsText(items: Items): readonly string[] {
   if (items.kind === 'late') return ['items=late'];
   if (items.kind === 'zero') return [`items=zero:${items.emptyKey}`];
   return [`items=${items.items.map(({ path }) => encoded(path)).join(',')}`];
+}
+
+function prerequisiteTexts({ prerequisites }: TestDef, either: boolean): readonly string[] {
+  return prerequisites.filter(({ isEither }) => isEither === either).map(prerequisiteText);
 }
 
 function prerequisiteText({ test, mode, map }: Prerequisite): string {

@@ -13,6 +13,7 @@
  *   R9  a prerequisite's verdict is known to all dependents when a step is over
  */
 import { assert } from '../core/assert.ts';
+import { standingOf } from './leaves.ts';
 import { isMet } from './progress.ts';
 import { countsOf, keyOf } from './rollup.ts';
 import {
@@ -104,9 +105,11 @@ function checkEdges(vertex: Vertex, pendings: number): void {
     const now = verdictOf(mode, finalPair(prerequisite));
     assert(verdict === now, `R9: ${vertex.id} has not heard that ${prerequisite.id} is ${now}`);
   }
-  const unmet = vertex.prerequisites.filter(({ verdict }) => verdict !== 'met').length;
+  const needs = new Map(vertex.prerequisites.map((edge) => [edge.either ?? edge, edge]));
+  const standings = [...needs.values()].map(standingOf);
+  const unmet = standings.filter((standing) => standing !== 'met').length;
   assert(vertex.unmet === unmet + pendings, `R9: ${vertex.id} counts ${vertex.unmet} unmet`);
-  const bad = vertex.prerequisites.filter(({ verdict }) => verdict !== 'met' && verdict !== 'wait');
+  const bad = standings.filter((standing) => standing !== 'met' && standing !== 'wait');
   assert((vertex.worst !== null) === bad.length > 0, `R9: ${vertex.id} knows its failed ones`);
 }
 

@@ -14,6 +14,7 @@ import {
   leafId,
   type PlannerState,
   type TestNode,
+  type Verdict,
   type Vertex,
 } from './state.ts';
 import { FRESH, isActive, isTerminal } from './states.ts';
@@ -100,13 +101,31 @@ export function linkLeaf(state: PlannerState, leaf: Leaf, link: Link): void {
   else leaf.dropped = `${prerequisite.id} has no item ${path}`;
 }
 
-export function connect(dependent: Vertex, prerequisite: Vertex, mode: Edge['mode']): void {
+export function connect(
+  dependent: Vertex,
+  prerequisite: Vertex,
+  mode: Edge['mode'],
+  either: Edge[] | null = null,
+): void {
   const verdict = verdictOf(mode, finalPair(prerequisite));
-  const edge: Edge = { dependent, prerequisite, mode, verdict };
+  const edge: Edge = { dependent, prerequisite, mode, verdict, either };
   dependent.prerequisites.push(edge);
   prerequisite.dependents.push(edge);
-  if (verdict !== 'met') dependent.unmet += 1;
+  const [other] = either ?? [];
+  // Those of which one is enough count as one.
+  if (other !== undefined) dependent.unmet -= Number(standingOf(other) !== 'met');
+  either?.push(edge);
+  dependent.unmet += Number(standingOf(edge) !== 'met');
   noteWorst(dependent, edge);
+}
+
+/** The best comes first. */
+const STANDINGS: readonly Verdict[] = ['met', 'wait', 'fail', 'discard'];
+
+/** How far that is which the edge stands for: of several that are enough each, the best. */
+export function standingOf({ verdict, either }: Edge): Verdict {
+  if (either === null) return verdict;
+  return STANDINGS.find((one) => either.some((edge) => edge.verdict === one)) ?? 'wait';
 }
 
 /** Leaves that look at the test as a whole wait for its items again. */
@@ -129,11 +148,14 @@ export function unlinkWhole(test: TestNode): void {
 
 /** Keeps `worst` after the verdict of one edge has changed. */
 export function noteWorst(vertex: Vertex, edge: Edge): void {
-  const isBad = edge.verdict === 'fail' || edge.verdict === 'discard';
-  if (isBad && (vertex.worst === null || vertex.worst.verdict === 'discard')) vertex.worst = edge;
-  if (isBad || vertex.worst !== edge) return;
+  const standing = standingOf(edge);
+  const isBad = standing === 'fail' || standing === 'discard';
+  const { worst } = vertex;
+  if (isBad && (worst === null || standingOf(worst) === 'discard')) vertex.worst = edge;
+  const isOther = worst !== edge && (worst?.either ?? null) !== edge.either;
+  if (isBad || worst === null || isOther) return;
   vertex.worst =
-    vertex.prerequisites.find(({ verdict }) => verdict === 'fail') ??
-    vertex.prerequisites.find(({ verdict }) => verdict === 'discard') ??
+    vertex.prerequisites.find((one) => standingOf(one) === 'fail') ??
+    vertex.prerequisites.find((one) => standingOf(one) === 'discard') ??
     null;
 }

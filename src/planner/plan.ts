@@ -10,7 +10,12 @@ import type { ExecId, PlanFinding, PlanInput } from './types.ts';
 /** `kept`: an old result stays; `adopted`: it runs already; `never`: it will not start. */
 export type Does = 'runs' | 'kept' | 'adopted' | 'never';
 
-export type PlannedEdge = { readonly on: ExecId; readonly mode: Mode };
+export type PlannedEdge = {
+  readonly on: ExecId;
+  readonly mode: Mode;
+  /** One of those that have it is enough. */
+  readonly isEither?: true;
+};
 
 export type PlannedExec = {
   readonly exec: ExecId;
@@ -75,7 +80,9 @@ function plannedExec(state: PlannerState, leaf: Leaf): PlannedExec {
 }
 
 function edgesOf({ prerequisites }: TestNode | Leaf): readonly PlannedEdge[] {
-  return prerequisites.map(({ prerequisite, mode }) => ({ on: prerequisite.id, mode }));
+  return prerequisites.map(({ prerequisite, mode, either }) => {
+    return { on: prerequisite.id, mode, ...(either === null ? {} : { isEither: true }) };
+  });
 }
 
 function doesOf(state: PlannerState, leaf: Leaf): Does {

@@ -1,5 +1,5 @@
 /** Plans, effects and the planner's state as lines for people and scripts. */
-import type { Plan, PlannedExec, PlannedTest } from './plan.ts';
+import type { Plan, PlannedEdge, PlannedExec, PlannedTest } from './plan.ts';
 import { isBefore } from './queue.ts';
 import { keyOf } from './rollup.ts';
 import { hasItems, isItemwise } from './select.ts';
@@ -34,7 +34,9 @@ export function planText(plan: Plan): string {
 }
 
 function plannedTestLines(test: PlannedTest): readonly string[] {
-  const waits = test.waitsFor.map(({ on, mode }) => (mode === 'normal' ? on : `${on} (${mode})`));
+  const all = test.waitsFor.filter(({ isEither }) => isEither !== true).map(waitText);
+  const either = test.waitsFor.filter(({ isEither }) => isEither === true).map(waitText);
+  const waits = either.length === 0 ? all : [...all, either.join(' or ')];
   const after = waits.length === 0 ? '' : `, after ${waits.join(', ')}`;
   const priority = test.priority === 0 ? '' : `, priority ${test.priority}`;
   const items = test.items === 'late' ? ', items known later' : '';
@@ -43,6 +45,10 @@ function plannedTestLines(test: PlannedTest): readonly string[] {
     `${test.name}: ${test.why}${after}${priority}${items}${reason}`,
     ...test.execs.filter((exec) => saysMore(test, exec)).map(plannedExecLine),
   ];
+}
+
+function waitText({ on, mode }: PlannedEdge): string {
+  return mode === 'normal' ? on : `${on} (${mode})`;
 }
 
 /** A test without items that just runs has said all. */

@@ -1,5 +1,5 @@
 /** What follows from a change of one execution: dependents become ready, or never start. */
-import { linkAll, linkLeaf, noteWorst } from './leaves.ts';
+import { linkAll, linkLeaf, noteWorst, standingOf } from './leaves.ts';
 import { dequeue, enqueue } from './queue.ts';
 import { keyOf, recount } from './rollup.ts';
 import type { StatePair } from './rows.ts';
@@ -60,8 +60,9 @@ function tell(state: PlannerState, vertex: Vertex, out: PlannerEffect[]): void {
 function hear(edge: Edge, verdict: Verdict): boolean {
   if (verdict === edge.verdict) return false;
   const { dependent } = edge;
-  dependent.unmet += Number(edge.verdict === 'met') - Number(verdict === 'met');
+  dependent.unmet += Number(standingOf(edge) === 'met');
   edge.verdict = verdict;
+  dependent.unmet -= Number(standingOf(edge) === 'met');
   noteWorst(dependent, edge);
   return true;
 }
@@ -103,13 +104,17 @@ export function isMet(leaf: Leaf): boolean {
 }
 
 function worseOf(a: Edge | null, b: Edge | null): Edge | null {
-  return a?.verdict === 'fail' ? a : b?.verdict === 'fail' ? b : (a ?? b);
+  const isFailed = (edge: Edge | null): boolean => edge !== null && standingOf(edge) === 'fail';
+  return isFailed(a) ? a : isFailed(b) ? b : (a ?? b);
 }
 
-function reasonOf({ prerequisite, verdict }: Edge): [status: NeverStarted, reason: string] {
-  const pair = finalPair(prerequisite);
-  const reason = `${prerequisite.id} is ${pair === null ? 'open' : keyOf(pair)}`;
-  return [verdict === 'fail' ? 'PREQ_FAIL' : 'PREQ_DISCARDED', reason];
+function reasonOf(edge: Edge): [status: NeverStarted, reason: string] {
+  const reasons = (edge.either ?? [edge]).map(({ prerequisite }) => {
+    const pair = finalPair(prerequisite);
+    return `${prerequisite.id} is ${pair === null ? 'open' : keyOf(pair)}`;
+  });
+  const status = standingOf(edge) === 'fail' ? 'PREQ_FAIL' : 'PREQ_DISCARDED';
+  return [status, reasons.join(', ')];
 }
 
 /** It never starts. */

@@ -59,6 +59,7 @@ function addTest(state: PlannerState, { selections }: Selected, name: string): v
   const def = tests.get(name);
   const selection = selections.get(name);
   if (def === undefined || selection === undefined) return;
+  state.findings.push(...def.findings);
   const by = [...selection.asked.values()][0]?.by;
   const pattern = patternOfTest(selection.named, name);
   state.tests.set(name, {
@@ -93,6 +94,7 @@ function itemsOf(state: PlannerState, { name, items }: TestDef): Map<string, Ite
 
 /** Edges between whole tests; those between items are made for every leaf. */
 function connectTest(state: PlannerState, test: TestNode, { graph }: Selected): void {
+  const either: Edge[] = [];
   for (const prerequisite of graph.prerequisites.get(test.id) ?? []) {
     const node = state.tests.get(prerequisite.test);
     if (node === undefined) continue;
@@ -100,7 +102,7 @@ function connectTest(state: PlannerState, test: TestNode, { graph }: Selected): 
     if (isItemwise(mode) && hasItems(test.def) && hasItems(node.def)) {
       test.links.push({ prerequisite: node, mode, map: mapOf(prerequisite) });
     } else {
-      connect(test, node, mode);
+      connect(test, node, mode, prerequisite.isEither ? either : null);
     }
   }
 }

@@ -33,6 +33,8 @@ export type Edge = {
   readonly prerequisite: Vertex;
   readonly mode: Mode;
   verdict: Verdict;
+  /** The edges any of which is enough, this one among them; null: it must be met itself. */
+  readonly either: Edge[] | null;
 };
 
 type VertexFields = {

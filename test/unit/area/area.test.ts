@@ -68,3 +68,30 @@ describe('A1: an area', () => {
     expect(() => areaOf(text)).toThrow(message);
   });
 });
+
+describe('A2: what has no effect is told', () => {
+  const told = (text: string): readonly string[] =>
+    areaOf(text).area.config.findings.map(({ message, origin }) => `${origin.line}: ${message}`);
+
+  test('keys that nothing reads, and those of the original that do nothing here', () => {
+    const text = [
+      ...['[setup]', 'max_concurent_jobs 3', 'use-wal yes', '[jobtools]', 'useshell yes'],
+      ...['[views]', 'one 1', 'two 2', '[mine]', 'a b', '[server]', 'homehost here', 'port 8080'],
+    ].join('\n');
+    const found = told(text);
+    expect(found.map((line) => line.replace(/: .*?(\S+ in \[|\[)/, ': $1'))).toEqual([
+      expect.stringMatching(/: max_concurent_jobs in \[setup\] has no effect: nothing reads it$/),
+      expect.stringMatching(/: use-wal in \[setup\] has no effect: the database/),
+      expect.stringMatching(/: useshell in \[jobtools\] has no effect: launchers are given/),
+      expect.stringMatching(/: \[views\] has no effect: the dashboard/),
+      expect.stringMatching(/: \[mine\] has no effect: nothing reads it$/),
+      expect.stringMatching(/: port in \[server\] has no effect: the server/),
+    ]);
+  });
+
+  test('not a section that the file itself looks up', () => {
+    const text = '[mine]\na 3\n[setup]\nmax_concurrent_jobs #{get mine a}';
+    expect(told(text)).toEqual([]);
+    expect(areaOf(text).area.jobsMax).toBe(3);
+  });
+});

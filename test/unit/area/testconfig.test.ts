@@ -50,9 +50,29 @@ describe('R1: requirements', () => {
     ['waiton a\nmode itemwait', [['a', 'itemwait']]],
     ['waiton a\nmode itemmatch', [['a', 'itemwait']]],
     ['waiton a\nmode toplevel itemwait', [['a', 'itemwait-toplevel']]],
+    [
+      'waiton a\nwaitor b a\nmode itemwait',
+      [
+        ['a', 'itemwait'],
+        ['b', 'normal'],
+        ['a', 'normal'],
+      ],
+    ],
+    [
+      'waitor a, b\nmode toplevel',
+      [
+        ['a', 'toplevel'],
+        ['b', 'toplevel'],
+      ],
+    ],
     ['waiton a\nmode exclusive', [['a', 'normal']]],
   ])('%j', (text, expected) => {
     expect(needs(text)).toEqual(expected);
+  });
+
+  test('of those in waitor one is enough', () => {
+    const { prerequisites } = defOf('[requirements]\nwaiton a\nwaitor b', { others });
+    expect(prerequisites.map(({ isEither }) => isEither)).toEqual([false, true]);
   });
 
   test('exclusive is told from the other modes', () => {
@@ -64,7 +84,7 @@ describe('R1: requirements', () => {
     ['waiton x', '2: x waits for itself: left out'],
     ['waiton nowhere', '2: x waits for nowhere, which is no test: left out'],
     ['mode loud', '2: loud is no mode: left out'],
-    ['waitor a', '2: waitor has no effect: write waiton in the test that waits'],
+    ['waitor nobody', '2: x waits for nobody, which is no test: left out'],
   ])('%s is told', (text, finding) => {
     expect(tellings(`[requirements]\n${text}\n${DOES}`, { others })).toEqual([finding]);
   });

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { compileItemMap } from '../../../src/area/item-map.ts';
-import type { TestDef } from '../../../src/area/types.ts';
+import type { Prerequisite, TestDef } from '../../../src/area/types.ts';
 import { areaTextOf, readAreaText } from '../../../src/planner/area-text.ts';
 import { checkPlanner } from '../../../src/planner/invariants.ts';
 import { step } from '../../../src/planner/machine.ts';
@@ -121,19 +121,31 @@ class Driver {
   /** R1 and R5 as somebody would check them by hand, from the table and the definitions alone. */
   #checkLaunch(exec: string, name: string, path: string): void {
     if (this.running.has(exec)) throw new Error(`R5: ${exec} runs already`);
-    for (const { test: on, mode, map, origin } of this.input.tests.get(name)?.prerequisites ?? []) {
-      const items = this.items.get(on);
-      const isItemwise = mode.startsWith('itemwait') && items !== undefined && path !== '';
-      const at = isItemwise ? compileItemMap(map, origin)(path) : '';
-      const hasLeaves = this.state.tests.get(on)?.leaves.size !== 0;
-      // A test without leaves may have been settled, or set by a user, as a whole.
-      const isWhole = at === '' || !hasLeaves;
-      const pair = isWhole ? this.#shown(on, items) : this.table.get(`${on}/${at}`);
-      if (pair === undefined || !isTerminal(pair))
-        throw new Error(`R1: ${exec} before ${on}/${at}`);
-      const isEnough = mode.endsWith('toplevel') ? pair.state !== 'NOT_STARTED' : isGood(pair);
-      if (!isEnough) throw new Error(`R1: ${exec} although ${on}/${at} is ${pair.status}`);
-    }
+    const prerequisites = this.input.tests.get(name)?.prerequisites ?? [];
+    const either = prerequisites.filter(({ isEither }) => isEither);
+    for (const one of prerequisites) if (!one.isEither) this.#checkMet(exec, path, one);
+    const troubles = either.flatMap((one) => {
+      try {
+        this.#checkMet(exec, path, one);
+        return [];
+      } catch (error) {
+        return [error];
+      }
+    });
+    if (either.length > 0 && troubles.length === either.length) throw troubles[0];
+  }
+
+  #checkMet(exec: string, path: string, { test: on, mode, map, origin }: Prerequisite): void {
+    const items = this.items.get(on);
+    const isItemwise = mode.startsWith('itemwait') && items !== undefined && path !== '';
+    const at = isItemwise ? compileItemMap(map, origin)(path) : '';
+    const hasLeaves = this.state.tests.get(on)?.leaves.size !== 0;
+    // A test without leaves may have been settled, or set by a user, as a whole.
+    const isWhole = at === '' || !hasLeaves;
+    const pair = isWhole ? this.#shown(on, items) : this.table.get(`${on}/${at}`);
+    if (pair === undefined || !isTerminal(pair)) throw new Error(`R1: ${exec} before ${on}/${at}`);
+    const isEnough = mode.endsWith('toplevel') ? pair.state !== 'NOT_STARTED' : isGood(pair);
+    if (!isEnough) throw new Error(`R1: ${exec} although ${on}/${at} is ${pair.status}`);
   }
 
   #shown(test: string, items: ReadonlySet<string> | undefined): StatePair | undefined {
@@ -176,7 +188,9 @@ describe('a random run of a random area', () => {
     const essential = (tests: ReadonlyMap<string, TestDef>): unknown =>
       [...tests.values()].map((def) => ({
         ...def,
-        prerequisites: def.prerequisites.map(({ test: on, mode, map }) => ({ on, mode, map })),
+        prerequisites: def.prerequisites.map(({ test: on, mode, map, isEither }) => {
+          return { on, mode, map, isEither };
+        }),
       }));
     fc.assert(
       fc.property(anyArea, (text) => {

@@ -21,6 +21,15 @@ const waits = (at: number): fc.Arbitrary<string> =>
       at === 0 || list.length === 0 ? '' : `waits=${list.map(([on, mode]) => `t${on}:${mode}`)}`,
     );
 
+const either = (at: number): fc.Arbitrary<string> =>
+  fc
+    .array(fc.tuple(fc.nat(Math.max(0, at - 1)), fc.constantFrom('normal', 'toplevel')), {
+      maxLength: 3,
+    })
+    .map((list) =>
+      at === 0 || list.length === 0 ? '' : `either=${list.map(([on, mode]) => `t${on}:${mode}`)}`,
+    );
+
 const extras = fc.constantFrom('', 'priority=3', 'group=g', 'needs=r:1', 'needs=r:2', 'exclusive');
 
 export const anyArea: fc.Arbitrary<AreaText> = fc
@@ -28,7 +37,9 @@ export const anyArea: fc.Arbitrary<AreaText> = fc
   .chain((size) =>
     fc.tuple(
       fc.integer({ min: 1, max: 4 }),
-      fc.tuple(...Array.from({ length: size }, (_, at) => fc.tuple(waits(at), items, extras))),
+      fc.tuple(
+        ...Array.from({ length: size }, (_, at) => fc.tuple(waits(at), either(at), items, extras)),
+      ),
     ),
   )
   .map(([jobs, tests]) => {
