@@ -2,7 +2,7 @@
 import { TidelockError } from '../core/errors.ts';
 import type { TaskRow } from '../planner/rows.ts';
 import type { Quarantined } from '../report/quarantine.ts';
-import { type ActionArgs, type NewAction, runKey } from '../runs/action-args.ts';
+import type { ActionArgs, NewAction } from '../runs/action-args.ts';
 import { isServing } from '../runs/new-runner.ts';
 import { readQuarantine } from '../runs/quarantine.ts';
 import { EXIT_INTERRUPTED, endingText, exitCodeOf, finishedLine } from './runs-ending.ts';
@@ -24,8 +24,7 @@ export type Work = {
 const FOREGROUND_PRIORITY = 1000;
 
 function actionOf({ verb, args }: Work): NewAction {
-  const dedupeKey = runKey(args.target, args.name);
-  return { action: verb, args, priority: FOREGROUND_PRIORITY, dedupeKey };
+  return { action: verb, args, priority: FOREGROUND_PRIORITY, dedupeKey: null };
 }
 
 export function queue(session: Session, work: Work): void {

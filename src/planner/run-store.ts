@@ -90,7 +90,7 @@ export type RunWrite =
       readonly state: 'running' | 'done' | 'failed' | 'cancelled';
       readonly result: unknown;
     }
-  /** Queued ones end at once; claimed ones are ended by their holder, who is told by `renewTasks`. */
+  /** Those that have not begun, whoever has claimed them: he is told when they are to begin. Answer: their `ids`. */
   | { readonly kind: 'cancelTasks'; readonly ids: readonly number[]; readonly cause: string }
   /** Leases that ran out: back to `new`, or `failed` after the last attempt. Answer: `ids`. */
   | { readonly kind: 'reclaimTasks' }
@@ -177,6 +177,8 @@ export type RunQuery =
       readonly ids?: readonly number[] | undefined;
       readonly limit: number;
     }
+  /** Open actions on one run, the oldest first, without a limit: what stands in the way of one must not be missed. */
+  | { readonly kind: 'openActions'; readonly target: string; readonly name: string }
   | { readonly kind: 'runners' }
   | {
       readonly kind: 'events';
@@ -184,8 +186,6 @@ export type RunQuery =
       readonly testId: number | null;
       readonly since: number;
       readonly limit: number;
-    };
-
     }
   /** What a time line needs beside the tests: waits of the run; faults, excesses and samples of the lag from then on. */
   | {
@@ -194,6 +194,8 @@ export type RunQuery =
       /** Milliseconds since 1970, both included. */
       readonly from: number;
       readonly to: number;
+    };
+
 /** How old the oldest commit was that the durable database did not have, since the sample before. */
 export type LagSample = { readonly at: number; readonly ageMs: number };
 

@@ -15,13 +15,15 @@ const CHANGING: ReadonlySet<string> = new Set([
   ...['run', 'rerun', 'clean-rerun', 'remove-runs', 'set-state', 'archive', 'rollup'],
 ]);
 
-/** What an action is about. */
+/** What an action is about: runs are the same when target and name are. */
 export type ActionScope = {
   readonly action: Action;
   readonly target: string;
   /** Name of the run. */
   readonly name: string;
   readonly pattern: string;
+  /** Only results in some states: never all that the pattern has. */
+  readonly isPart?: boolean;
 };
 
 export type OpenAction = ActionScope & Pick<TaskRow, 'id' | 'state'>;
@@ -30,14 +32,29 @@ export function isStarting(action: string): boolean {
   return STARTING.has(action);
 }
 
+/** What a task is about, by its arguments; null: it is no action, or its arguments are none. */
+export function scopeOf({ action, args }: Pick<TaskRow, 'action' | 'args'>): ActionScope | null {
+  if (action === 'exec' || typeof args !== 'object' || args === null) return null;
+  const { target = '', name = '', pattern = '%', ...rest } = args as Record<string, unknown>;
+  const isScope = [target, name, pattern].every((text) => typeof text === 'string');
+  const isPart = [rest.states, rest.statuses].some(
+    (list) => Array.isArray(list) && list[0] != null,
+  );
+  return isScope ? ({ action, target, name, pattern, isPart } as ActionScope) : null;
+}
+
+/** As `decide` sees a task. */
+export function openAction(task: Pick<TaskRow, 'id' | 'state' | 'action' | 'args'>): OpenAction[] {
+  const scope = scopeOf(task);
+  return scope === null ? [] : [{ ...scope, id: task.id, state: task.state }];
+}
+
 /**
  * Two open tasks with the same key are one. All actions that run the same run have one key: the second of two requests
  * is answered with the first. Null: every request counts, or (`kill`) doing it twice harms nobody.
  */
-export function dedupeKeyOf({ action, target, name, pattern }: ActionScope): string | null {
-  if (isStarting(action)) return `run:${target}\0${name}`;
-  if (action === 'remove-runs') return `remove:${target}\0${name}\0${pattern}`;
-  return null;
+export function dedupeKeyOf({ action, target, name }: ActionScope): string | null {
+  return isStarting(action) ? `run:${target}\0${name}` : null;
 }
 
 export type Decision =
@@ -45,8 +62,11 @@ export type Decision =
   | { readonly kind: 'refuse' }
   /** Older actions on the same executions end first. */
   | { readonly kind: 'wait'; readonly for: readonly number[] }
-  /** `cancel`: queued actions that would undo it. `killsFirst`: what runs in its scope is killed, and awaited. */
-  | { readonly kind: 'go'; readonly cancel: readonly number[]; readonly killsFirst: boolean };
+  /**
+   * `cancel`: queued actions that would undo it. `ends`: those under way that end first because what they run in its
+   * scope is killed.
+   */
+  | { readonly kind: 'go'; readonly cancel: readonly number[]; readonly ends: readonly number[] };
 
 /**
  * What is to be done with an action whose turn has come. `open`: the other open actions. An action waits only for
@@ -59,29 +79,37 @@ export function decide(
 ): Decision {
   if (run?.isLocked === true && CHANGING.has(action.action)) return { kind: 'refuse' };
   const others = open.filter((other) => other.id !== action.id && overlap(action, other));
-  const cancel = action.action === 'remove-runs' ? cancelledBy(action, others) : [];
+  const covered = action.action === 'remove-runs' ? others.filter(isUndone(action)) : [];
+  const cancel = covered.filter(isQueued).map(({ id }) => id);
+  const ends = covered.filter((other) => other.state === 'running').map(({ id }) => id);
   const before = others
     .filter(({ id }) => id < action.id && !cancel.includes(id))
     .filter((other) => waitsFor(action, other))
     .map(({ id }) => id);
   if (before.length > 0) return { kind: 'wait', for: before };
-  return { kind: 'go', cancel, killsFirst: action.action === 'remove-runs' };
+  return { kind: 'go', cancel, ends };
 }
 
-/** Queued actions that a removal makes pointless: they would only start what is being removed. */
-export function cancelledBy(removal: ActionScope, open: readonly OpenAction[]): readonly number[] {
-  return open
-    .filter(({ action, state }) => isStarting(action) && state === 'new')
-    .filter((other) => sameRun(removal, other) && covers(removal.pattern, other.pattern))
-    .map(({ id }) => id);
+/** It waits for its turn, in the queue or with a runner. */
+export function isQueued({ state }: Pick<TaskRow, 'state'>): boolean {
+  return state === 'new' || state === 'claimed';
+}
+
+/** Older ones that a removal makes pointless: they would only run what is being removed. */
+function isUndone(removal: OpenAction): (other: OpenAction) => boolean {
+  return ({ id, action, pattern }) =>
+    id < removal.id && isStarting(action) && covers(removal, pattern);
 }
 
 /** Whether the later of two overlapping actions lets the earlier one end first. */
 function waitsFor(later: OpenAction, earlier: OpenAction): boolean {
+  const isKill = earlier.action === 'kill';
+  // A kill may have to take a run over to end it: nobody else does so meanwhile.
+  if (isKill && (isStarting(later.action) || later.action === 'kill')) return true;
   if (AT_ONCE.has(later.action) || AT_ONCE.has(earlier.action)) return false;
   // What runs is killed by a removal, not awaited.
   const isKilled = later.action === 'remove-runs' && isStarting(earlier.action);
-  return !isKilled || earlier.state === 'new';
+  return !isKilled || isQueued(earlier);
 }
 
 function overlap(a: ActionScope, b: ActionScope): boolean {
@@ -92,8 +120,8 @@ function sameRun(a: ActionScope, b: ActionScope): boolean {
   return a.target === b.target && a.name === b.name;
 }
 
-function covers(outer: string, inner: string): boolean {
-  return outer === '%' || outer === inner;
+function covers({ pattern, isPart }: ActionScope, inner: string): boolean {
+  return isPart !== true && (pattern === '%' || pattern === inner);
 }
 
 /** False only where both name tests plainly, and none in common. */

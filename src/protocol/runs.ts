@@ -155,10 +155,11 @@ const runQuery = z.discriminatedUnion('kind', [
   read('steps', { testId: id }),
   read('data', { testId: id }),
   read('tasks', { states: z.array(taskState).nullable(), ids: ids.optional(), limit }),
+  read('openActions', { target: name, name }),
   read('runners', {}),
   read('events', { runId: id.nullable(), testId: id.nullable(), since: count, limit }),
-]);
   read('line', { runId: id, from: time, to: time }),
+]);
 
 const frame = z.strictObject({
   version: z.literal(RUNS_PROTOCOL),

@@ -26,6 +26,7 @@ export type NewAction = {
   readonly action: Action;
   readonly args: ActionArgs;
   readonly priority: number;
+  /** A second open one with the same key is the first; what runs a run has a key without saying so. */
   readonly dedupeKey: string | null;
 };
 
@@ -73,9 +74,4 @@ const valuesOf = (value: object | null): readonly unknown[] => Object.values(val
 
 export function actionArgs(some: Partial<ActionArgs>): ActionArgs {
   return { ...PLAIN, ...some };
-}
-
-/** Two requests to run the same run are one. */
-export function runKey(target: string, name: string): string {
-  return `run:${target}\0${name}`;
 }

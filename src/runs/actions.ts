@@ -3,16 +3,17 @@
 import { compilePatterns, matches } from '../area/patterns.ts';
 import { unreachable } from '../core/assert.ts';
 import { messageOf, TidelockError } from '../core/errors.ts';
-import type { Action, RunRow, TaskRow, TestRow } from '../planner/rows.ts';
-import type { NewTask, RunStore } from '../planner/run-store.ts';
+import type { Action, RunRow, StatePair, TaskRow, TestRow } from '../planner/rows.ts';
+import type { NewTask } from '../planner/run-store.ts';
 import { isActive, isWaiting } from '../planner/states.ts';
-import { cancelledBy, type OpenAction } from '../planner/tasks.ts';
 import type { PlanRequest } from '../planner/types.ts';
-import { type ActionArgs, argsOf, filledIn, type NewAction } from './action-args.ts';
+import { type ActionArgs, argsOf, type NewAction } from './action-args.ts';
 import type { AreaBook } from './area-book.ts';
 import { earlyEnvironment } from './environment.ts';
 import { type ActivityMeans, RunActivity } from './run-activity.ts';
 import { isStaleNow } from './run-history.ts';
+import { ScopeWatch } from './scope-watch.ts';
+import { runOf, Turns } from './turns.ts';
 import { linkArea, removeWorkArea } from './work-area.ts';
 
 /** An action is tried so often: its runner may die. */
@@ -33,15 +34,20 @@ type Work = { readonly task: TaskRow; activity: RunActivity | null };
 export class Actions {
   readonly #means: ActionMeans;
   readonly #work = new Map<number, Work>();
-  /** Actions on one run are performed one after the other; a kill and a removal do not wait. */
-  readonly #turns = new Map<string, Promise<void>>();
+  readonly turns: Turns;
 
   constructor(means: ActionMeans) {
     this.#means = means;
+    this.turns = new Turns(means.store, means.outbox, means.id);
   }
 
+  /** Actions that are claimed, and those of them that are under way. */
   get size(): number {
     return this.#work.size;
+  }
+
+  get underWay(): number {
+    return this.#work.size - this.turns.waiting;
   }
 
   get activities(): readonly RunActivity[] {
@@ -63,8 +69,8 @@ export class Actions {
     this.#work.set(task.id, work);
     const { outbox, id: owner } = this.#means;
     const words = { kind: 'endTask' as const, taskId: task.id, owner };
-    outbox.add({ ...words, state: 'running', result: null });
     try {
+      if ((await this.turns.of(task)) === null) return;
       const result = await this.#perform(work);
       outbox.add({ ...words, state: 'done', result: result ?? null });
     } catch (error) {
@@ -79,9 +85,11 @@ export class Actions {
   /** What is not in `held` is somebody else's, or was cancelled. */
   keepOnly(held: ReadonlySet<number>): void {
     for (const [id, { activity }] of this.#work) if (!held.has(id)) activity?.kill('%');
+    this.turns.keepOnly(held);
   }
 
   killAll(): void {
+    this.turns.giveUp();
     for (const activity of this.activities) activity.kill('%');
   }
 
@@ -97,7 +105,7 @@ export class Actions {
       case 'run':
       case 'rerun':
       case 'clean-rerun':
-        return await this.#inTurn(keyOf(args), () => this.#run(work, args));
+        return await this.#run(work, args);
       case 'kill':
         return await this.#kill(work, args);
       case 'remove-runs':
@@ -127,21 +135,6 @@ export class Actions {
     return await perform(args, id);
   }
 
-  async #inTurn<T>(key: string, perform: () => Promise<T>): Promise<T> {
-    const before = this.#turns.get(key) ?? Promise.resolve();
-    const mine = before.then(perform);
-    const settled = mine.then(
-      () => undefined,
-      () => undefined,
-    );
-    this.#turns.set(key, settled);
-    try {
-      return await mine;
-    } finally {
-      if (this.#turns.get(key) === settled) this.#turns.delete(key);
-    }
-  }
-
   async #run(work: Work, args: ActionArgs): Promise<unknown> {
     const { outbox, store, newPlan, tasks, now } = this.#means;
     if (args.name === '' || args.name.includes('/')) throw refused('run', 'needs a name without /');
@@ -149,7 +142,6 @@ export class Actions {
     const book = await areaBook.target(args.target, args.setVars);
     const [created] = outbox.now({ kind: 'createRun', target: args.target, name: args.name });
     const runId = created?.id ?? 0;
-    requireUnlocked(store, runId);
     const { home, linkTree, isCompatible } = areaBook.area;
     if (isCompatible) linkArea(home, linkTree);
     outbox.now({
@@ -173,7 +165,7 @@ export class Actions {
       const facts = { state: 'done' as const, endedAt: now() };
       outbox.add({ kind: 'setRun', runId, facts, cause: 'nothing more to do' });
     }
-    return { runId, counts: runOf(store, runId)?.counts ?? {} };
+    return { runId, counts: runOf(store, args)?.counts ?? {} };
   }
 
   /** What was said of a run is an event of it. */
@@ -200,7 +192,7 @@ export class Actions {
     }
     outbox.flush();
     const [own] = this.activities.filter(({ request }) => isOf(request, args));
-    if (own !== undefined) own.kill(args.pattern);
+    if (own !== undefined) endIn(own, args, rows);
     else if (active.length > 0 && !this.#hasOthers()) await this.#killOrphans(work, args);
     return { killed: active.length, blocked: waiting.length };
   }
@@ -217,11 +209,9 @@ export class Actions {
   }
 
   /** Throws `RUN_NOT_FOUND`. */
-  #runNamed({ target, name }: ActionArgs): RunRow {
-    const run = (this.#means.store.read({ kind: 'runs' }).runs ?? []).find(
-      (candidate) => candidate.target === target && candidate.name === name,
-    );
-    if (run === undefined) throw noRun(target, name);
+  #runNamed(args: ActionArgs): RunRow {
+    const run = runOf(this.#means.store, args);
+    if (run === null) throw noRun(args.target, args.name);
     return run;
   }
 
@@ -241,13 +231,9 @@ export class Actions {
 
   /** Kills first, waits until all is over, then removes directories and rows. */
   async #remove(work: Work, args: ActionArgs): Promise<unknown> {
-    const { outbox, store, area } = this.#means;
-    const rows = this.#rowsOf(args);
+    const { outbox, area } = this.#means;
     const { id: runId } = this.#runNamed(args);
-    requireUnlocked(store, runId);
-    this.#cancelQueued(args);
-    await this.#kill(work, args);
-    await this.#untilTerminal(rows);
+    const rows = await this.#endAll(work, args);
     for (const { name: test, itemPath, runDir } of rows) {
       const place = { target: args.target, run: args.name, test, itemPath };
       await removeWorkArea(area, place, runDir);
@@ -258,19 +244,14 @@ export class Actions {
     return { removed: rows.length };
   }
 
-  #cancelQueued(args: ActionArgs): void {
-    const { store, outbox } = this.#means;
-    const open = store.read({ kind: 'tasks', states: ['new'], limit: 1000 }).tasks ?? [];
-    const ids = cancelledBy({ ...args, action: 'remove-runs' }, open.flatMap(openAction));
-    if (ids.length > 0) outbox.now({ kind: 'cancelTasks', ids, cause: 'its run is removed' });
-  }
-
-  async #untilTerminal(rows: readonly TestRow[]): Promise<void> {
-    const ids = new Set(rows.map(({ id }) => id));
-    const runId = rows[0]?.runId ?? 0;
+  /** Ends what runs in its scope, also what a run that has just begun starts meanwhile. Gives the rows. */
+  async #endAll(work: Work, args: ActionArgs): Promise<readonly TestRow[]> {
+    const { store } = this.#means;
+    const scope = new ScopeWatch(store, this.#runNamed(args).id, () => this.#rowsOf(args));
     for (let looks = 0; looks < LOOKS_MAX; looks++) {
-      const now = this.#means.store.read({ kind: 'tests', runId }).tests ?? [];
-      if (!now.some((row) => ids.has(row.id) && isActive(row))) return;
+      const inTheWay = this.turns.inTheWay(work.task);
+      if (scope.look() || looks === 0) await this.#kill(work, args);
+      if (inTheWay.length === 0 && scope.active === 0) return scope.rows();
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }
     throw new TidelockError({
@@ -329,18 +310,19 @@ const LOOK_MS = 100;
 /** Ten minutes: tests that ignore TERM are killed after five seconds. */
 const LOOKS_MAX = 6000;
 
-function openAction(task: TaskRow): readonly OpenAction[] {
-  const { id, state, action } = task;
-  const args = filledIn(task.args); // a wrong one fails when it is taken
-  return action === 'exec' || args === null ? [] : [{ ...args, id, state, action }];
+/** A pattern also keeps from starting what is not known yet; of results in some states only these end. */
+function endIn(activity: RunActivity, args: ActionArgs, rows: readonly TestRow[]): void {
+  if (args.states.length + args.statuses.length === 0) activity.kill(args.pattern);
+  else for (const row of rows) activity.changed({ ...row, ...ended(row) });
+}
+
+function ended(row: TestRow): StatePair {
+  if (isWaiting(row)) return { state: 'NOT_STARTED', status: 'BLOCKED' };
+  return isActive(row) ? { state: 'KILLREQ', status: row.status } : row;
 }
 
 function isOf(request: PlanRequest, { target, name }: ActionArgs): boolean {
   return request.target === target && request.run === name;
-}
-
-function keyOf({ target, name }: Pick<ActionArgs, 'target' | 'name'>): string {
-  return `${target}\0${name}`;
 }
 
 /** A second attempt goes on where the first runner stopped. */
@@ -350,19 +332,6 @@ export function requestOf(task: TaskRow, args: ActionArgs): PlanRequest {
   const isResumed = task.attempt > 1 || args.rerun.kind === 'resume';
   const rerun = isResumed ? ({ kind: 'resume' } as const) : asked;
   return { target, run, pattern, tags, rerun };
-}
-
-function runOf(store: RunStore, runId: number): RunRow | undefined {
-  return store.read({ kind: 'runs', ids: [runId] }).runs?.[0];
-}
-
-function requireUnlocked(store: RunStore, runId: number): void {
-  if (runOf(store, runId)?.isLocked !== true) return;
-  throw new TidelockError({
-    code: 'RUN_LOCKED',
-    message: 'the run is locked: nothing of it is started or removed',
-    hint: 'unlock it with: tidelock runs unlock',
-  });
 }
 
 function noRun(target: string, name: string): TidelockError {

@@ -83,7 +83,7 @@ export class Outbox {
 }
 
 /** A lock that was held for too long, a disk that is full: nothing is lost by it, and it is tried again. */
-function mayPass(error: unknown): boolean {
+export function mayPass(error: unknown): boolean {
   const { cause } = error instanceof TidelockError ? error : { cause: undefined };
   const failure = sqlFailureOf(cause);
   return failure === 'busy' || failure === 'full' || failure === 'io';

@@ -25,6 +25,8 @@ const SAMPLE_MS = 1_000;
 const EVENTS_AT_ONCE = 1000;
 /** Actions under way at once. */
 const ACTIONS_MAX = 50;
+/** Actions that wait for older ones on the same run. */
+const WAITING_MAX = 100;
 /** A claim may bring tasks that dead runners have left; they are seen to first. */
 const ORPHANS_MAX = 1000;
 
@@ -136,8 +138,15 @@ export class Runner {
     for (const activity of activities) this.#tick(activity, use);
     if (isSampled) this.#tellHost(activities);
     if (this.#hasNews) this.#readNews();
-    if (this.#options.isServing && this.#actions.size < ACTIONS_MAX) this.#claim();
+    if (this.#mayClaim) this.#claim();
     this.#outbox.flush();
+  }
+
+  /** What others wait for is claimed whatever else is under way, or they would wait for ever. */
+  get #mayClaim(): boolean {
+    const { turns, underWay } = this.#actions;
+    if (turns.waitsForQueued) return true;
+    return this.#options.isServing && underWay < ACTIONS_MAX && turns.waiting < WAITING_MAX;
   }
 
   /** What goes wrong with one run keeps no other from going on. */
@@ -224,6 +233,7 @@ export class Runner {
       if (row === undefined) continue;
       for (const activity of this.#actions.activities) activity.changed(row);
     }
+    this.#actions.turns.look();
   }
 
   #claim(): void {

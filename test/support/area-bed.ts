@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Action, StepRow, TestRow } from '../../src/planner/rows.ts';
-import { type ActionArgs, actionArgs, runKey } from '../../src/runs/action-args.ts';
+import { type ActionArgs, actionArgs } from '../../src/runs/action-args.ts';
 import { type AreaBook, openAreaBook } from '../../src/runs/area-book.ts';
 import { hostIdentity } from '../../src/runs/host.ts';
 import { newRunner } from '../../src/runs/new-runner.ts';
@@ -57,8 +57,8 @@ export class AreaBed {
     action: Action,
     args: Partial<ActionArgs> & Pick<ActionArgs, 'target' | 'name'>,
   ): Promise<unknown> {
-    const dedupeKey = action === 'run' ? runKey(args.target, args.name) : null;
-    const { id } = runner.submit({ action, args: actionArgs(args), priority: 0, dedupeKey });
+    const request = { action, args: actionArgs(args), priority: 0, dedupeKey: null };
+    const { id } = runner.submit(request);
     await until(`the ${action} of ${args.name} has ended`, () => this.#ended(id), 50_000);
     const [task] =
       this.store

@@ -18,6 +18,10 @@ const LAG_SLICES = 600;
 /** Rows that one answer holds at most. */
 const ROWS_MAX = 20_000;
 
+/** Of a target and a run. Written as in the index `tasks_scope`, or SQLite does not use it. */
+export const OPEN_ACTIONS = `WHERE state IN ('new', 'claimed', 'running') AND kind = 'action'
+  AND args ->> '$.target' = ? AND args ->> '$.name' = ?`;
+
 export function answer(statements: Statements, query: RunQuery): RunQueryResult {
   switch (query.kind) {
     case 'changes':
@@ -40,18 +44,20 @@ export function answer(statements: Statements, query: RunQuery): RunQueryResult 
       return rows(statements, 'data', 'WHERE test_id = ? ORDER BY id', query.testId);
     case 'tasks':
       return tasks(statements, query);
+    case 'openActions':
+      return rows(statements, 'tasks', `${OPEN_ACTIONS} ORDER BY id`, query.target, query.name);
     case 'runners':
       return rows(statements, 'runners', 'ORDER BY id');
     case 'events':
       return events(statements, query);
+    case 'line':
+      return line(statements, query);
     default:
       return unreachable(query);
   }
 }
 
 function rows(
-    case 'line':
-      return line(statements, query);
   statements: Statements,
   name: RunTableName,
   rest: string,
@@ -92,12 +98,6 @@ function events(
   return rows(statements, 'events', rest, ...values, since, limited(limit));
 }
 
-function limited(limit: number): number {
-  return Math.min(limit, ROWS_MAX);
-}
-
-/**
- * Range reads by `seq`, one per table, in one read transaction of the caller's. When there are more than `limit` rows,
 type LineQuery = Extract<RunQuery, { kind: 'line' }>;
 
 /** Of waits the newest, of marks the first; samples are thinned out, and the highest of each slice stays. */
@@ -119,6 +119,12 @@ function line(statements: Statements, { runId, from, to }: LineQuery): RunQueryR
   };
 }
 
+function limited(limit: number): number {
+  return Math.min(limit, ROWS_MAX);
+}
+
+/**
+ * Range reads by `seq`, one per table, in one read transaction of the caller's. When there are more than `limit` rows,
  * the answer ends at the `seq` up to which every table was read whole.
  */
 export function changesOf(

@@ -1,8 +1,9 @@
 /** Writes about the queue: tasks with leases, and the runners that take them. */
 import type { TaskRow } from '../../planner/rows.ts';
-import type { RunAnswer, RunWrite } from '../../planner/run-store.ts';
+import type { NewTask, RunAnswer, RunWrite } from '../../planner/run-store.ts';
 import { runTable } from '../../planner/run-tables.ts';
-import { afterLease, isOpen, mayEnd } from '../../planner/tasks.ts';
+import { afterLease, dedupeKeyOf, isQueued, mayEnd, scopeOf } from '../../planner/tasks.ts';
+import { OPEN_ACTIONS } from './run-reads.ts';
 import type { RunTransaction } from './run-transaction.ts';
 import { columnList, rowOf } from './run-values.ts';
 import { notFound } from './test-writes.ts';
@@ -24,17 +25,32 @@ const CLAIM = (kinds: number): string => `
   RETURNING ${columnList(TASKS.columns)}`;
 
 export function putTask(tx: RunTransaction, { task }: Write<'putTask'>): RunAnswer {
-  if (task.dedupeKey !== null) {
-    const open = tx.statements.first(
-      `SELECT id FROM tasks WHERE ${OPEN} AND dedupe_key = ?`,
-      task.dedupeKey,
-    );
+  const dedupeKey = keyOf(tx, task);
+  if (dedupeKey !== null) {
+    const text = `SELECT id FROM tasks WHERE ${OPEN} AND dedupe_key = ?`;
+    const open = tx.statements.first(text, dedupeKey);
     if (open !== null) return { id: Number(open[0]), isNew: false };
   }
   const fresh = { state: 'new', attempt: 0, createdBy: tx.actor, createdAt: tx.at, result: null };
-  const id = tx.insert('tasks', { ...task, ...fresh });
+  const id = tx.insert('tasks', { ...task, ...fresh, dedupeKey });
   taskEvent(tx, { ...task, id }, { old: null, new: 'new', cause: task.action });
   return { id, isNew: true };
+}
+
+/**
+ * Whoever asks for it and however: what runs the same run is one task. A run that is asked for after a removal is
+ * another one than the run that is being removed.
+ */
+function keyOf(tx: RunTransaction, task: NewTask): string | null {
+  const scope = scopeOf(task);
+  const key = scope === null ? null : dedupeKeyOf(scope);
+  if (scope === null || key === null) return task.dedupeKey;
+  const { target, name } = scope;
+  const removal = tx.statements.first(
+    `SELECT max(id) FROM tasks ${OPEN_ACTIONS} AND action = 'remove-runs'`,
+    ...[target, name],
+  );
+  return removal?.[0] == null ? key : `${key}\0${removal[0]}`;
 }
 
 export function claimTask(tx: RunTransaction, write: Write<'claimTask'>): RunAnswer {
@@ -75,7 +91,7 @@ export function endTask(tx: RunTransaction, write: Write<'endTask'>): RunAnswer 
 export function cancelTasks(tx: RunTransaction, write: Write<'cancelTasks'>): RunAnswer {
   const ids = write.ids.filter((id) => {
     const task = taskOf(tx, id);
-    if (!isOpen(task)) return false;
+    if (!isQueued(task)) return false;
     const ended = { state: 'cancelled', endedAt: tx.at, leaseOwner: null, leaseUntil: null };
     tx.update('tasks', id, ended);
     taskEvent(tx, task, { old: task.state, new: 'cancelled', cause: write.cause });

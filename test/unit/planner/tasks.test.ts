@@ -4,15 +4,16 @@ import type { Action } from '../../../src/planner/rows.ts';
 import { ACTIONS } from '../../../src/planner/rows.ts';
 import {
   afterLease,
-  cancelledBy,
   decide,
   dedupeKeyOf,
   isClaimable,
   mayEnd,
   nextTask,
   type OpenAction,
+  scopeOf,
 } from '../../../src/planner/tasks.ts';
 
+const ARGS = { target: 't', name: 'r' };
 const UNLOCKED = { isLocked: false };
 
 function action(id: number, name: Action, more: Partial<OpenAction> = {}): OpenAction {
@@ -29,14 +30,38 @@ describe('two actions on the same run', () => {
   test('a later removal cancels what is queued, kills what runs, and goes at once', () => {
     const open = [action(1, 'run', { state: 'running' }), action(2, 'rerun')];
     expect(decide(action(3, 'remove-runs'), open, UNLOCKED)).toEqual({
-      ...{ kind: 'go', cancel: [2], killsFirst: true },
+      ...{ kind: 'go', cancel: [2], ends: [1] },
     });
+  });
+
+  test('a removal cancels also what a runner has claimed and not begun, and nothing that is younger', () => {
+    const open = [action(1, 'run', { state: 'claimed' }), action(3, 'run')];
+    expect(decide(action(2, 'remove-runs'), open, UNLOCKED)).toMatchObject({ cancel: [1] });
+  });
+
+  test('a removal of results in some states cancels nothing, and awaits no run', () => {
+    const removal = scopeOf({ action: 'remove-runs', args: { ...ARGS, statuses: ['FAIL'] } });
+    const open = [action(1, 'run', { state: 'running' })];
+    expect(decide({ ...action(2, 'remove-runs'), ...removal }, open, UNLOCKED)).toEqual({
+      ...{ kind: 'go', cancel: [], ends: [] },
+    });
+  });
+
+  test('a run waits for an older kill, which may have to take it over', () => {
+    const open = [action(1, 'kill', { state: 'running' })];
+    expect(decide(action(2, 'run'), open, UNLOCKED)).toEqual({ kind: 'wait', for: [1] });
+    expect(decide(action(2, 'kill'), open, UNLOCKED)).toEqual({ kind: 'wait', for: [1] });
+  });
+
+  test('arguments that name no run are about none', () => {
+    expect(scopeOf({ action: 'run', args: { target: 7 } })).toBeNull();
+    expect(scopeOf({ action: 'exec', args: ARGS })).toBeNull();
+    expect(scopeOf({ action: 'run', args: { target: 't' } })).toMatchObject({ pattern: '%' });
   });
 
   test('a removal of a part leaves a queued run of more in its place, and comes after it', () => {
     const open = [action(1, 'run')];
     const removal = action(2, 'remove-runs', { pattern: 'a' });
-    expect(cancelledBy(removal, open)).toEqual([]);
     expect(decide(removal, open, UNLOCKED)).toEqual({ kind: 'wait', for: [1] });
   });
 
