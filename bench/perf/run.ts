@@ -26,6 +26,7 @@ const PROGRAMS = [
   'runs',
   'sql-reads',
   'runs-storage',
+  'dashboard',
 ] as const;
 
 const { values } = parseArgs({

@@ -134,8 +134,17 @@ export class EventStream {
   #take(block: string): void {
     const event = /^event: (.+)$/m.exec(block)?.[1];
     const data = /^data: (.+)$/m.exec(block)?.[1];
+    if (event === 'error') throw failureOf(data ?? '{}');
     this.#failures = 0;
     this.#options.onConnection({ kind: 'live' });
     if (event !== undefined && data !== undefined) this.#options.onEvent(event, JSON.parse(data));
   }
+}
+
+/** What a stream says before it ends because it failed: the body that an answer would have had. */
+function failureOf(data: string): ApiError {
+  const { error } = JSON.parse(data) as {
+    readonly error?: { readonly code: string; readonly message: string; readonly hint?: string };
+  };
+  return new ApiError(error?.code ?? 'INTERNAL', error?.message ?? 'it failed', error?.hint ?? '');
 }

@@ -144,7 +144,8 @@ function assemble(options: ServerOptions): Parts {
     source.limitChecks((signal) => context.digests.enter(signal));
   }
   const metrics = new Metrics(context);
-  const dashboard = openDashboard(context, options.runs !== undefined);
+  const onError = (err: unknown): void => log.error({ err }, 'live pages were ended');
+  const dashboard = openDashboard(context, { hasRuns: options.runs !== undefined, onError });
   const runs = runsOf(options, metrics);
   const carriers = [pump, dashboard, lockstepReaders, ofViews?.pump, runs];
   const carries = (socket: Socket): boolean =>
@@ -179,9 +180,11 @@ function gatesOf(limits: ServerConfig['limits']) {
   };
 }
 
-function runsOf({ runs, config, clock }: ServerOptions, metrics: Metrics): RunsService | null {
+function runsOf({ runs, config, clock, log }: ServerOptions, metrics: Metrics): RunsService | null {
   if (runs === undefined) return null;
-  const service = openRuns(runs, clock, config.limits.stallS * 1000);
+  const stallMs = config.limits.stallS * 1000;
+  const onError = (err: unknown): void => log.error({ err }, 'a stream of runs was ended');
+  const service = openRuns({ port: runs, clock, stallMs, onError });
   metrics.addRuns(service);
   return service;
 }

@@ -20,11 +20,18 @@ export type Dashboard = {
   readonly close: () => void;
 };
 
-/** With runs, theirs is the first page. */
-export function openDashboard(context: ServerContext, hasRuns: boolean): Dashboard {
+export type DashboardOptions = {
+  /** Theirs is the first page then. */
+  readonly hasRuns: boolean;
+  /** A live stream has ended with this. */
+  readonly onError: (error: unknown) => void;
+};
+
+export function openDashboard(context: ServerContext, options: DashboardOptions): Dashboard {
+  const { hasRuns, onError } = options;
   const { clock, config, engine, pump } = context;
   const hub = new LiveHub({
-    ...{ clock, watchersMax: WATCHERS_MAX },
+    ...{ clock, watchersMax: WATCHERS_MAX, onError },
     stallMs: config.limits.stallS * 1000,
   });
   const { inspection } = engine;

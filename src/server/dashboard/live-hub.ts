@@ -1,13 +1,15 @@
 /**
  * Live views for many pages: one look at the engine per round for all of them, and to each page what changed since it
  * was last told. At most four rounds a second; fewer when a look is expensive, so that looking never takes more than
- * a twentieth of the time. Nobody watches: nothing runs.
+ * a twentieth of the time. Nobody watches: nothing runs. A look that fails ends the streams of its view with `event: error`,
+ * not the server.
  */
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { TidelockError } from '../../core/errors.ts';
 import { type JsonObject, patchOf } from '../../protocol/merge-patch.ts';
 import type { Clock } from '../clock.ts';
+import { errorEvent } from '../error-event.ts';
 
 const ROUND_MS = 250;
 /** A look that took `t` is followed by a rest of so many times `t`. */
@@ -19,6 +21,8 @@ export type HubOptions = {
   readonly clock: Clock;
   readonly stallMs: number;
   readonly watchersMax: number;
+  /** A stream has ended with this. */
+  readonly onError: (error: unknown) => void;
 };
 
 /** One kind of view: all its watchers see the same. */
@@ -40,6 +44,13 @@ type Watcher = Watching & {
   told: JsonObject;
   wroteAt: number;
   blockedAt: number | null;
+};
+
+/** What the watchers of one round share. */
+type Round = {
+  readonly start: number;
+  readonly looks: Map<LiveView, JsonObject>;
+  readonly patches: Map<JsonObject, JsonObject | null>;
 };
 
 export class LiveHub {
@@ -81,13 +92,18 @@ export class LiveHub {
   watch(watching: Watching): (event: string, data: unknown) => void {
     const { response, view, greeting } = watching;
     const now = this.#options.clock.now();
-    const told = this.#seen(view, now);
     const { socket } = response;
-    const watcher = { ...watching, socket, told, wroteAt: now, blockedAt: null };
+    const watcher: Watcher = { ...watching, socket, told: {}, wroteAt: now, blockedAt: null };
     this.#watchers.add(watcher);
     if (socket !== null) this.#sockets.add(socket);
     response.once('close', () => this.#forget(watcher));
-    this.#write(watcher, 'state', told);
+    try {
+      watcher.told = this.#seen(view, now);
+    } catch (error) {
+      this.#fail(watcher, error);
+      return () => undefined;
+    }
+    this.#write(watcher, 'state', watcher.told);
     if (greeting !== undefined) this.#write(watcher, greeting.event, greeting.data);
     this.#stopRounds ??= this.#options.clock.every(ROUND_MS, () => this.#round());
     return (event, data) => {
@@ -110,21 +126,33 @@ export class LiveHub {
     const { clock } = this.#options;
     const start = clock.now();
     if (start < this.#restUntil) return;
-    const looks = new Map<LiveView, JsonObject>();
-    const patches = new Map<JsonObject, JsonObject | null>();
+    const round: Round = { start, looks: new Map(), patches: new Map() };
     for (const watcher of [...this.#watchers]) {
-      if (this.#isOver(watcher, start)) continue;
-      const { view, told } = watcher;
-      const now = looks.get(view) ?? view.look();
-      looks.set(view, now);
-      const patch = patches.has(told) ? patches.get(told) : patchOf(told, now);
-      patches.set(told, patch ?? null);
-      watcher.told = now;
-      if (patch != null) this.#write(watcher, 'patch', patch);
-      else if (start - watcher.wroteAt >= BEAT_MS) this.#beat(watcher);
+      try {
+        if (!this.#isOver(watcher, start)) this.#tell(watcher, round);
+      } catch (error) {
+        this.#fail(watcher, error);
+      }
     }
-    this.#looks = looks;
+    this.#looks = round.looks;
     this.#restUntil = start + (clock.now() - start) * REST_TIMES;
+  }
+
+  #tell(watcher: Watcher, { start, looks, patches }: Round): void {
+    const { view, told } = watcher;
+    const now = looks.get(view) ?? view.look();
+    looks.set(view, now);
+    const patch = patches.has(told) ? patches.get(told) : patchOf(told, now);
+    patches.set(told, patch ?? null);
+    watcher.told = now;
+    if (patch != null) this.#write(watcher, 'patch', patch);
+    else if (start - watcher.wroteAt >= BEAT_MS) this.#beat(watcher);
+  }
+
+  #fail(watcher: Watcher, error: unknown): void {
+    this.#options.onError(error);
+    if (!watcher.response.destroyed) watcher.response.write(errorEvent(error));
+    this.#end(watcher);
   }
 
   /** True for a watcher that gets nothing this time: its socket is full, or it is gone. */

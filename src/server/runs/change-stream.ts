@@ -1,16 +1,20 @@
 /**
  * Changes of a run database as server-sent events: pages from `since` until the reader has caught up, then what changed,
- * at most four times a second. A reader that takes nothing is not written to; when it goes on it gets the last
- * state of each row, so nothing piles up for it.
+ * at most four times a second, each time as many pages as there are, a turn of the process for each. A reader that takes
+ * nothing is not written to; when it goes on it gets the last state of each row, so nothing piles up for it. Readers that
+ * stand at the same place share one page. A database that fails ends the streams with `event: error`, not the server.
  */
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { TidelockError } from '../../core/errors.ts';
 import type { Clock } from '../clock.ts';
+import { errorEvent } from '../error-event.ts';
 import type { RunsPort } from './port.ts';
 
 const ROUND_MS = 250;
 const PAGE_ROWS = 2000;
+/** Of one round: so much follows a large change at once. */
+const PAGES_MAX = 16;
 const BEAT_MS = 10_000;
 const READERS_MAX = 64;
 
@@ -26,18 +30,38 @@ type Reader = {
   blockedAt: number | null;
 };
 
+/** What follows a sequence, as it was last read. */
+type Page = {
+  readonly since: number;
+  readonly seq: number;
+  readonly isMore: boolean;
+  readonly words: string;
+};
+
+export type ChangeStreamsOptions = {
+  readonly port: RunsPort;
+  readonly clock: Clock;
+  readonly stallMs: number;
+  /** A stream has ended with this. */
+  readonly onError: (error: unknown) => void;
+};
+
 export class ChangeStreams {
   readonly #port: RunsPort;
   readonly #clock: Clock;
   readonly #stallMs: number;
+  readonly #onError: (error: unknown) => void;
   readonly #readers = new Set<Reader>();
   readonly #sockets = new WeakSet<Socket>();
   #stopRounds: (() => void) | null = null;
+  /** Of this round, until something changes. */
+  #pages = new Map<number, Page>();
 
-  constructor(port: RunsPort, clock: Clock, stallMs: number) {
+  constructor({ port, clock, stallMs, onError }: ChangeStreamsOptions) {
     this.#port = port;
     this.#clock = clock;
     this.#stallMs = stallMs;
+    this.#onError = onError;
   }
 
   get count(): number {
@@ -67,8 +91,10 @@ export class ChangeStreams {
     this.#readers.add(entry);
     if (socket !== null) this.#sockets.add(socket);
     response.once('close', () => this.#forget(entry));
-    this.#tell(entry);
-    this.#stopRounds ??= this.#rounds();
+    this.#guarded(entry, () => {
+      this.#tell(entry, PAGES_MAX);
+      this.#stopRounds ??= this.#rounds();
+    });
   }
 
   close(): void {
@@ -77,15 +103,28 @@ export class ChangeStreams {
 
   #rounds(): () => void {
     const unlisten = this.#port.onChange(() => {
+      this.#pages.clear();
       for (const reader of this.#readers) reader.isBehind = true;
     });
     const timer = this.#clock.every(ROUND_MS, () => {
-      for (const reader of [...this.#readers]) this.#visit(reader);
+      for (const reader of [...this.#readers]) this.#guarded(reader, () => this.#visit(reader));
+      this.#pages.clear();
     });
     return () => {
       unlisten();
       timer();
     };
+  }
+
+  /** Whoever cannot be told is told that, and comes again. */
+  #guarded(reader: Reader, work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#onError(error);
+      if (!reader.response.destroyed) reader.response.write(errorEvent(error));
+      this.#end(reader);
+    }
   }
 
   #visit(reader: Reader): void {
@@ -97,22 +136,36 @@ export class ChangeStreams {
       if (now - reader.blockedAt >= this.#stallMs) reader.response.destroy();
     } else {
       reader.blockedAt = null;
-      if (reader.isBehind) this.#tell(reader);
+      if (reader.isBehind) this.#tell(reader, PAGES_MAX);
       else if (now - reader.wroteAt >= BEAT_MS) this.#write(reader, ': still here\n\n');
     }
   }
 
-  /** One page: the next one follows in the next round. */
-  #tell(reader: Reader): void {
-    const query = { kind: 'changes', since: reader.seq, limit: PAGE_ROWS } as const;
-    const { changes } = this.#port.read(query);
-    if (changes === undefined) return;
-    reader.isBehind = changes.isMore;
-    if (changes.seq === reader.seq && !reader.isNew) return;
+  /** One page now; the next ones of this round in turns of their own, while the reader takes them. */
+  #tell(reader: Reader, pages: number): void {
+    const page = this.#pageAfter(reader.seq);
+    reader.isBehind = page.isMore;
+    if (page.seq === reader.seq && !reader.isNew) return;
     reader.isNew = false;
-    reader.seq = changes.seq;
-    const data = JSON.stringify(changes);
-    this.#write(reader, `id: ${changes.seq}\nevent: changes\ndata: ${data}\n\n`);
+    reader.seq = page.seq;
+    this.#write(reader, page.words);
+    if (!page.isMore || pages <= 1) return;
+    setImmediate(() => {
+      if (!this.#readers.has(reader) || reader.response.writableNeedDrain) return;
+      this.#guarded(reader, () => this.#tell(reader, pages - 1));
+    });
+  }
+
+  #pageAfter(since: number): Page {
+    const known = this.#pages.get(since);
+    if (known !== undefined) return known;
+    const { changes } = this.#port.read({ kind: 'changes', since, limit: PAGE_ROWS });
+    if (changes === undefined) return { since, seq: since, isMore: false, words: '' };
+    const { seq, isMore } = changes;
+    const words = `id: ${seq}\nevent: changes\ndata: ${JSON.stringify(changes)}\n\n`;
+    const page = { since, seq, isMore, words };
+    this.#pages.set(since, page);
+    return page;
   }
 
   #write(reader: Reader, words: string): void {

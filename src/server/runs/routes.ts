@@ -1,8 +1,9 @@
 /** What pages and people ask of a run manager. */
-import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
+import type { FastifyReply, RouteOptions } from 'fastify';
 import { TidelockError } from '../../core/errors.ts';
 import { parseQuery, parseTaskRequest, RUNS_PREFIX } from '../../protocol/runs.ts';
 import { requireSelectors } from '../auth.ts';
+import { requireSameSite } from '../same-site.ts';
 import { COUNT, object } from '../schemas.ts';
 import type { RunsParts } from './parts.ts';
 
@@ -121,15 +122,4 @@ export function stopRoute({ port }: RunsParts): RouteOptions {
       return { stopping: true };
     },
   };
-}
-
-/** Browsers say where a request comes from: a page of another site may not act here. */
-function requireSameSite({ headers }: FastifyRequest): void {
-  const site = headers['sec-fetch-site'];
-  if (site === undefined || site === 'same-origin' || site === 'none') return;
-  throw new TidelockError({
-    code: 'TOKEN_FORBIDS',
-    message: 'a page of another site asked for an action',
-    hint: 'open the dashboard of this server itself',
-  });
 }

@@ -20,9 +20,19 @@ export type RunsService = RunsParts & {
   readonly close: () => void;
 };
 
-export function openRuns(port: RunsPort, clock: Clock, stallMs: number): RunsService {
+export type RunsOptions = {
+  readonly port: RunsPort;
+  readonly clock: Clock;
+  /** Streams that take nothing for so long are cut. */
+  readonly stallMs: number;
+  /** A stream has ended with this. */
+  readonly onError: (error: unknown) => void;
+};
+
+export function openRuns(options: RunsOptions): RunsService {
+  const { port, clock } = options;
   const line = new CallLine();
-  const streams = new ChangeStreams(port, clock, stallMs);
+  const streams = new ChangeStreams(options);
   const status = (): RunsStatus => {
     const { waiting, done, refused } = line;
     return { ...port.status(), calls: { waiting, done, refused } };

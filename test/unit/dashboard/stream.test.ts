@@ -46,3 +46,11 @@ test('what another attempt may mend is said in the words of the server', async (
   });
   expect(asked).toMatchObject({ kind: 'waiting', reason: 'not yet' });
 });
+
+test('a stream that ends because it failed says why', async () => {
+  const error = { code: 'RUNS_UNUSABLE', message: 'the file is gone' };
+  const words = `event: error\ndata: ${JSON.stringify({ error })}\n\n`;
+  expect(await first(here, () => new Response(words))).toMatchObject({
+    ...{ kind: 'waiting', reason: 'the file is gone' },
+  });
+});

@@ -2,6 +2,7 @@
 import { EventEmitter } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { expect, test } from 'vitest';
+import { TidelockError } from '../../../src/core/errors.ts';
 import type { JsonObject } from '../../../src/protocol/merge-patch.ts';
 import { LiveHub } from '../../../src/server/dashboard/live-hub.ts';
 
@@ -35,7 +36,7 @@ function world(lookMs = 0) {
   let now = 0;
   let looks = 0;
   const rounds = new Set<() => void>();
-  const state: { view: JsonObject } = { view: { n: 0 } };
+  const state: { view: JsonObject; failure: Error | null } = { view: { n: 0 }, failure: null };
   const clock = {
     now: () => now,
     wallMs: () => now,
@@ -44,12 +45,15 @@ function world(lookMs = 0) {
       return () => void rounds.delete(run);
     },
   };
-  const hub = new LiveHub({ clock, stallMs: 5000, watchersMax: 2 });
+  const failures: unknown[] = [];
+  const onError = (error: unknown): void => void failures.push(error);
+  const hub = new LiveHub({ clock, stallMs: 5000, watchersMax: 2, onError });
   const view = {
     name: 'n',
     look: () => {
       looks += 1;
       now += lookMs;
+      if (state.failure !== null) throw state.failure;
       return state.view;
     },
   };
@@ -62,7 +66,16 @@ function world(lookMs = 0) {
     now += ms;
     for (const run of [...rounds]) run();
   };
-  return { hub, view, state, watch, round, looks: () => looks, isRunning: () => rounds.size > 0 };
+  return {
+    hub,
+    view,
+    state,
+    failures,
+    watch,
+    round,
+    looks: () => looks,
+    isRunning: () => rounds.size > 0,
+  };
 }
 
 test('a page gets the view, then what changed, and nothing when nothing did', () => {
@@ -165,4 +178,19 @@ test('more pages than are allowed are told so', () => {
   watch();
   watch();
   expect(() => hub.requireRoom()).toThrow(/watched already/);
+});
+
+test('a look that fails ends the streams of its view with the error, and nothing else', () => {
+  const { hub, state, failures, watch, round, isRunning } = world();
+  const page = watch();
+  const failure = new TidelockError({ code: 'RUNS_UNUSABLE', message: 'the file is gone' });
+  state.failure = failure;
+  round();
+  expect(page.events).toEqual(['state', 'error']);
+  expect(page.written[1]).toContain('"code":"RUNS_UNUSABLE"');
+  expect(page.isEnded).toBe(true);
+  const late = watch();
+  expect([late.events, late.isEnded]).toEqual([['error'], true]);
+  expect(failures).toEqual([failure, failure]);
+  expect([hub.count, isRunning()]).toEqual([0, false]);
 });

@@ -127,7 +127,8 @@ function Grid({ book, runs, total, filter }: GridProps): JSX.Element {
     setOpen(next);
   };
   const isLoading = runIds.some((id) => !book.isLoaded(id));
-  const note = `${count(lines.length)} lines of ${count(runs.length)} of ${count(total)} runs${isLoading ? ', loading' : ''}`;
+  const items = lines.reduce((sum, one) => sum + (one.kind === 'test' ? one.itemCount : 0), 0);
+  const note = `${count(lines.length)} lines, ${count(items)} items of ${count(runs.length)} of ${count(total)} runs${isLoading ? ', loading' : ''}`;
   return (
     <Panel
       title="Results"
