@@ -76,9 +76,8 @@ export async function post<T>(path: string, body: object): Promise<T> {
 }
 
 export type Range = {
-  readonly text: string;
+  readonly body: Uint8Array;
   readonly from: number;
-  readonly bytes: number;
   /** Of the whole file. */
   readonly size: number;
 };
@@ -89,6 +88,5 @@ export async function range(path: string, signal: AbortSignal): Promise<Range> {
   if (!response.ok) throw await errorOf(response);
   const body = new Uint8Array(await response.arrayBuffer());
   const number = (name: string): number => Number(response.headers.get(name) ?? 0);
-  const text = new TextDecoder().decode(body);
-  return { text, from: number('tidelock-from'), bytes: body.length, size: number('tidelock-size') };
+  return { body, from: number('tidelock-from'), size: number('tidelock-size') };
 }

@@ -55,7 +55,14 @@ export function followLinks(root: HTMLElement): void {
   root.addEventListener('click', (event) => {
     const link = (event.target as Element).closest('a');
     const isPlain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey;
-    if (link === null || !isPlain || link.target !== '' || link.origin !== location.origin) return;
+    if (
+      link === null ||
+      !isPlain ||
+      event.defaultPrevented ||
+      link.target !== '' ||
+      link.origin !== location.origin
+    )
+      return;
     if (!link.pathname.startsWith(BASE) || link.pathname.includes('.')) return;
     event.preventDefault();
     go(link.pathname + link.search);

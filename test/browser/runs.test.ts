@@ -1,71 +1,23 @@
 /** The dashboard's pages over the runs of an area, in a real browser, with a runner that does what they ask. */
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { systemClock as engineClock } from '../../src/engine/clock.ts';
-import type { LiveEngine } from '../../src/engine/live-engine.ts';
-import { openRunEngine } from '../../src/engine/runs/run-engine.ts';
-import { systemClock } from '../../src/server/clock.ts';
-import { DEFAULT_LIMITS, NO_TOKENS } from '../../src/server/config.ts';
-import { createLog } from '../../src/server/log.ts';
-import { createServer, type TidelockServer } from '../../src/server/server.ts';
-import { AreaBed } from '../support/area-bed.ts';
 import { findings } from './accessibility.ts';
 import { BROWSER_PATH, openBrowser, openPage } from './browser.ts';
-
-const AREA = join(import.meta.dirname, 'area');
-const SYNC = {
-  ...{ state: 'idle', owner: '', durable: '', syncedSeq: 0, seq: 0 },
-  ...{ ageMs: 0, ageMsMax: 0, batches: 0, error: null },
-};
+import { RunsBed } from './runs-bed.ts';
 
 describe.skipIf(BROWSER_PATH === null)('the run pages', () => {
-  let bed: AreaBed;
+  let bed: RunsBed | undefined;
   let browser: Browser;
-  let engine: LiveEngine;
-  let server: TidelockServer;
   let url: string;
-  let dir: string;
 
   beforeAll(async () => {
-    dir = mkdtempSync(join(tmpdir(), 'tidelock-pages-'));
-    cpSync(AREA, join(dir, 'area'), { recursive: true });
-    [bed, browser] = await Promise.all([AreaBed.open(join(dir, 'area')), openBrowser()]);
-    bed.runner({ isServing: true });
-    const { store } = bed;
-    engine = await openRunEngine({
-      ...{ dir: join(dir, 'engine'), clock: engineClock, runs: store },
-      onNotice: () => undefined,
-    });
-    server = createServer({
-      ...{ engine, clock: systemClock, log: createLog('silent', () => undefined) },
-      config: {
-        ...{ host: '127.0.0.1', port: 0, heartbeatS: 1 },
-        ...{ tokens: NO_TOKENS, limits: DEFAULT_LIMITS },
-      },
-      runs: {
-        ...{ area: store.area, history: store.history, logRoots: [bed.home] },
-        write: (batch) => store.write(batch),
-        read: (query) => store.read(query),
-        onChange: (listener) => store.onChange(listener),
-        status: () => ({
-          ...{ area: store.area, host: 'here', home: 'here', pid: process.pid },
-          ...{ history: store.history, seq: store.seq, startedAt: Date.now(), sync: SYNC },
-        }),
-        stop: () => undefined,
-      },
-    });
-    url = (await server.listen()).url;
+    [bed, browser] = await Promise.all([RunsBed.open(), openBrowser()]);
+    url = bed.url;
   });
 
   afterAll(async () => {
     await browser?.close();
-    await server?.close();
-    await engine?.close();
     await bed?.close();
-    rmSync(dir, { recursive: true, force: true });
   });
 
   test('a run is started, watched, looked into, run again, compared and killed', async () => {

@@ -1,114 +1,171 @@
 /**
- * GET /runs/v1/log: a range of a file of an execution, by default of its log. Files are read where tests of the area may
- * work only, whatever the database says: links and names that lead out of there lead nowhere.
+ * GET /runs/v1/log: a range of a file of an execution, by default of its log; `/log/search` and `/log/place` look through
+ * the whole of it, a bounded part for each request.
  */
-import { constants } from 'node:fs';
-import { open, realpath } from 'node:fs/promises';
-import { isAbsolute, relative, resolve, sep } from 'node:path';
-import type { RouteOptions } from 'fastify';
-import { TidelockError } from '../../core/errors.ts';
+import type { FileHandle } from 'node:fs/promises';
+import type { FastifyRequest, RouteOptions } from 'fastify';
 import { RUNS_PREFIX } from '../../protocol/runs.ts';
 import { requireSelectors } from '../auth.ts';
-import { COUNT, object } from '../schemas.ts';
+import { Gate } from '../gate.ts';
+import { COUNT, object, type Schema } from '../schemas.ts';
+import { clientSignal } from '../send.ts';
+import { placeIn, searchLog } from './log-scan.ts';
 import type { RunsParts } from './parts.ts';
+import { type OpenFile, openWorkFile, workFolder } from './work-files.ts';
 
 const RANGE_BYTES_MAX = 1024 * 1024;
-const READ_ONLY = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW;
-/** In a work area: files of the runner about its attempts, and dumps of the environment. */
-const CONTROL_FOLDER = '.tidelock';
-const DUMPS: ReadonlySet<string> = new Set(['megatest.sh', 'megatest.csh']);
 /** A character of UTF-8 has so many bytes at most. */
 const CHARACTER_BYTES_MAX = 4;
+const TEXT_CHARS_MAX = 200;
+const HITS_MAX = 200;
+/** They read a lot: others are to have their turn. */
+const SEARCHES = { name: 'searches of logs', runningMax: 2, queueMax: 32, queueMs: 15_000 };
 
-type LogQuery = {
-  readonly test: number;
-  readonly file?: string;
-  readonly from?: number;
-  readonly bytes: number;
-};
+export const TEST: Schema = { type: 'integer', minimum: 1 };
+export const FILE: Schema = { type: 'string', maxLength: 1000 };
+const PLACE: Schema = { ...COUNT, maximum: Number.MAX_SAFE_INTEGER };
+const LINE: Schema = { ...PLACE, minimum: 1 };
+
+/** What no browser may take for anything else. */
+export const INERT_HEADERS = {
+  'cache-control': 'no-store',
+  'x-content-type-options': 'nosniff',
+  'content-security-policy': "default-src 'none'; sandbox",
+} as const;
+
+export type FileQuery = { readonly test: number; readonly file?: string };
 
 /** Without `from`, the end of the file. The headers `tidelock-from` and `tidelock-size` tell which range it is. */
-export function logRoute({ port }: RunsParts): RouteOptions {
+export function logRoute(parts: RunsParts): RouteOptions {
+  const bytes = { type: 'integer', minimum: 1, maximum: RANGE_BYTES_MAX, default: 256 * 1024 };
   return {
-    method: 'GET',
-    url: `${RUNS_PREFIX}/log`,
-    exposeHeadRoute: false,
-    config: { scope: 'read' },
-    schema: {
-      hide: true,
-      querystring: object(
-        {
-          test: { type: 'integer', minimum: 1 },
-          file: { type: 'string', maxLength: 1000 },
-          from: COUNT,
-          bytes: { type: 'integer', minimum: 1, maximum: RANGE_BYTES_MAX, default: 256 * 1024 },
-        },
-        ['file', 'from', 'bytes'],
-      ),
-    },
-    handler: async ({ access, query }, reply) => {
-      requireSelectors(access, [port.area]);
-      const wanted = query as LogQuery;
-      const [row] = port.read({ kind: 'test', testId: wanted.test }).tests ?? [];
-      const file = wanted.file ?? row?.log ?? null;
-      if (row?.runDir == null || file === null) throw noLog();
-      const path = await pathInside(port.logRoots ?? [], resolve(row.runDir, file));
-      await requireOwn(row.runDir, path);
-      const { body, from, size } = await readRange(path, wanted);
+    ...route(
+      '/log',
+      object({ test: TEST, file: FILE, from: PLACE, bytes }, ['file', 'from', 'bytes']),
+    ),
+    handler: async (request, reply) => {
+      const { body, from, size } = await withFile(parts, request, (file) =>
+        readRange(file, request.query as RangeQuery),
+      );
       return reply
-        .headers({
-          ...{ 'tidelock-from': from, 'tidelock-size': size, 'cache-control': 'no-store' },
-          'x-content-type-options': 'nosniff',
-          'content-security-policy': "default-src 'none'; sandbox",
-        })
+        .headers({ ...INERT_HEADERS, 'tidelock-from': from, 'tidelock-size': size })
         .type('text/plain; charset=utf-8')
         .send(body);
     },
   };
 }
 
-/** The file without links, when it is below one of the folders. */
-async function pathInside(roots: readonly string[], path: string): Promise<string> {
-  const real = await realpath(path).catch(() => null);
-  if (real === null) throw noLog();
-  for (const root of roots) {
-    const folder = await realpath(root).catch(() => null);
-    if (folder === null) continue;
-    const inside = relative(folder, real);
-    if (inside !== '' && inside.split(sep)[0] !== '..' && !isAbsolute(inside)) return real;
-  }
-  throw noLog();
+type SearchQuery = {
+  readonly text?: string;
+  readonly from: number;
+  readonly line: number;
+  readonly limit: number;
+};
+
+/** Without `text`: lines that say that something went wrong. */
+export function logSearchRoute(parts: RunsParts): RouteOptions {
+  const gate = new Gate(SEARCHES);
+  const text = { type: 'string', minLength: 1, maxLength: TEXT_CHARS_MAX };
+  const limit = { type: 'integer', minimum: 1, maximum: HITS_MAX, default: HITS_MAX };
+  const from = { ...PLACE, default: 0 };
+  const query = { test: TEST, file: FILE, text, from, line: { ...LINE, default: 1 }, limit };
+  return {
+    ...route('/log/search', object(query, ['file', 'text', 'from', 'line', 'limit'])),
+    handler: async (request, reply) => {
+      const wanted = request.query as SearchQuery;
+      const signal = clientSignal(reply.raw);
+      return await inTurn(gate, signal, () =>
+        withFile(parts, request, ({ handle }) =>
+          searchLog(handle, {
+            ...{ byte: wanted.from, line: wanted.line, signal },
+            ...{ text: wanted.text ?? null, hitsMax: wanted.limit },
+          }),
+        ),
+      );
+    },
+  };
 }
 
-/** Readers see what the test has written, not the environment that it was given: that may hold secrets. */
-async function requireOwn(runDir: string, path: string): Promise<void> {
-  const [first = '', ...rest] = relative(await realpath(runDir), path).split(sep);
-  const isOurs = first === CONTROL_FOLDER || (rest.length === 0 && DUMPS.has(first));
-  if (first === '..' || isOurs) throw noLog();
+type PlaceQuery = {
+  readonly from: number;
+  readonly line: number;
+  readonly toLine?: number;
+  readonly toByte?: number;
+};
+
+/** From a known place, `from` in line `line`, on: where `toLine` begins, or in which line `toByte` is. */
+export function logPlaceRoute(parts: RunsParts): RouteOptions {
+  const gate = new Gate(SEARCHES);
+  const known = { from: { ...PLACE, default: 0 }, line: { ...LINE, default: 1 } };
+  const query = { test: TEST, file: FILE, ...known, toLine: LINE, toByte: PLACE };
+  return {
+    ...route('/log/place', object(query, ['file', 'from', 'line', 'toLine', 'toByte'])),
+    handler: async (request, reply) => {
+      const { from: byte, line, toLine, toByte = 0 } = request.query as PlaceQuery;
+      const signal = clientSignal(reply.raw);
+      const wanted = toLine === undefined ? { byte: toByte } : { line: toLine };
+      return await inTurn(gate, signal, () =>
+        withFile(parts, request, ({ handle }) => placeIn(handle, { byte, line, signal }, wanted)),
+      );
+    },
+  };
 }
+
+function route(path: string, querystring: Schema) {
+  return {
+    method: 'GET' as const,
+    url: `${RUNS_PREFIX}${path}`,
+    exposeHeadRoute: false,
+    config: { scope: 'read' as const },
+    schema: { hide: true, querystring },
+  };
+}
+
+async function inTurn<T>(gate: Gate, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  const leave = await gate.enter(signal);
+  try {
+    return await work();
+  } finally {
+    leave();
+  }
+}
+
+/** Opens what a request names, and closes it. Throws `TOKEN_FORBIDS`, `NOT_FOUND`. */
+async function withFile<T>(
+  parts: RunsParts,
+  request: FastifyRequest,
+  use: (file: OpenFile) => Promise<T>,
+): Promise<T> {
+  const file = await openNamed(parts, request);
+  try {
+    return await use(file);
+  } finally {
+    await file.handle.close();
+  }
+}
+
+/** The file that a request names, by default the log; the caller closes it. Throws as `withFile` does. */
+export async function openNamed(
+  { port }: RunsParts,
+  { access, query }: FastifyRequest,
+): Promise<OpenFile> {
+  requireSelectors(access, [port.area]);
+  const { test, file } = query as FileQuery;
+  const [row] = port.read({ kind: 'test', testId: test }).tests ?? [];
+  const folder = await workFolder(port.logRoots ?? [], row?.runDir);
+  return await openWorkFile(folder, file ?? row?.log ?? '');
+}
+
+type RangeQuery = { readonly from?: number; readonly bytes: number };
 
 async function readRange(
-  path: string,
-  { from, bytes }: LogQuery,
+  { handle, size }: { readonly handle: FileHandle; readonly size: number },
+  { from, bytes }: RangeQuery,
 ): Promise<{ readonly body: Buffer; readonly from: number; readonly size: number }> {
-  // Without waiting: a pipe that a test has left would hold the reader for ever.
-  const file = await open(path, READ_ONLY).catch(() => null);
-  if (file === null) throw noLog();
-  try {
-    const stat = await file.stat();
-    if (!stat.isFile()) throw noLog();
-    const start = Math.min(from ?? Math.max(0, stat.size - bytes), stat.size);
-    const { bytesRead, buffer } = await file.read(
-      Buffer.alloc(Math.min(bytes, stat.size - start)),
-      {
-        position: start,
-      },
-    );
-    const body = wholeCharacters(buffer.subarray(0, bytesRead));
-    return { body, from: start, size: stat.size };
-  } finally {
-    await file.close();
-  }
+  const start = Math.min(from ?? Math.max(0, size - bytes), size);
+  const room = Buffer.alloc(Math.min(bytes, size - start));
+  const { bytesRead, buffer } = await handle.read(room, { position: start });
+  return { body: wholeCharacters(buffer.subarray(0, bytesRead)), from: start, size };
 }
 
 /** Without the part of a character at the end, unless there is nothing else. */
@@ -121,12 +178,4 @@ function wholeCharacters(bytes: Buffer): Buffer {
     return length > back && back < bytes.length ? bytes.subarray(0, bytes.length - back) : bytes;
   }
   return bytes;
-}
-
-function noLog(): TidelockError {
-  return new TidelockError({
-    code: 'NOT_FOUND',
-    message: 'there is no such file of this execution here',
-    hint: 'it is on the host where the test ran, and comes with its first line',
-  });
 }

@@ -11,4 +11,6 @@ export type RunsParts = {
   readonly streams: ChangeStreams;
   readonly clock: Clock;
   readonly status: () => RunsStatus;
+  /** A reader that takes nothing for so long is cut off. */
+  readonly stallMs: number;
 };

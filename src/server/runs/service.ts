@@ -6,7 +6,8 @@ import type { Clock } from '../clock.ts';
 import { CallLine } from './call-line.ts';
 import { addCalls } from './call-route.ts';
 import { ChangeStreams } from './change-stream.ts';
-import { logRoute } from './log-route.ts';
+import { fileRoute, filesRoute } from './file-routes.ts';
+import { logPlaceRoute, logRoute, logSearchRoute } from './log-route.ts';
 import type { RunsParts } from './parts.ts';
 import type { RunsPort } from './port.ts';
 import { changesRoute, readRoute, statusRoute, stopRoute, taskRoute } from './routes.ts';
@@ -29,20 +30,23 @@ export type RunsOptions = {
   readonly onError: (error: unknown) => void;
 };
 
+const ROUTES = [
+  ...[changesRoute, readRoute, statusRoute, stopRoute, taskRoute],
+  ...[logRoute, logSearchRoute, logPlaceRoute, filesRoute, fileRoute],
+];
+
 export function openRuns(options: RunsOptions): RunsService {
-  const { port, clock } = options;
+  const { port, clock, stallMs } = options;
   const line = new CallLine();
   const streams = new ChangeStreams(options);
   const status = (): RunsStatus => {
     const { waiting, done, refused } = line;
     return { ...port.status(), calls: { waiting, done, refused } };
   };
-  const parts = { port, line, streams, clock, status };
+  const parts = { port, line, streams, clock, status, stallMs };
   return {
     ...parts,
-    routes: [changesRoute, logRoute, readRoute, statusRoute, stopRoute, taskRoute].map((route) =>
-      route(parts),
-    ),
+    routes: ROUTES.map((route) => route(parts)),
     plugin: (scope) => addCalls(scope, parts),
     carries: (socket) => streams.carries(socket),
     close: () => streams.close(),

@@ -4,6 +4,7 @@ import { useEffect } from 'preact/hooks';
 import type { DataRow, RunRow, StepRow, TestRow } from '../../../planner/rows.ts';
 import { STATES } from '../../../planner/rows.ts';
 import type { RunQueryResult } from '../../../planner/run-store.ts';
+import { namedLine } from '../../../protocol/log-lines.ts';
 import { execOf, gradeOf } from '../../../report/results.ts';
 import { useAsk } from '../../ask.ts';
 import { bytes, dateTime, seconds } from '../../format.ts';
@@ -58,12 +59,25 @@ function Test({ row, run }: { row: TestRow; run: RunRow }): JSX.Element {
         testId={row.id}
         file={file}
         isOpen={isOpen}
+        line={lineOf(query.get('line'))}
+        named={namedIn(file, row, steps.answer?.steps ?? [])}
       />
       <Steps rows={steps.answer?.steps ?? []} />
       <Data rows={data.answer?.data ?? []} />
       <History row={row} />
     </>
   );
+}
+
+function lineOf(text: string | null): number | null {
+  const line = Number(text ?? '');
+  return Number.isSafeInteger(line) && line > 0 ? line : null;
+}
+
+/** The line of a log that its rules have named. */
+function namedIn(file: string, row: TestRow, steps: readonly StepRow[]): number | null {
+  const step = steps.findLast(({ log }) => log === file);
+  return namedLine(step?.comment ?? '') ?? (file === row.log ? namedLine(row.comment) : null);
 }
 
 function Summary({ row, run, now }: { row: TestRow; run: RunRow; now: number }): JSX.Element {
@@ -190,7 +204,7 @@ function Steps({ rows }: { rows: readonly StepRow[] }): JSX.Element {
               log === null ? (
                 ''
               ) : (
-                <button type="button" onClick={() => setQuery({ file: log })}>
+                <button type="button" onClick={() => setQuery({ file: log, line: '' })}>
                   {log}
                 </button>
               ),
