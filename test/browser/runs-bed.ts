@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { systemClock as engineClock } from '../../src/engine/clock.ts';
 import type { LiveEngine } from '../../src/engine/live-engine.ts';
 import { openRunEngine } from '../../src/engine/runs/run-engine.ts';
+import type { Runner } from '../../src/runs/runner.ts';
 import { systemClock } from '../../src/server/clock.ts';
 import { DEFAULT_LIMITS, NO_TOKENS } from '../../src/server/config.ts';
 import { createLog } from '../../src/server/log.ts';
@@ -21,17 +22,19 @@ const SYNC = {
 export class RunsBed {
   readonly bed: AreaBed;
   readonly url: string;
+  readonly #runner: Runner;
   readonly #server: TidelockServer;
   readonly #engine: LiveEngine;
   readonly #dir: string;
 
   private constructor(
-    bed: AreaBed,
+    { bed, runner }: { readonly bed: AreaBed; readonly runner: Runner },
     url: string,
     parts: readonly [TidelockServer, LiveEngine, string],
   ) {
     this.bed = bed;
     this.url = url;
+    this.#runner = runner;
     [this.#server, this.#engine, this.#dir] = parts;
   }
 
@@ -39,7 +42,7 @@ export class RunsBed {
     const dir = mkdtempSync(join(tmpdir(), 'tidelock-pages-'));
     cpSync(AREA, join(dir, 'area'), { recursive: true });
     const bed = await AreaBed.open(join(dir, 'area'));
-    bed.runner({ isServing: true });
+    const runner = bed.runner({ isServing: true });
     const engine = await openRunEngine({
       ...{ dir: join(dir, 'engine'), clock: engineClock, runs: bed.store },
       onNotice: () => undefined,
@@ -53,7 +56,12 @@ export class RunsBed {
       runs: portOf(bed),
     });
     const { url } = await server.listen();
-    return new RunsBed(bed, url, [server, engine, dir]);
+    return new RunsBed({ bed, runner }, url, [server, engine, dir]);
+  }
+
+  /** A run of these tests, to its end. */
+  async run(name: string, pattern: string): Promise<void> {
+    await this.bed.perform(this.#runner, 'run', { target: 'small', name, pattern });
   }
 
   async close(): Promise<void> {
