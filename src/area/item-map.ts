@@ -15,21 +15,14 @@ export function compileItemMap(map: ItemMap, origin: Origin): MapItem {
     replacement,
   }));
   return (path) =>
-    lines.reduce(
-      (text, { regex, replacement }) =>
-        text.replace(regex, (...match: unknown[]) => replaced(replacement, match)),
-      path,
-    );
+    lines.reduce((text, { regex, replacement }) => {
+      const match = regex.exec(text);
+      if (match === null) return text;
+      const behind = match.index + (match[0] ?? '').length;
+      return text.slice(0, match.index) + replaced(replacement, match) + text.slice(behind);
+    }, path);
 }
 
-function replaced(replacement: string, match: readonly unknown[]): string {
-  return replacement.replace(/\\(\d)/g, (_, group: string) => {
-    const value = match[Number(group)];
-    return typeof value === 'string' && Number(group) < groupsOf(match) ? value : '';
-  });
-}
-
-/** Before the offset stand the whole match and its groups. */
-function groupsOf(match: readonly unknown[]): number {
-  return match.findIndex((value) => typeof value === 'number');
+function replaced(replacement: string, match: readonly (string | undefined)[]): string {
+  return replacement.replace(/\\(\d)/g, (_, group: string) => match[Number(group)] ?? '');
 }

@@ -2,13 +2,15 @@
  * Judges a log by rules, line by line: what is kept does not grow with the log. A line counts for the first rule that
  * matches it, in the order in which the rules are written, where the rule's section is open.
  *
- * Expressions come from users and may be slow on long lines, so only the first LOG_LINE_CHARS_MAX characters of
- * a line are looked at. That bounds the length and not the time: an expression that repeats what repeats
- * (`(a+)+b`) is slow on short lines too.
+ * Expressions come from users: they take time in proportion to the line, of which the first LOG_LINE_CHARS_MAX characters
+ * are looked at. Only those of imported areas may be bound by steps instead; where these were not enough, the line does
+ * not count, and the rule is never met.
  */
 import { unreachable } from '../core/assert.ts';
+import type { Match } from '../regex/linear.ts';
+import type { Regex, RegexAnswer } from '../regex/regex.ts';
 import { HITS_MAX, LOG_LINE_CHARS_MAX, VALUES_MAX } from './limits.ts';
-import { compileRegex } from './regex.ts';
+import { compileLogRegex } from './regex.ts';
 import { BODY } from './rule-draft.ts';
 import { type Datum, judgeValue } from './test-data.ts';
 import type { Comparator, LogRule, LogRules, RuleKind } from './types.ts';
@@ -33,7 +35,9 @@ export type RuleResult = {
   /** The first HITS_MAX of them. */
   readonly hits: readonly Hit[];
   readonly isMet: boolean;
-  /** PASS, or what the rule makes of the test. */
+  /** A line on which an expression took too long to say; then the rule is not met. */
+  readonly undecided: Hit | null;
+  /** PASS, or what the rule makes of the test; CHECK when that is nothing, but it is undecided. */
   readonly status: LogStatus;
 };
 
@@ -56,21 +60,26 @@ export function judgeLog(lines: Iterable<string>, rules: LogRules): LogJudgement
   return judge.finish();
 }
 
+/** What an own area may not have was refused when its rules were read. */
+const ANY = { isCompatible: true };
+
 type Section = {
   readonly name: string;
-  readonly from: RegExp;
-  readonly to: RegExp;
+  readonly from: Regex;
+  readonly to: Regex;
   isOpen: boolean;
 };
 
 type Watched = {
   readonly rule: LogRule;
-  readonly patterns: readonly RegExp[];
+  readonly patterns: readonly Regex[];
   count: number;
   /** Values out of tolerance. */
   bad: number;
   readonly hits: Hit[];
   readonly badHits: Hit[];
+  /** The first line on which an expression had not enough steps. */
+  undecided: Hit | null;
 };
 
 /** For logs that come in pieces. */
@@ -86,12 +95,12 @@ export class LogJudge {
     const here = rules[0]?.origin ?? { file: 'rules', line: 1 };
     this.#sections = sections.map(({ name, from, to }) => ({
       ...{ name, isOpen: false },
-      from: compileRegex({ source: from, flags: '' }, here),
-      to: compileRegex({ source: to, flags: '' }, here),
+      from: compileLogRegex({ source: from, flags: '' }, here, ANY),
+      to: compileLogRegex({ source: to, flags: '' }, here, ANY),
     }));
     this.#rules = rules.map((rule) => ({
-      ...{ rule, count: 0, bad: 0, hits: [], badHits: [] },
-      patterns: rule.patterns.map((pattern) => compileRegex(pattern, rule.origin)),
+      ...{ rule, count: 0, bad: 0, hits: [], badHits: [], undecided: null },
+      patterns: rule.patterns.map((pattern) => compileLogRegex(pattern, rule.origin, ANY)),
     }));
   }
 
@@ -102,11 +111,11 @@ export class LogJudge {
     if (isCut) this.#cutLines += 1;
     const line = isCut ? whole.slice(0, LOG_LINE_CHARS_MAX) : whole;
     for (const section of this.#sections) {
-      if (!section.isOpen && section.from.test(line)) section.isOpen = true;
+      if (!section.isOpen && isFound(section.from, line)) section.isOpen = true;
     }
     this.#count(line);
     for (const section of this.#sections) {
-      if (section.isOpen && section.to.test(line)) section.isOpen = false;
+      if (section.isOpen && isFound(section.to, line)) section.isOpen = false;
     }
   }
 
@@ -115,8 +124,12 @@ export class LogJudge {
       if (!this.#isOpen(watched.rule.section)) continue;
       const match = firstMatch(watched.patterns, line);
       if (match === null) continue;
-      watched.count += 1;
       const hit = { line: this.#lines, text: line.slice(0, EXCERPT_CHARS) };
+      if (match === 'undecided') {
+        watched.undecided ??= hit;
+        continue;
+      }
+      watched.count += 1;
       if (watched.hits.length < HITS_MAX) watched.hits.push(hit);
       if (watched.rule.value !== null) this.#measure(watched, match, hit);
       return;
@@ -129,7 +142,7 @@ export class LogJudge {
     return own.length === 0 ? name === BODY : own.some(({ isOpen }) => isOpen);
   }
 
-  #measure(watched: Watched, match: RegExpExecArray, hit: Hit): void {
+  #measure(watched: Watched, match: Match, hit: Hit): void {
     const { rule } = watched;
     if (rule.value === null) return;
     const { expected, tolerance, match: group } = rule.value;
@@ -168,18 +181,28 @@ export class LogJudge {
   }
 }
 
-function firstMatch(patterns: readonly RegExp[], line: string): RegExpExecArray | null {
-  for (const pattern of patterns) {
-    const match = pattern.exec(line);
-    if (match !== null) return match;
-  }
-  return null;
+function isFound(regex: Regex, line: string): boolean {
+  return isMatch(regex.exec(line));
 }
 
-function resultOf({ rule, count, bad, hits, badHits }: Watched): RuleResult {
-  const isMet = compare(count, rule.comparator, rule.count) && bad === 0;
-  const status = isMet ? 'PASS' : statusOf(rule.kind);
-  return { rule, count, hits: bad > 0 ? badHits : hits, isMet, status };
+const isMatch = (answer: RegexAnswer): answer is Match => answer !== null && answer !== 'undecided';
+
+function firstMatch(patterns: readonly Regex[], line: string): RegexAnswer {
+  let isUndecided = false;
+  for (const pattern of patterns) {
+    const answer = pattern.exec(line);
+    if (isMatch(answer)) return answer;
+    if (answer === 'undecided') isUndecided = true;
+  }
+  return isUndecided ? 'undecided' : null;
+}
+
+function resultOf({ rule, count, bad, hits, badHits, undecided }: Watched): RuleResult {
+  const isKept = compare(count, rule.comparator, rule.count) && bad === 0;
+  const isMet = isKept && undecided === null;
+  const unmet = isKept ? 'CHECK' : statusOf(rule.kind);
+  const status = isMet ? 'PASS' : unmet;
+  return { rule, count, hits: bad > 0 ? badHits : hits, isMet, undecided, status };
 }
 
 /** What a rule makes of a test when it is not met. */
@@ -223,7 +246,11 @@ function compare(left: number, comparator: Comparator, right: number): boolean {
   }
 }
 
-function messageOf({ rule, count, hits }: RuleResult): string {
+function messageOf({ rule, count, hits, undecided, status }: RuleResult): string {
+  if (status === 'CHECK' && undecided !== null) {
+    const where = `line ${undecided.line}: ${undecided.text}`;
+    return `${rule.kind} "${rule.description}": the expression took too long to say; ${where}`;
+  }
   const [first] = hits;
   const where = first === undefined ? '' : `; line ${first.line}: ${first.text}`;
   if (rule.value !== null && count > 0) {

@@ -10,7 +10,7 @@
 import { unfit } from './errors.ts';
 import { RULES_MAX } from './limits.ts';
 import { readLogpro } from './logpro.ts';
-import { compileRegex } from './regex.ts';
+import { compileLogRegex, type IsImported } from './regex.ts';
 import { BODY, type RulesDraft, standardCount } from './rule-draft.ts';
 import type { Comparator, Entry, LogRule, LogRules, Origin, RuleKind } from './types.ts';
 
@@ -28,19 +28,19 @@ type Token =
   | { readonly kind: 'regex'; readonly source: string; readonly flags: string };
 
 /** The rules of one step. Throws AREA_UNFIT with the line of the rule. */
-export function readLogRules(entry: Entry): LogRules {
-  if (/^\s*[(;]/.test(entry.value)) return readLogpro(entry.value, entry.origin);
+export function readLogRules(entry: Entry, kind: IsImported): LogRules {
+  if (/^\s*[(;]/.test(entry.value)) return readLogpro(entry.value, entry.origin, kind);
   const draft: RulesDraft = { sections: [], rules: [] };
   for (const [index, line] of entry.value.split('\n').entries()) {
     const text = line.trim();
     const number = entry.lines?.[index] ?? entry.origin.line + index;
-    if (text !== '') readLine(text, { file: entry.origin.file, line: number }, draft);
+    const origin = { file: entry.origin.file, line: number };
+    if (text !== '') readLine(new Tokens(text, origin, kind), origin, draft);
   }
   return draft;
 }
 
-function readLine(text: string, origin: Origin, draft: RulesDraft): void {
-  const tokens = new Tokens(tokensOf(text, origin), origin);
+function readLine(tokens: Tokens, origin: Origin, draft: RulesDraft): void {
   const kind = tokens.word('the kind of the rule');
   if (kind === 'section') {
     const name = tokens.name();
@@ -100,11 +100,13 @@ function tokensOf(text: string, origin: Origin): readonly Token[] {
 class Tokens {
   readonly #tokens: readonly Token[];
   readonly #origin: Origin;
+  readonly #kind: IsImported;
   #at = 0;
 
-  constructor(tokens: readonly Token[], origin: Origin) {
-    this.#tokens = tokens;
+  constructor(text: string, origin: Origin, kind: IsImported) {
+    this.#tokens = tokensOf(text, origin);
     this.#origin = origin;
+    this.#kind = kind;
   }
 
   word(what: string): string {
@@ -164,7 +166,7 @@ class Tokens {
     const token = this.#tokens[this.#at];
     if (token?.kind !== 'regex') throw unfit('a /regex/ is missing', this.#origin);
     this.#at += 1;
-    compileRegex(token, this.#origin);
+    compileLogRegex(token, this.#origin, this.#kind);
     return { source: token.source, flags: token.flags };
   }
 

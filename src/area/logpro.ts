@@ -4,7 +4,7 @@
  */
 import { unfit } from './errors.ts';
 import { RULES_MAX } from './limits.ts';
-import { compileRegex } from './regex.ts';
+import { compileLogRegex, type IsImported } from './regex.ts';
 import { BODY, type RulesDraft, standardCount } from './rule-draft.ts';
 import { readScheme, type SchemeNode } from './scheme.ts';
 import type { Comparator, LogRule, LogRules, Origin, RuleKind } from './types.ts';
@@ -23,12 +23,12 @@ const HINT =
 type Pattern = { readonly source: string; readonly flags: string };
 
 /** Throws AREA_UNFIT. */
-export function readLogpro(text: string, origin: Origin): LogRules {
+export function readLogpro(text: string, origin: Origin, kind: IsImported): LogRules {
   const draft: RulesDraft = { sections: [], rules: [] };
   const triggers = new Map<string, Pattern>();
   for (const { node, line } of readScheme(text, origin)) {
     const at = { file: origin.file, line: origin.line + line };
-    readForm(new Form(node, at), triggers, draft);
+    readForm(new Form(node, at, kind), triggers, draft);
     if (draft.rules.length > RULES_MAX) throw unfit(`more than ${RULES_MAX} rules for one log`, at);
   }
   return draft;
@@ -78,11 +78,13 @@ class Form {
   readonly name: string;
   readonly origin: Origin;
   readonly #items: readonly SchemeNode[];
+  readonly #kind: IsImported;
   #at = 1;
 
-  constructor(node: SchemeNode, origin: Origin) {
+  constructor(node: SchemeNode, origin: Origin, kind: IsImported) {
     const head = node.kind === 'list' ? node.items[0] : undefined;
     this.origin = origin;
+    this.#kind = kind;
     this.#items = node.kind === 'list' ? node.items : [];
     this.name = head?.kind === 'word' ? head.text : '';
   }
@@ -148,7 +150,7 @@ class Form {
   }
 
   #checked({ source, flags }: Pattern): Pattern {
-    compileRegex({ source, flags }, this.origin);
+    compileLogRegex({ source, flags }, this.origin, this.#kind);
     return { source, flags };
   }
 

@@ -4,6 +4,7 @@
  * is a regular expression for the whole name. `t1` is the test with all its items, `t1/` the test itself.
  */
 import { TidelockError } from '../core/errors.ts';
+import { regexOf } from '../regex/regex.ts';
 import type { MapItem } from './item-map.ts';
 import { PATTERN_CHARS_MAX } from './limits.ts';
 
@@ -34,46 +35,31 @@ function compiled(text: string): Pattern {
   const isNegated = text.startsWith('~');
   const whole = isNegated ? text.slice(1) : text;
   const at = whole.indexOf('/');
-  if (at < 0) return { text, isNegated, test: regexOf(whole), item: null };
+  if (at < 0) return { text, isNegated, test: regexOfName(whole), item: null };
   const item = whole.slice(at + 1);
-  const test = regexOf(whole.slice(0, at));
-  return { text, isNegated, test, item: { text: item, regex: regexOf(item) } };
+  const test = regexOfName(whole.slice(0, at));
+  return { text, isNegated, test, item: { text: item, regex: regexOfName(item) } };
 }
 
 /** Of a whole name. */
 type NamePattern = { readonly test: (name: string) => boolean };
 
-/** Only `%` has a meaning here: no expression is needed, which could take very long with many of them. */
-const PLAIN = /^[\w\- /]*%[\w\- /%]*$/;
-
-function regexOf(text: string): NamePattern {
+function regexOfName(text: string): NamePattern {
   if (text.length > PATTERN_CHARS_MAX) throw badPattern(text.slice(0, 100), 'it is too long');
-  if (PLAIN.test(text)) return plainPattern(text.toLowerCase().split('%'));
   const source = `^(?:${text.replace(/[%*]+/g, '.*')})$`;
+  const regex = parsed(text, source);
+  if ('refusal' in regex) throw badPattern(text, `it could take very long: ${regex.refusal}`);
+  return { test: (name) => regex.exec(name) !== null };
+}
+
+function parsed(text: string, source: string): ReturnType<typeof regexOf> {
   try {
-    return new RegExp(source, text.includes('%') ? 'is' : 's');
+    return regexOf(source, {
+      ...{ ignoresCase: text.includes('%'), isDotAll: true, triesOthers: false },
+    });
   } catch (error) {
     throw badPattern(text, error instanceof Error ? error.message : String(error));
   }
-}
-
-/** The first part begins the name, the last one ends it, those between follow one another, each as early as it can. */
-function plainPattern(parts: readonly string[]): NamePattern {
-  const [first = '', ...rest] = parts;
-  const last = rest.pop() ?? '';
-  return {
-    test: (whole) => {
-      const name = whole.toLowerCase();
-      let at = first.length;
-      if (!name.startsWith(first)) return false;
-      for (const part of rest) {
-        const found = name.indexOf(part, at);
-        if (found < 0) return false;
-        at = found + part.length;
-      }
-      return name.length - last.length >= at && name.endsWith(last);
-    },
-  };
 }
 
 function badPattern(text: string, reason: string): TidelockError {

@@ -1,4 +1,9 @@
-/** Regular expressions as configurations write them, in JavaScript's. */
+/**
+ * Regular expressions as configurations write them. They are compiled into what takes time in proportion to the text; what
+ * can not be, references to groups and looks ahead and behind, only rules for logs of imported areas may have.
+ */
+import type { Match } from '../regex/linear.ts';
+import { type Regex, type RegexOptions, regexOf } from '../regex/regex.ts';
 import { unfit } from './errors.ts';
 import { PATTERN_CHARS_MAX } from './limits.ts';
 import type { Origin } from './types.ts';
@@ -9,11 +14,33 @@ const CLASSES: Readonly<Record<string, string>> = {
   ...{ punct: '!-\\/:-@\\[-`{-~', print: '\\x20-\\x7e', graph: '\\x21-\\x7e' },
 };
 
-/** Compiles it. POSIX classes and a leading `(?i)` are understood. Throws AREA_UNFIT. */
-export function compileRegex(
-  { source, flags }: { readonly source: string; readonly flags: string },
+/** Of an area that is imported: it is read as it is, where that has a bound. */
+export type IsImported = { readonly isCompatible: boolean };
+
+type Written = { readonly source: string; readonly flags: string };
+
+/** Always answers. */
+export type SureRegex = {
+  readonly test: (text: string) => boolean;
+  readonly exec: (text: string) => Match | null;
+};
+
+/** POSIX classes and a leading `(?i)` are understood. Throws AREA_UNFIT. */
+export function compileRegex(written: Written, origin: Origin): SureRegex {
+  const { exec } = compileLogRegex(written, origin, { isCompatible: false });
+  const sure = (text: string): Match | null => {
+    const answer = exec(text);
+    return answer === 'undecided' ? null : answer;
+  };
+  return { exec: sure, test: (text) => sure(text) !== null };
+}
+
+/** In imported areas one may also be bound by steps. Throws AREA_UNFIT. */
+export function compileLogRegex(
+  { source, flags }: Written,
   origin: Origin,
-): RegExp {
+  { isCompatible }: IsImported,
+): Regex {
   if (source.length > PATTERN_CHARS_MAX) {
     throw unfit(`a regular expression has more than ${PATTERN_CHARS_MAX} characters`, origin);
   }
@@ -22,38 +49,18 @@ export function compileRegex(
     /\[:(\w+):\]/g,
     (whole, name: string) => CLASSES[name] ?? whole,
   );
-  try {
-    return new RegExp(text, isInsensitive ? 'i' : flags.replace(/[^i]/g, ''));
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw unfit(`this is no regular expression: ${source} (${reason})`, origin);
-  }
+  const ignoresCase = isInsensitive || flags.includes('i');
+  const regex = parsed(text, origin, { ignoresCase, isDotAll: false, triesOthers: isCompatible });
+  if ('exec' in regex) return regex;
+  const message = `this regular expression could take very long: ${source} (${regex.refusal})`;
+  throw unfit(message, origin, 'write it without; docs/areas.md says what is understood');
 }
 
-const REPEATS = /^(?:[*+]|\{\d+,\})/;
-
-/**
- * True of a group that repeats what repeats, `(a+)+`: on some lines it takes time that doubles with every
- * character. Seen by its form, so some that are harmless are named too.
- */
-export function mayBeSlow(source: string): boolean {
-  /** For every open group: whether something in it repeats. */
-  const groups: boolean[] = [];
-  let isClass = false;
-  for (let at = 0; at < source.length; at += 1) {
-    const sign = source.charAt(at);
-    if (sign === '\\') at += 1;
-    else if (isClass) isClass = sign !== ']';
-    else if (sign === '[') isClass = true;
-    else if (sign === '(') groups.push(false);
-    else if (sign === ')') {
-      const hasRepetition = groups.pop() === true;
-      const isRepeated = REPEATS.test(source.slice(at + 1, at + 20));
-      if (hasRepetition && isRepeated) return true;
-      if (hasRepetition && groups.length > 0) groups[groups.length - 1] = true;
-    } else if (REPEATS.test(source.slice(at, at + 20)) && groups.length > 0) {
-      groups[groups.length - 1] = true;
-    }
+function parsed(text: string, origin: Origin, options: RegexOptions): ReturnType<typeof regexOf> {
+  try {
+    return regexOf(text, options);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw unfit(`this is no regular expression: ${text} (${reason})`, origin);
   }
-  return false;
 }

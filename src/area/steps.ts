@@ -1,8 +1,9 @@
 /** `[ezsteps]`, and the rules that judge their logs: `[rules]` or `[logpro]`, else the file `STEP.logpro`. */
+import { TRIED_STEPS_MAX } from '../regex/regex.ts';
 import { entriesOf, entryOf } from './entries.ts';
 import { readLogRules } from './log-rules.ts';
 import { readLogpro } from './logpro.ts';
-import { mayBeSlow } from './regex.ts';
+import { compileLogRegex } from './regex.ts';
 import type { Config, ConfigAnswer, Entry, Finding, LogRules, Reading, Step } from './types.ts';
 
 export type TestSource = {
@@ -29,7 +30,7 @@ export function* readSteps(source: TestSource): Reading<StepsReading> {
   const findings: Finding[] = [];
   for (const entry of entries) {
     const rules = yield* rulesOf(entry.key, source);
-    findings.push(...slowRules(rules));
+    findings.push(...triedRules(rules));
     steps.push(stepOf(entry, { rules, isCompatible: source.isCompatible, findings }));
   }
   const names = new Set(entries.map(({ key }) => key));
@@ -40,12 +41,15 @@ export function* readSteps(source: TestSource): Reading<StepsReading> {
   return { steps, findings };
 }
 
-function slowRules(rules: LogRules | null): readonly Finding[] {
-  const slow = (rules?.rules ?? []).filter(({ patterns }) =>
-    patterns.some(({ source }) => mayBeSlow(source)),
+/** Rules of an imported area that no automaton can judge. */
+function triedRules(rules: LogRules | null): readonly Finding[] {
+  const tried = (rules?.rules ?? []).filter(({ patterns, origin }) =>
+    patterns.some(
+      (pattern) => compileLogRegex(pattern, origin, { isCompatible: true }).bound === 'steps',
+    ),
   );
-  const message = 'an expression repeats what repeats, as (a+)+ does: it may take very long';
-  return slow.map(({ origin }) => ({ message, origin }));
+  const message = `references and looks are tried: on a line that takes more than ${TRIED_STEPS_MAX} steps the rule is undecided`;
+  return tried.map(({ origin }) => ({ message, origin }));
 }
 
 function stepOf(
@@ -70,7 +74,7 @@ function stepOf(
 function* rulesOf(step: string, source: TestSource): Reading<LogRules | null> {
   for (const section of RULE_SECTIONS) {
     const entry = entryOf(source.config, section, step);
-    if (entry !== null && entry.value.trim() !== '') return readLogRules(entry);
+    if (entry !== null && entry.value.trim() !== '') return readLogRules(entry, source);
   }
   return yield* rulesOfFile(`${source.directory}/${step}.logpro`, source);
 }
@@ -80,5 +84,5 @@ export function* rulesOfFile(path: string, source: TestSource): Reading<LogRules
   const answer: ConfigAnswer = yield { kind: 'file', path };
   if (answer.kind !== 'text' || answer.text === null) return null;
   source.files.push({ path, text: answer.text });
-  return readLogpro(answer.text, { file: path, line: 1 });
+  return readLogpro(answer.text, { file: path, line: 1 }, source);
 }

@@ -6,6 +6,7 @@ import { hashTexts } from './hash.ts';
 import { ITEM_SECTIONS, readItems } from './items.ts';
 import { TEST_KEYS, uselessKeys } from './known-keys.ts';
 import { readPrerequisites } from './prerequisites.ts';
+import { bytesOf } from './sizes.ts';
 import { readSkip } from './skip.ts';
 import { readSteps } from './steps.ts';
 import { readResources } from './test-resources.ts';
@@ -57,6 +58,7 @@ export function* readTest(options: TestOptions): Reading<TestReading> {
     triggers: triggers.triggers,
     launchEnvironment: entriesOf(config, 'pre-launch-env-vars'),
     disks: disksOf(config, area.home),
+    diskSpaceBytes: bytesOf(entryOf(config, 'requirements', 'diskspace')),
     tags: (textOf(config, 'test_meta', 'tags') ?? '').split(/[,\s]+/).filter((tag) => tag !== ''),
     meta: new Map(entriesOf(config, 'test_meta').map(({ key, value }) => [key, value])),
     hash: hashOf(options, [...reading.texts.filter(({ isSettled }) => isSettled), ...files]),

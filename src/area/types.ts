@@ -256,6 +256,8 @@ export type TestDef = {
   readonly launchEnvironment: readonly Entry[];
   /** In the place of the area's; null: the area's. */
   readonly disks: Area['disks'] | null;
+  /** Room that its disk must have, beyond what the area wants; null: no more. */
+  readonly diskSpaceBytes: number | null;
   readonly tags: readonly string[];
   readonly meta: ReadonlyMap<string, string>;
   /** Of everything read for it: a result of another text is STALE. */

@@ -88,6 +88,7 @@ function testOf(name: string, settings: Settings, line: number): TestDef {
       triggers: [],
       launchEnvironment: [],
       disks: [],
+      diskSpaceBytes: null,
       meta: new Map(),
       hash: '',
       findings: [],

@@ -9,7 +9,9 @@ import { isActive, isWaiting } from '../planner/states.ts';
 import type { PlanRequest } from '../planner/types.ts';
 import { type ActionArgs, argsOf, type NewAction } from './action-args.ts';
 import type { AreaBook } from './area-book.ts';
+import { beforeRun } from './before-run.ts';
 import { earlyEnvironment } from './environment.ts';
+import { makeRollUpPages } from './roll-up-pages.ts';
 import { type ActivityMeans, RunActivity } from './run-activity.ts';
 import { isStaleNow } from './run-history.ts';
 import { ScopeWatch } from './scope-watch.ts';
@@ -158,8 +160,13 @@ export class Actions {
     );
     work.activity = activity;
     try {
+      const names = { target: args.target, run: args.name };
+      const env = earlyEnvironment(areaBook.area, names, book.layers);
+      const { tests: known = [] } = store.read({ kind: 'tests', runId });
+      await beforeRun(areaBook.area, env, known.length === 0);
       await activity.start();
       await activity.done;
+      await makeRollUpPages({ area: areaBook.area, store, outbox, runId, env });
     } finally {
       work.activity = null;
       const facts = { state: 'done' as const, endedAt: now() };

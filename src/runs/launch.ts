@@ -3,20 +3,24 @@ import { rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { launcherFor } from '../area/launchers.ts';
 import type { Area, Environment, Item, TestDef } from '../area/types.ts';
+import { copyByCommand } from './copy-command.ts';
+import { type Room, roomOn } from './disk-room.ts';
 import {
   dumpEnvironment,
   type EnvironmentLayers,
+  earlyEnvironment,
   environmentOf,
   type TestSurroundings,
 } from './environment.ts';
 import {
   callsFile,
+  controlFolder,
   type LaunchedBy,
   type LaunchRecord,
   type LaunchStep,
   writeRecord,
 } from './launch-record.ts';
-import { chooseDisk, copyTest, makeWorkArea, type Place, placePath } from './work-area.ts';
+import { copyTest, makeWorkArea, type Place, placePath } from './work-area.ts';
 
 /** Megatest's own shell; areas of its kind may rely on it. */
 const COMPATIBLE_SHELL = '/bin/bash';
@@ -29,7 +33,6 @@ export type LaunchMeans = {
   readonly area: Area;
   readonly helperFolder: string;
   readonly program: string;
-  readonly minSpaceBytes: number;
   readonly now: () => number;
 };
 
@@ -44,8 +47,19 @@ export type Launch = {
 };
 
 /** Where it will work; the database knows it before anything is made. */
-export function runDirOf(disks: Area['disks'], place: Place, minSpaceBytes: number): string {
-  return join(chooseDisk(disks, minSpaceBytes), placePath(place));
+export async function findRoom(
+  area: Area,
+  def: TestDef | null,
+  { place, layers }: { readonly place: Place; readonly layers: EnvironmentLayers },
+): Promise<Room> {
+  const path = placePath(place);
+  const { settings, disks, home } = area;
+  const { freeSpaceCommand } = settings;
+  const env = freeSpaceCommand === null ? {} : earlyEnvironment(area, place, layers);
+  const minSpaceBytes = Math.max(settings.minSpaceBytes, def?.diskSpaceBytes ?? 0);
+  const question = { disks: def?.disks ?? disks, minSpaceBytes, freeSpaceCommand, home, env };
+  const room = await roomOn(question);
+  return room.kind === 'found' ? { ...room, path: join(room.path, path) } : room;
 }
 
 export function environmentFor(
@@ -74,7 +88,7 @@ export async function prepare(
   const { place, runDir, runId, testId, attempt } = launch;
   const disk = runDir.slice(0, -placePath(place).length - 1);
   const { isNew } = makeWorkArea({ disk, linkTree: area.linkTree, isClean }, place);
-  await copyTest(launch.directory, runDir, isNew);
+  await fill(launch, { area, env, isNew });
   const steps = stepsOf(def);
   if (!isNew) for (const { log } of steps) rmSync(join(runDir, log), { force: true });
   const launchEnv = Object.fromEntries(def.launchEnvironment.map(({ key, value }) => [key, value]));
@@ -98,6 +112,16 @@ export async function prepare(
   };
   writeRecord(record);
   return record;
+}
+
+async function fill(
+  { directory, runDir, attempt }: Launch,
+  { area, env, isNew }: { readonly area: Area; readonly env: Environment; readonly isNew: boolean },
+): Promise<void> {
+  const { copyCommand } = area.settings;
+  if (copyCommand === null) return await copyTest(directory, runDir, isNew);
+  const logFolder = controlFolder(runDir, attempt);
+  await copyByCommand({ command: copyCommand, from: directory, to: runDir, env, logFolder });
 }
 
 /** With the host that it is to start on, where the area has several. */

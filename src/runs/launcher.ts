@@ -7,11 +7,11 @@ import type { Item, TestDef } from '../area/types.ts';
 import { messageOf } from '../core/errors.ts';
 import type { StatePair } from '../planner/rows.ts';
 import type { RunStore } from '../planner/run-store.ts';
-import { isTerminal } from '../planner/states.ts';
+import { FRESH, isTerminal, isWaiting } from '../planner/states.ts';
 import type { PlanRequest } from '../planner/types.ts';
 import type { TargetBook } from './area-book.ts';
 import { Execution, type ExecutionMeans } from './execution.ts';
-import { environmentFor, type Launch, type LaunchMeans, prepare, runDirOf } from './launch.ts';
+import { environmentFor, findRoom, type Launch, type LaunchMeans, prepare } from './launch.ts';
 import { type LaunchRecord, readRecord } from './launch-record.ts';
 import type { Outbox } from './outbox.ts';
 import { skipReason } from './skip-rules.ts';
@@ -43,12 +43,18 @@ export type Exec = {
   cleans: boolean;
   isStopped: boolean;
   running: Execution | null;
+  /** What kept it from starting last. */
+  trouble?: string;
 };
 
 export class Launcher {
   readonly #runId: number;
   readonly #request: PlanRequest;
   readonly #means: LauncherMeans;
+  /** How often each has been tried again since the run was started. */
+  readonly #reruns = new Map<string, number>();
+  /** Has ended, and is to be launched once more. */
+  readonly #again = new Set<string>();
   #running = 0;
 
   constructor(
@@ -68,8 +74,7 @@ export class Launcher {
   launch(exec: Exec): void {
     void this.#tracked(exec, async () => {
       if (this.#isSkipped(exec)) return;
-      this.#enterLaunched(exec);
-      await this.#prepareAndRun(exec);
+      if (await this.#enterLaunched(exec)) await this.#prepareAndRun(exec);
     });
   }
 
@@ -101,6 +106,21 @@ export class Launcher {
     else await this.#run(exec, record);
   }
 
+  /** Once more, in an emptied directory. It keeps its slot meanwhile. */
+  async #runAgain(exec: Exec): Promise<void> {
+    this.#reruns.set(exec.id, (this.#reruns.get(exec.id) ?? 0) + 1);
+    exec.cleans = true;
+    if (await this.#enterLaunched(exec)) await this.#prepareAndRun(exec);
+  }
+
+  /** `reruns`: what was lost; in own areas also what failed. */
+  #isToRunAgain(exec: Exec, { state, status }: StatePair): boolean {
+    const { settings, isCompatible } = this.#means.area;
+    if (exec.isStopped || (this.#reruns.get(exec.id) ?? 0) >= settings.rerunsMax) return false;
+    const isFailed = state === 'COMPLETED' && (status === 'FAIL' || status === 'ABORT');
+    return state === 'INCOMPLETE' || (isFailed && !isCompatible);
+  }
+
   #isSkipped(exec: Exec): boolean {
     const { store, area, now } = this.#means;
     const rule = this.#means.defOf(exec.test)?.skip ?? null;
@@ -123,18 +143,35 @@ export class Launcher {
     return true;
   }
 
-  #enterLaunched(exec: Exec): void {
-    const { outbox, area, host, now, minSpaceBytes, onLaunch } = this.#means;
+  /** False: no disk has room, and it was put off. */
+  async #enterLaunched(exec: Exec): Promise<boolean> {
+    const { outbox, area, host, now, onLaunch } = this.#means;
+    const { layers } = this.#means.book;
+    const def = this.#means.defOf(exec.test);
+    const room = await findRoom(area, def, { place: this.#placeOf(exec), layers });
+    if (room.kind === 'none') {
+      this.#putOff(exec, room.reason);
+      return false;
+    }
     exec.attempt += 1;
-    const disks = this.#means.defOf(exec.test)?.disks ?? area.disks;
-    exec.runDir = runDirOf(disks, this.#placeOf(exec), minSpaceBytes);
+    exec.runDir = room.path;
     exec.pair = { state: 'LAUNCHED', status: 'n/a' };
     const { testId, attempt, runDir } = exec;
-    const configHash = this.#means.defOf(exec.test)?.hash ?? null;
+    const configHash = def?.hash ?? null;
     const facts = { host, attempt, runDir, startedAt: now(), configHash, isStale: false };
     const cause = `attempt ${attempt}`;
     outbox.add({ kind: 'transition', testId, event: { kind: 'launch' }, facts, cause });
     onLaunch(testId);
+    return true;
+  }
+
+  #putOff(exec: Exec, cause: string): void {
+    const { testId } = exec;
+    const event = { kind: 'putOff' as const };
+    this.#means.outbox.add({ kind: 'transition', testId, event, facts: { comment: cause }, cause });
+    exec.trouble = cause;
+    exec.pair = { state: 'NOT_STARTED', status: 'KEEP_TRYING' };
+    this.#means.onEntered(exec, exec.pair);
   }
 
   #placeOf({ test, item }: Exec): Launch['place'] {
@@ -167,6 +204,7 @@ export class Launcher {
     } finally {
       exec.running = null;
     }
+    if (this.#again.delete(exec.id)) await this.#runAgain(exec);
   }
 
   #onState(exec: Exec, record: LaunchRecord, pair: StatePair): void {
@@ -178,7 +216,22 @@ export class Launcher {
       });
     }
     if (isTerminal(pair)) exec.running = null;
-    this.#entered(exec, pair);
+    if (isTerminal(pair) && this.#isToRunAgain(exec, pair)) this.#reset(exec, pair);
+    else this.#entered(exec, pair);
+  }
+
+  /** In one transaction with its end: nobody sees a failure that is not the last word. */
+  #reset(exec: Exec, pair: StatePair): void {
+    const { testId } = exec;
+    const facts = { exitCode: null, cpuMs: null, rssMaxBytes: null, endedAt: null, comment: '' };
+    const cause = `${pair.state}/${pair.status}: tried again`;
+    this.#means.onEnd(testId, pair);
+    this.#means.outbox.add(
+      { kind: 'transition', testId, event: { kind: 'reset' }, facts, cause },
+      { kind: 'clearTest', testId },
+    );
+    exec.pair = FRESH;
+    this.#again.add(exec.id);
   }
 
   #entered(exec: Exec, pair: StatePair): void {
@@ -195,6 +248,11 @@ export class Launcher {
   ): void {
     const facts = { comment, endedAt: this.#means.now() };
     const { testId } = exec;
+    if (isWaiting(exec.pair)) {
+      // Only what is launched can fail.
+      const launch = { kind: 'launch' as const };
+      this.#means.outbox.add({ kind: 'transition', testId, event: launch, facts, cause: comment });
+    }
     this.#means.outbox.add({ kind: 'transition', testId, event, facts, cause: comment });
     const isKilled = event.kind === 'killed';
     const pair: StatePair = isKilled

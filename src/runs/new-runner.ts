@@ -2,7 +2,6 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { textOf } from '../area/entries.ts';
 import { readLogpro } from '../area/logpro.ts';
 import type { LogRules } from '../area/types.ts';
 import { step } from '../planner/machine.ts';
@@ -23,8 +22,6 @@ const HELPER_FOLDER = fileURLToPath(new URL('../../bin/helper', import.meta.url)
 const PROGRAM = fileURLToPath(new URL('../../bin/tidelock', import.meta.url));
 const ID_BYTES = 4;
 const SERVING = 'serve';
-/** A disk with less is not chosen. */
-const MIN_SPACE_BYTES = 1 << 20;
 
 export type NewRunner = {
   readonly store: RunStore;
@@ -58,7 +55,7 @@ export function newRunner(options: NewRunner): Runner {
     ...{ id, outbox, store, book, identity, now, slots: options.slots },
     ...{ isServing: options.isServing, onTrouble: options.onTrouble, area: book.area },
     ...{ host: identity.host, helperFolder: HELPER_FOLDER, program: PROGRAM },
-    ...{ minSpaceBytes: MIN_SPACE_BYTES, triggers: new Triggers() },
+    triggers: new Triggers(),
     others: moreActions({ area: book.area, store, actor: id }),
     newPlan: () => {
       const state = newPlannerState();
@@ -66,7 +63,7 @@ export function newRunner(options: NewRunner): Runner {
     },
     execution: {
       ...{ outbox, now, judgeLog: (step, log, record) => judged(outbox, step, { log, record }) },
-      readRules: (file) => readLogpro(readFileSync(file, 'utf8'), { file, line: 1 }),
+      readRules: (file) => readLogpro(readFileSync(file, 'utf8'), { file, line: 1 }, book.area),
       dataBefore: (record) => dataBefore(store, record),
       waiverOf: (record) => waiver(store, book, record),
     },
@@ -98,7 +95,7 @@ function dataBefore(store: RunStore, record: LaunchRecord) {
 function waiver(store: RunStore, book: AreaBook, record: LaunchRecord): Promise<string | null> {
   return waiverOf(record, {
     store,
-    commentPattern: textOf(book.area.config, 'setup', 'waivercommentpatt'),
+    commentPattern: book.area.settings.waiverComment,
     judgeDiff: async ({ rules }, file) => {
       const found = await judgeFile(file, rules ?? NO_RULES);
       return { status: found.status, comment: found.message };

@@ -293,8 +293,9 @@ export class RunActivity {
       ? { kind: 'settle', status: status as NeverStarted }
       : { kind: 'force', to: exec.pair };
     const { testId } = exec;
-    const facts = { comment: reason };
-    this.#means.outbox.add({ kind: 'transition', testId, event, facts, cause: reason });
+    const cause = status === 'TEN_STRIKES' ? `${reason}: ${exec.trouble ?? 'busy'}` : reason;
+    const facts = { comment: cause };
+    this.#means.outbox.add({ kind: 'transition', testId, event, facts, cause });
   }
 
   #kill(id: string): void {

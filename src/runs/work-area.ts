@@ -12,7 +12,6 @@ import {
   readlinkSync,
   realpathSync,
   rmSync,
-  statfsSync,
   statSync,
   symlinkSync,
 } from 'node:fs';
@@ -66,30 +65,6 @@ function refused({ target, run, test, itemPath }: Place, why: string): TidelockE
     message: `no directory can be made for ${JSON.stringify(name)}: it ${why}`,
     hint: 'change the value of the item, the name of the run or the target',
   });
-}
-
-/** The disk with the most room; throws when none has `minSpaceBytes`. */
-export function chooseDisk(
-  disks: readonly { readonly name: string; readonly path: string }[],
-  minSpaceBytes: number,
-): string {
-  const rooms = disks.map(({ path }) => ({ path, bytes: roomOf(path) }));
-  const best = rooms.reduce<(typeof rooms)[number] | null>(
-    (most, one) => (most === null || one.bytes > most.bytes ? one : most),
-    null,
-  );
-  if (best !== null && best.bytes >= minSpaceBytes) return best.path;
-  throw new TidelockError({
-    code: 'RUN_FAILED',
-    message: `no disk of the area has ${minSpaceBytes} bytes left`,
-    hint: 'remove runs (tidelock runs rm), or name another disk in [disks]',
-  });
-}
-
-function roomOf(path: string): number {
-  mkdirSync(path, { recursive: true });
-  const { bavail, bsize } = statfsSync(path);
-  return bavail * bsize;
 }
 
 export type WorkArea = {

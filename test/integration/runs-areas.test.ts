@@ -28,6 +28,7 @@ type Expected = {
     readonly comment?: string;
   }[];
   readonly comments?: Readonly<Record<string, string>>;
+  readonly attempts?: Readonly<Record<string, number>>;
   readonly data?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly files?: Readonly<
     Record<string, { readonly present?: readonly string[]; readonly absent?: readonly string[] }>
@@ -97,6 +98,9 @@ async function check(bed: AreaBed, expected: Expected): Promise<void> {
   }
   for (const [id, words] of Object.entries(expected.comments ?? {})) {
     expect(find(id).comment).toContain(words);
+  }
+  for (const [id, attempt] of Object.entries(expected.attempts ?? {})) {
+    expect(find(id).attempt, id).toBe(attempt);
   }
   for (const [id, data] of Object.entries(expected.data ?? {})) {
     const found = bed.store.read({ kind: 'data', testId: find(id).id }).data ?? [];
