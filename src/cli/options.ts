@@ -56,6 +56,24 @@ export function durationOption(text: string): number {
   throw new InvalidArgumentError('a time from 1s to 24h is needed: 20, 90s, 5m, 1h.');
 }
 
+const AGO_MS: Readonly<Record<string, number>> = {
+  ...{ s: 1000, m: 60_000, h: 3_600_000, d: DAY_MS, w: 7 * DAY_MS },
+};
+
+/** `90m`, `2d` before now, a date, or seconds since 1970; as milliseconds since 1970. */
+export function sinceOption(text: string): number {
+  const [, count = '', unit = ''] = /^(\d+)([smhdw])$/.exec(text.trim()) ?? [];
+  const ago = Number(count) * (AGO_MS[unit] ?? Number.NaN);
+  const at =
+    count !== ''
+      ? Date.now() - ago
+      : /^\d{9,11}$/.test(text)
+        ? Number(text) * 1000
+        : Date.parse(text);
+  if (Number.isFinite(at)) return at;
+  throw new InvalidArgumentError('90s, 15m, 2h, 3d, 1w, a date or seconds since 1970 is needed.');
+}
+
 /** Seconds, up to a day. */
 export function secondsOption(text: string): number {
   const value = Number(text);

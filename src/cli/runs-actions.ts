@@ -6,7 +6,7 @@ import { type ActionArgs, actionArgs } from '../runs/action-args.ts';
 import { isServing } from '../runs/new-runner.ts';
 import { findRun } from '../runs/run-results.ts';
 import { addHomeFlags, type HomeFlags } from './runs-home.ts';
-import { JSON_OPTION, openSession, runnerOf, type Session } from './runs-session.ts';
+import { JSON_OPTION, openSession, runnerOf, type Session, wordsOf } from './runs-session.ts';
 import { failureOf, putAction, untilEnded } from './runs-tasks.ts';
 
 type Flags = HomeFlags & {
@@ -69,9 +69,6 @@ function pairOf(text: string): StatePair {
     hint: `states are ${STATES.join(', ')}`,
   });
 }
-
-const wordsOf = (text: string | undefined): readonly string[] =>
-  (text ?? '').split(',').flatMap((word) => (word.trim() === '' ? [] : [word.trim()]));
 
 async function remove(flags: Flags): Promise<void> {
   if (flags.pattern === undefined && flags.yes !== true) {

@@ -1,61 +1,56 @@
-/** `tidelock runs ls`, `show`, `log`, `path`: what is there, without changing any of it. */
-import { createReadStream, statSync } from 'node:fs';
+/** `tidelock runs log`, `path`: the files of tests, without changing any of them. */
+import { createReadStream, globSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Command } from 'commander';
 import { compilePatterns, matches } from '../area/patterns.ts';
 import { TidelockError } from '../core/errors.ts';
-import { pairOf } from '../planner/rollup.ts';
 import type { RunRow, TestRow } from '../planner/rows.ts';
-import { isActive, isGood, isWaiting } from '../planner/states.ts';
-import { csvOf } from '../report/csv.ts';
+import { isActive, isWaiting } from '../planner/states.ts';
 import { execOf, leavesOf } from '../report/results.ts';
-import { findRun, type ReadRuns, resultsOf, runsOf } from '../runs/run-results.ts';
+import { findRun, type ReadRuns, runsOf } from '../runs/run-results.ts';
+import { examples } from './runs-help.ts';
 import { addHomeFlags, type HomeFlags } from './runs-home.ts';
 import { JSON_OPTION, openSession } from './runs-session.ts';
 
 type Flags = HomeFlags & {
   readonly target?: string;
   readonly name: string;
-  readonly pattern?: string;
-  readonly json?: true;
-  readonly csv?: true;
   readonly follow?: true;
   readonly step?: string;
+  readonly files?: string;
+  readonly json?: true;
 };
 
 const LOOK_MS = 200;
 
 export function register(runs: Command): void {
-  addHomeFlags(runs.command('ls').description('runs of the area, oldest first'))
-    .option('--target <target>', 'only of this target')
-    .option('--csv', 'every execution of every run as CSV')
-    .option(...JSON_OPTION)
-    .action((flags: Flags) => reading(flags, (read) => list(read, flags)));
-  naming(runs.command('show').description('results of a run; steps of what is not PASS'))
-    .option('--pattern <pattern>', 'only these tests and items')
-    .option('--csv', 'as CSV')
-    .option(...JSON_OPTION)
-    .action((flags: Flags) => reading(flags, (read) => show(read, flags)));
   naming(runs.command('log').description("a test's log"))
     .argument('<test>', 'TEST or TEST/ITEM')
     .option('--step <name>', 'of this step; default: the one shown first')
     .option('--follow', 'go on until the test has ended')
+    .addHelpText('after', examples('log build', 'log check/small/first --name nightly --follow'))
     .action((test: string, flags: Flags) => reading(flags, (read) => log(read, test, flags)));
   naming(runs.command('path').description('directories of tests, the newest run first'))
-    .argument('<pattern>', 'tests and items')
+    .argument('[pattern]', 'tests and items', '%')
+    .option('--files <glob>', 'files in them: "*.csv", "**/core"')
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('path build', "path 'check/%' --files '**/*.log' --name last"))
     .action((pattern: string, flags: Flags) =>
       reading(flags, (read) => paths(read, pattern, flags)),
     );
 }
 
-function naming(command: Command): Command {
+export function naming(command: Command): Command {
   return addHomeFlags(command)
     .option('--target <target>', 'of the run; needed when several targets have such a run')
     .option('--name <name>', 'of the run, or: last, last-good', 'last');
 }
 
-async function reading(flags: Flags, look: (read: ReadRuns) => Promise<void>): Promise<void> {
+export async function reading(
+  flags: HomeFlags,
+  look: (read: ReadRuns) => Promise<void>,
+): Promise<void> {
   const session = await openSession(flags);
   try {
     await look((query) => session.store.read(query));
@@ -64,62 +59,12 @@ async function reading(flags: Flags, look: (read: ReadRuns) => Promise<void>): P
   }
 }
 
-async function list(read: ReadRuns, { target, json, csv }: Flags): Promise<void> {
-  const runs = await runsOf(read, target);
-  if (json === true) console.log(JSON.stringify(runs));
-  else if (csv === true) {
-    const all = [];
-    for (const run of runs) all.push(await resultsOf(read, run));
-    process.stdout.write(csvOf(all));
-  } else for (const run of runs) console.log(runLine(run));
-}
-
-function runLine({ target, name, state, isLocked, counts, createdAt }: RunRow): string {
-  const sum = (has: (pair: ReturnType<typeof pairOf>) => boolean): number =>
-    Object.entries(counts).reduce((all, [key, n]) => (has(pairOf(key)) ? all + n : all), 0);
-  const [good, running, waiting] = [sum(isGood), sum(isActive), sum(isWaiting)];
-  const rest = sum(() => true) - good - running - waiting;
-  const words = [`${good} good`, `${rest} not`, ...(running > 0 ? [`${running} running`] : [])];
-  const time = new Date(createdAt).toISOString().slice(0, 19);
-  const lock = isLocked ? ', locked' : '';
-  return `${time}  ${state.padEnd(7)}  ${target}  ${name}  ${words.join(', ')}${lock}`;
-}
-
-async function show(read: ReadRuns, flags: Flags): Promise<void> {
-  const run = await findRun(read, flags.name, flags.target);
-  const results = await resultsOf(read, run);
-  const patterns = compilePatterns(flags.pattern ?? '%');
-  const tests = results.tests.filter((row) => matches(patterns, row.name, row.itemPath));
-  if (flags.json === true) return console.log(JSON.stringify({ ...results, tests }));
-  if (flags.csv === true) return void process.stdout.write(csvOf([{ ...results, tests }]));
-  console.log(runLine(run));
-  for (const row of leavesOf(tests)) {
-    console.log(testLine(row));
-    if (row.status === 'PASS') continue;
-    for (const step of results.steps.filter(({ testId }) => testId === row.id)) {
-      console.log(`    ${step.status.padEnd(8)} ${step.name}  ${step.comment}`.trimEnd());
-    }
-  }
-}
-
-/** test(item), state, status, seconds, when, where. */
-function testLine(row: TestRow): string {
-  const { name, itemPath, state, status, startedAt, endedAt, host, comment, isStale } = row;
-  const test = itemPath === '' ? name : `${name}(${itemPath})`;
-  const ms = startedAt === null || endedAt === null ? null : endedAt - startedAt;
-  const time = startedAt === null ? '-' : new Date(startedAt).toISOString().slice(11, 19);
-  const words = [test.padEnd(30), state.padEnd(11), status.padEnd(8)];
-  const facts = [ms === null ? '-' : `${(ms / 1000).toFixed(1)} s`, time, host ?? '-'];
-  const notes = [...(isStale ? ['STALE: its configuration has changed'] : []), comment];
-  return [...words, ...facts, notes.filter((note) => note !== '').join('; ')].join('  ').trimEnd();
-}
-
 async function find(read: ReadRuns, test: string, { name, target }: Flags): Promise<TestRow> {
   const run = await findRun(read, name, target);
   const { tests = [] } = await read({ kind: 'tests', runId: run.id });
   const row = leavesOf(tests).find((one) => execOf(one) === test);
   if (row !== undefined) return row;
-  const names = leavesOf(tests).map(execOf).slice(0, 20).join(', ');
+  const names = leavesOf(tests).map(execOf).slice(0, 20).join(', ') || 'nothing';
   throw new TidelockError({
     code: 'RUN_NOT_FOUND',
     message: `run ${run.name} of ${run.target} has no ${test}`,
@@ -165,16 +110,52 @@ function noLog(test: string): TidelockError {
   });
 }
 
+type Found = { readonly target: string; readonly run: string; readonly test: string; path: string };
+
 async function paths(read: ReadRuns, pattern: string, flags: Flags): Promise<void> {
-  const patterns = compilePatterns(pattern);
-  const runs =
-    flags.name === 'last'
-      ? await runsOf(read, flags.target)
-      : [await findRun(read, flags.name, flags.target)];
-  for (const run of [...runs].reverse()) {
+  const found: Found[] = [];
+  for (const [at, run] of (await newestFirst(read, flags)).entries()) {
     const { tests = [] } = await read({ kind: 'tests', runId: run.id });
-    for (const { name, itemPath, runDir } of leavesOf(tests)) {
-      if (runDir !== null && matches(patterns, name, itemPath)) console.log(runDir);
-    }
+    const dirs = dirsOf(tests, pattern);
+    for (const { exec, dir } of dirs)
+      for (const path of flags.files === undefined ? [dir] : filesIn(dir, flags.files))
+        found.push({ target: run.target, run: run.name, test: exec, path });
+    if (at + 1 >= RUNS_MAX) break;
   }
+  if (flags.json === true) return console.log(JSON.stringify(found));
+  for (const { path } of found) console.log(path);
+  if (found.length === 0) throw nothingThere(pattern, flags.files);
+}
+
+/** Older runs are not looked at: name one. */
+const RUNS_MAX = 1000;
+
+async function newestFirst(read: ReadRuns, { name, target }: Flags): Promise<readonly RunRow[]> {
+  if (name !== 'last') return [await findRun(read, name, target)];
+  return [...(await runsOf(read, target))].reverse();
+}
+
+function dirsOf(
+  tests: readonly TestRow[],
+  pattern: string,
+): readonly { readonly exec: string; readonly dir: string }[] {
+  const patterns = compilePatterns(pattern);
+  return leavesOf(tests).flatMap((row) =>
+    row.runDir !== null && matches(patterns, row.name, row.itemPath)
+      ? [{ exec: execOf(row), dir: row.runDir }]
+      : [],
+  );
+}
+
+const filesIn = (cwd: string, glob: string): readonly string[] =>
+  globSync(glob, { cwd })
+    .map((name) => join(cwd, name))
+    .sort();
+
+function nothingThere(pattern: string, files: string | undefined): TidelockError {
+  return new TidelockError({
+    code: 'RUN_NOT_FOUND',
+    message: `no directory of ${pattern}${files === undefined ? '' : ` has ${files}`}`,
+    hint: 'see what there is: tidelock runs show',
+  });
 }

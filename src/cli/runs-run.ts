@@ -18,6 +18,7 @@ import {
   setVarsOf,
   targetOf,
   warnOf,
+  wordsOf,
 } from './runs-session.ts';
 
 type Flags = HomeFlags & {
@@ -104,18 +105,15 @@ function nameOption(text: string): string {
   throw new InvalidArgumentError('a name without "/" is needed.');
 }
 
-const listOf = (text: string): readonly string[] =>
-  text.split(',').flatMap((word) => (word.trim() === '' ? [] : [word.trim()]));
-
 function ruleOf({ rerun, rerunAll, clean }: Flags): RerunRule {
   if (rerunAll === true) return { kind: 'all' };
   if (clean === true) return { kind: 'clean' };
-  return rerun === undefined ? { kind: 'none' } : { kind: 'matching', names: listOf(rerun) };
+  return rerun === undefined ? { kind: 'none' } : { kind: 'matching', names: wordsOf(rerun) };
 }
 
 function rerunRuleOf({ all, status, downstream }: RerunFlags): RerunRule {
   if (all === true) return { kind: 'all' };
-  if (status !== undefined) return { kind: 'matching', names: listOf(status) };
+  if (status !== undefined) return { kind: 'matching', names: wordsOf(status) };
   return { kind: 'failed', downstream: downstream === true };
 }
 

@@ -70,6 +70,10 @@ export async function targetOf({ book }: Session, target: string | undefined): P
   });
 }
 
+/** `FAIL,ABORT` */
+export const wordsOf = (text: string | undefined): readonly string[] =>
+  (text ?? '').split(',').flatMap((word) => (word.trim() === '' ? [] : [word.trim()]));
+
 /** `--set-var NAME=VALUE`, any number of times. */
 export function setVarsOf(texts: readonly string[] = []): Environment {
   return Object.fromEntries(

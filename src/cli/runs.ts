@@ -4,6 +4,7 @@ import { register as registerActions } from './runs-actions.ts';
 import { register as registerConfig } from './runs-config.ts';
 import { register as registerInit } from './runs-init.ts';
 import { register as registerKeep } from './runs-keep.ts';
+import { register as registerList } from './runs-list.ts';
 import { register as registerLook } from './runs-look.ts';
 import { register as registerReplay } from './runs-replay.ts';
 import { register as registerReplica } from './runs-replica.ts';
@@ -20,6 +21,7 @@ export function register(program: Command): void {
   registerConfig(runs);
   registerRun(runs);
   registerActions(runs);
+  registerList(runs);
   registerLook(runs);
   registerReplay(runs);
   registerReport(runs);

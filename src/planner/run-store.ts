@@ -180,6 +180,8 @@ export type RunQuery =
   /** Open actions on one run, the oldest first, without a limit: what stands in the way of one must not be missed. */
   | { readonly kind: 'openActions'; readonly target: string; readonly name: string }
   | { readonly kind: 'runners' }
+  /** What was said of a run as a whole: comments and statuses, the oldest first. */
+  | { readonly kind: 'notes'; readonly runId: number }
   | {
       readonly kind: 'events';
       readonly runId: number | null;

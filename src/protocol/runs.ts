@@ -157,6 +157,7 @@ const runQuery = z.discriminatedUnion('kind', [
   read('tasks', { states: z.array(taskState).nullable(), ids: ids.optional(), limit }),
   read('openActions', { target: name, name }),
   read('runners', {}),
+  read('notes', { runId: id }),
   read('events', { runId: id.nullable(), testId: id.nullable(), since: count, limit }),
   read('line', { runId: id, from: time, to: time }),
 ]);

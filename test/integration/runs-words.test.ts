@@ -89,3 +89,27 @@ test('emptied directories, names that are taken, a disk that cannot be written',
   expect(await refused.exit()).toBe(1);
   expect(refused.stderr).toMatch(/^error RUN_FAILED: \/sys\//);
 });
+
+test('runs and results are filtered, sorted, and printed as lines, tables, CSV and JSON', async () => {
+  expect(await said(0, 'ls', '--status', 'KILLED')).toMatch(
+    /^\S+ \S+ {2}done +x {2}three {2}0 good, 1 failed\n$/,
+  );
+  const fields = ['--fields', 'run,status', '--pattern', 'bad'];
+  expect(await said(0, 'ls', '--tests', ...fields, '--format', 'csv')).toBe(
+    'run,status\r\none,FAIL\r\ntwo,FAIL\r\n',
+  );
+  expect(
+    JSON.parse(await said(0, 'show', '--name', 'two', '--sort', '-test', ...fields, '--json')),
+  ).toEqual([{ run: 'two', status: 'FAIL' }]);
+  expect(await said(0, 'show', '--name', 'two', '--since', '1h')).toContain('for the record');
+  await said(1, 'show', '--name', 'two', '--status', 'WARN');
+  await said(2, 'ls', '--fields', 'nonsense');
+});
+
+test('the files of tests are found, those of the newest run first', async () => {
+  const places = (await said(0, 'path', 'good,bad', '--files', '*.log')).trim().split('\n');
+  expect(places.map((path) => path.split('/runs/x/')[1])).toEqual([
+    ...['four/good/run.log', 'two/bad/run.log', 'two/good/run.log', 'one/bad/run.log'],
+  ]);
+  await said(1, 'path', 'good', '--files', '*.none');
+});

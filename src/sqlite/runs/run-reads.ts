@@ -22,6 +22,8 @@ const ROWS_MAX = 20_000;
 export const OPEN_ACTIONS = `WHERE state IN ('new', 'claimed', 'running') AND kind = 'action'
   AND args ->> '$.target' = ? AND args ->> '$.name' = ?`;
 
+const NOTES = `WHERE run_id = ? AND kind = 'note' AND test_id IS NULL ORDER BY seq LIMIT ${ROWS_MAX}`;
+
 export function answer(statements: Statements, query: RunQuery): RunQueryResult {
   switch (query.kind) {
     case 'changes':
@@ -48,6 +50,8 @@ export function answer(statements: Statements, query: RunQuery): RunQueryResult 
       return rows(statements, 'tasks', `${OPEN_ACTIONS} ORDER BY id`, query.target, query.name);
     case 'runners':
       return rows(statements, 'runners', 'ORDER BY id');
+    case 'notes':
+      return rows(statements, 'events', NOTES, query.runId);
     case 'events':
       return events(statements, query);
     case 'line':
