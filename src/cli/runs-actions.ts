@@ -3,10 +3,16 @@ import type { Command } from 'commander';
 import { TidelockError } from '../core/errors.ts';
 import { type Action, STATES, type State, type StatePair, type TaskRow } from '../planner/rows.ts';
 import { type ActionArgs, actionArgs } from '../runs/action-args.ts';
-import { isServing } from '../runs/new-runner.ts';
 import { findRun } from '../runs/run-results.ts';
 import { addHomeFlags, type HomeFlags } from './runs-home.ts';
-import { JSON_OPTION, openSession, runnerOf, type Session, wordsOf } from './runs-session.ts';
+import {
+  isServed,
+  JSON_OPTION,
+  openSession,
+  runnerOf,
+  type Session,
+  wordsOf,
+} from './runs-session.ts';
 import { failureOf, putAction, untilEnded } from './runs-tasks.ts';
 
 type Flags = HomeFlags & {
@@ -116,11 +122,11 @@ export async function performed(
   args: ActionArgs,
 ): Promise<TaskRow> {
   const request = { action, args, priority: PRIORITY, dedupeKey: null };
-  const runner = isServing(session.store) ? null : runnerOf(session);
+  const runner = isServed(session) ? null : runnerOf(session);
   runner?.start();
   try {
-    const { id } = runner === null ? putAction(session, request) : runner.submit(request);
-    return await untilEnded(session.store, id);
+    const { id } = runner === null ? await putAction(session, request) : runner.submit(request);
+    return await untilEnded(session, id);
   } finally {
     runner?.stop();
   }

@@ -3,13 +3,12 @@ import { TidelockError } from '../core/errors.ts';
 import type { TaskRow } from '../planner/rows.ts';
 import type { Quarantined } from '../report/quarantine.ts';
 import type { ActionArgs, NewAction } from '../runs/action-args.ts';
-import { isServing } from '../runs/new-runner.ts';
 import { readQuarantine } from '../runs/quarantine.ts';
 import { EXIT_INTERRUPTED, endingText, exitCodeOf, finishedLine } from './runs-ending.ts';
 import { Follower } from './runs-follow.ts';
 import type { HomeFlags } from './runs-home.ts';
 import { outliveReaders, type RunOutput } from './runs-output.ts';
-import { runnerOf, type Session } from './runs-session.ts';
+import { isServed, runnerOf, type Session } from './runs-session.ts';
 import { interruptible } from './runs-signals.ts';
 import { failureOf, putAction } from './runs-tasks.ts';
 
@@ -24,11 +23,12 @@ export type Work = {
 const FOREGROUND_PRIORITY = 1000;
 
 function actionOf({ verb, args }: Work): NewAction {
-  return { action: verb, args, priority: FOREGROUND_PRIORITY, dedupeKey: null };
+  const dedupeKey = null; // what runs the same run is one task anyway
+  return { action: verb, args, priority: FOREGROUND_PRIORITY, dedupeKey };
 }
 
-export function queue(session: Session, work: Work): void {
-  const { id, isNew } = putAction(session, actionOf(work));
+export async function queue(session: Session, work: Work): Promise<void> {
+  const { id, isNew } = await putAction(session, actionOf(work));
   const { target, name } = work.args;
   work.output.say(`${target} ${name}: task ${id}${isNew ? '' : ', which was there already'}`, {
     ...{ kind: 'queued', task: id, isNew, target, name },
@@ -37,14 +37,15 @@ export function queue(session: Session, work: Work): void {
 
 /** With a runner of its own, unless somebody serves the area or has this very run under way. */
 export async function perform(session: Session, work: Work): Promise<void> {
-  const { store, book } = session;
+  const { store, book, away } = session;
   const quarantine = readQuarantine(book.area.home); // a wrong one is told before anything runs
   outliveReaders();
-  const runner = isServing(store) ? null : runnerOf(session, work.flags.slots);
+  const runner = isServed(session) ? null : runnerOf(session, work.flags.slots);
   const startedAt = performance.now();
   runner?.start();
+  const since = store.seq;
   const { id, isNew } =
-    runner === null ? putAction(session, actionOf(work)) : runner.submit(actionOf(work));
+    runner === null ? await putAction(session, actionOf(work)) : runner.submit(actionOf(work));
   if (!isNew)
     work.output.note('this run is under way already: following it (Ctrl-C leaves it alone)');
   const signals = interruptible({
@@ -53,9 +54,10 @@ export async function perform(session: Session, work: Work): Promise<void> {
   });
   try {
     const onLook = (): void => {
+      away?.requireAnswers();
       if (!isNew) runner?.takeOver(); // whoever ran it may have died
     };
-    const { task, ran } = await followed(session, work, { id, onLook });
+    const { task, ran } = await followed(session, work, { id, since, onLook });
     while (runner !== null && !runner.isIdle) await pause();
     const { isInterrupted } = signals;
     end(session, work, { task, ran, ms: performance.now() - startedAt, quarantine, isInterrupted });
@@ -76,11 +78,11 @@ const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 
 async function followed(
   { store }: Session,
   { args, output }: Work,
-  { id, onLook }: { readonly id: number; readonly onLook: () => void },
+  { id, since, onLook }: { readonly id: number; since: number; onLook: () => void },
 ): Promise<{ readonly task: TaskRow; readonly ran: number }> {
   let ran = 0;
   const follower = new Follower({
-    ...{ store, target: args.target, name: args.name, taskId: id, output, onLook },
+    ...{ store, target: args.target, name: args.name, taskId: id, since, output, onLook },
     onFinished: (row) => {
       if (row.state !== 'NOT_STARTED') ran += 1;
       output.say(finishedLine(row), { kind: 'test', ...row });

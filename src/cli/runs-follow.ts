@@ -14,7 +14,9 @@ const EVENTS_AT_ONCE = 1000;
 const MINUTE_S = 60;
 
 export type FollowOptions = {
-  readonly store: RunStore;
+  readonly store: Pick<RunStore, 'read' | 'seq'>;
+  /** What is told begins after this change; default: now. */
+  readonly since?: number;
   readonly target: string;
   readonly name: string;
   readonly taskId: number;
@@ -33,7 +35,7 @@ export class Follower {
 
   constructor(options: FollowOptions) {
     this.#options = options;
-    this.#since = options.store.seq;
+    this.#since = options.since ?? options.store.seq;
   }
 
   /** Until the task has ended; gives it. */

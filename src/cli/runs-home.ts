@@ -13,9 +13,10 @@ export type HomeFlags = {
   readonly area?: string;
   readonly durable?: string;
   readonly hostId?: string;
+  readonly token?: string;
 };
 
-/** `--area`, `--durable`, `--host-id`: of every verb that needs the database. */
+/** `--area`, `--durable`, `--host-id`, `--token`: of every verb that needs the database. */
 export function addHomeFlags(command: Command): Command {
   return command
     .option('--area <dir>', 'the area; default: found upwards from here')
@@ -23,7 +24,8 @@ export function addHomeFlags(command: Command): Command {
       '--durable <path-or-url>',
       'the durable database: a file on a local disk, or postgres://',
     )
-    .option('--host-id <name>', 'play another host on this machine');
+    .option('--host-id <name>', 'play another host on this machine')
+    .option('--token <token>', "token for the area's server; default TIDELOCK_TOKEN");
 }
 
 /** The same flags again, for a command that is shown: without a password. */

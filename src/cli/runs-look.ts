@@ -11,7 +11,7 @@ import { execOf, leavesOf } from '../report/results.ts';
 import { findRun, type ReadRuns, runsOf } from '../runs/run-results.ts';
 import { examples } from './runs-help.ts';
 import { addHomeFlags, type HomeFlags } from './runs-home.ts';
-import { JSON_OPTION, openSession } from './runs-session.ts';
+import { JSON_OPTION, openLook } from './runs-session.ts';
 
 type Flags = HomeFlags & {
   readonly target?: string;
@@ -51,7 +51,7 @@ export async function reading(
   flags: HomeFlags,
   look: (read: ReadRuns) => Promise<void>,
 ): Promise<void> {
-  const session = await openSession(flags);
+  const session = await openLook(flags);
   try {
     await look((query) => session.store.read(query));
   } finally {

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { writeWhole } from '../runs/more-actions.ts';
 import { replayRun } from '../runs/replay.ts';
 import { addHomeFlags, type HomeFlags } from './runs-home.ts';
-import { openSession, setVarsOf, targetOf } from './runs-session.ts';
+import { openLook, setVarsOf, targetOf } from './runs-session.ts';
 
 type Flags = HomeFlags & { readonly target?: string; readonly name: string; readonly out?: string };
 
@@ -21,7 +21,7 @@ export function register(runs: Command): void {
 }
 
 async function replay(flags: Flags): Promise<void> {
-  const session = await openSession(flags);
+  const session = await openLook(flags);
   try {
     const target = await targetOf(session, flags.target);
     const book = await session.book.target(target, setVarsOf());

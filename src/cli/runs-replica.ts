@@ -25,7 +25,6 @@ export function register(runs: Command): void {
   addHomeFlags(command)
     .option('--server <url>', 'the server, where the area itself cannot be seen from here')
     .option('--db <file>', 'required; the SQLite file, made when it does not exist')
-    .option('--token <token>', 'token of the server; default TIDELOCK_TOKEN')
     .option('--once', 'stop when everything that the server has now is in the file')
     .option('--json', 'print every event as one JSON line')
     .action(async (flags: Flags, command: Command) => {

@@ -16,7 +16,7 @@ import {
 } from '../runs/run-results.ts';
 import { smallCountOption } from './options.ts';
 import { addHomeFlags, type HomeFlags } from './runs-home.ts';
-import { JSON_OPTION, openSession, type Session } from './runs-session.ts';
+import { JSON_OPTION, openLook, type Session } from './runs-session.ts';
 
 type Flags = HomeFlags & {
   readonly target?: string;
@@ -67,7 +67,7 @@ async function withSession(
   flags: Flags,
   look: (opened: Opened) => void | Promise<void>,
 ): Promise<void> {
-  const session = await openSession(flags);
+  const session = await openLook(flags);
   try {
     await look({ session, read: (query) => session.store.read(query) });
   } finally {

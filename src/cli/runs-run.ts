@@ -125,7 +125,7 @@ async function start(flags: Flags, verb: Work['verb'], rerun: RerunRule): Promis
     if (flags.json !== true) warnOf(session);
     const args = await argsOf(session, flags, { verb, rerun });
     if (flags.dryRun === true) await showPlan(session, args, output);
-    else if (flags.queue === true) queue(session, { verb, args, flags, output });
+    else if (flags.queue === true) await queue(session, { verb, args, flags, output });
     else await perform(session, { verb, args, flags, output });
   } finally {
     await session.close();

@@ -1,11 +1,13 @@
 /** An area with its run database, opened for one command. */
 import type { Environment } from '../area/types.ts';
 import { TidelockError } from '../core/errors.ts';
+import type { RunStore } from '../planner/run-store.ts';
 import { type AreaBook, openAreaBook } from '../runs/area-book.ts';
-import { type Home, openHome } from '../runs/home.ts';
-import { newRunner } from '../runs/new-runner.ts';
+import { findHome, type Home, openHome } from '../runs/home.ts';
+import { isServing, newRunner } from '../runs/new-runner.ts';
 import type { Runner } from '../runs/runner.ts';
 import { shortPath } from './options.ts';
+import { type AwayRuns, openAway } from './runs-away.ts';
 import { type HomeFlags, homeOptionsOf } from './runs-home.ts';
 
 export const JSON_OPTION = ['--json', 'print JSON'] as const;
@@ -15,16 +17,42 @@ export const SLOTS = 64;
 
 export type Session = {
   readonly book: AreaBook;
-  readonly home: Home;
-  readonly store: Home['store'];
+  readonly host: string;
+  /** What is there: the database on the area's home host, a replica of it elsewhere. */
+  readonly store: Pick<RunStore, 'read' | 'seq'>;
+  /** Null: this host is not the area's home. */
+  readonly home: Home | null;
+  /** Null: this host is the area's home. */
+  readonly away: AwayRuns | null;
   readonly close: () => Promise<void>;
 };
 
-export async function openSession(flags: HomeFlags): Promise<Session> {
+/** For whoever changes something: off the home host its server must answer. */
+export function openSession(flags: HomeFlags): Promise<Session> {
+  return open(flags, 'act');
+}
+
+/** For whoever only looks: off the home host a replica will do, and its age is told when no server answers. */
+export function openLook(flags: HomeFlags): Promise<Session> {
+  return open(flags, 'look');
+}
+
+async function open(flags: HomeFlags, purpose: 'act' | 'look'): Promise<Session> {
   const options = homeOptionsOf(flags);
+  const found = findHome(options);
+  const { host } = found.identity;
   const book = await openAreaBook(options.area, processEnvironment());
+  if (found.home !== host) {
+    const away = await openAway({ found, token: flags.token, purpose });
+    return { book, host, store: away.runs, home: null, away, close: away.close };
+  }
   const home = await openHome(options);
-  return { book, home, store: home.store, close: home.close };
+  return { book, host, store: home.store, home, away: null, close: home.close };
+}
+
+/** Whether somebody else performs what is queued: a runner that serves, or off the home host always. */
+export function isServed({ home }: Session): boolean {
+  return home === null || isServing(home.store);
 }
 
 export function processEnvironment(): Environment {
@@ -35,8 +63,9 @@ export function processEnvironment(): Environment {
   );
 }
 
-/** What goes wrong inside is told, and the runner goes on. */
+/** One of our own, on the home host. What goes wrong inside is told, and the runner goes on. */
 export function runnerOf({ book, home }: Session, slots = SLOTS): Runner {
+  if (home === null) throw new RangeError('off the home host the server runs what is queued');
   return newRunner({
     ...{ store: home.store, book, identity: home.identity, slots, isServing: false },
     now: Date.now,

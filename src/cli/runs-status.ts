@@ -6,7 +6,7 @@ import { readDiscovery } from '../runs/leader.ts';
 import { tokenOf } from './options.ts';
 import { addHomeFlags, type HomeFlags, homeOptionsOf } from './runs-home.ts';
 
-export type AskFlags = HomeFlags & { readonly token?: string; readonly json?: boolean };
+export type AskFlags = HomeFlags & { readonly json?: boolean };
 
 const ANSWER_MS_MAX = 5000;
 const EXIT_FAILED = 1;
@@ -15,10 +15,7 @@ export function register(runs: Command): void {
   const command = runs
     .command('status')
     .description('who serves the area, and how far behind the durable database is');
-  addHomeFlags(command)
-    .option('--token <token>', 'token of the server; default TIDELOCK_TOKEN')
-    .option('--json', 'one JSON object')
-    .action(run);
+  addHomeFlags(command).option('--json', 'one JSON object').action(run);
 }
 
 async function run(flags: AskFlags): Promise<void> {

@@ -10,9 +10,7 @@ const LOOK_MS = 100;
 
 export function register(runs: Command): void {
   const command = runs.command('stop').description('end the server of an area');
-  addHomeFlags(command)
-    .option('--token <token>', 'token with the scope admin; default TIDELOCK_TOKEN')
-    .action(run);
+  addHomeFlags(command).action(run);
 }
 
 async function run(flags: AskFlags): Promise<void> {

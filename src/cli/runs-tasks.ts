@@ -8,26 +8,36 @@ import type { Session } from './runs-session.ts';
 
 const LOOK_MS = 30;
 
-/** Not new: an open one has the same key. */
-export function putAction(
-  { store, home }: Session,
+/** Not new: an open one has the same key. `seq`: what came of it is written after that. */
+export async function putAction(
+  { host, home, away }: Session,
   action: NewAction,
-): { readonly id: number; readonly isNew: boolean } {
+): Promise<{ readonly id: number; readonly isNew: boolean; readonly seq: number }> {
   const none = { runId: null, testId: null, notBefore: 0, parentId: null };
   const task = { kind: 'action' as const, ...action, ...none, attemptsMax: ATTEMPTS_MAX };
-  const actor = `${home.identity.host}.${process.pid}`;
-  const [answer] = store.write({ actor, writes: [{ kind: 'putTask', task }] }).answers;
-  return { id: answer?.id ?? 0, isNew: answer?.isNew === true };
+  const batch = { actor: `${host}.${process.pid}`, writes: [{ kind: 'putTask' as const, task }] };
+  const written = away === null ? home?.store.write(batch) : await away.write(batch);
+  const { id = 0, isNew = false } = written?.answers[0] ?? {};
+  return { id, isNew, seq: written?.seq ?? 0 };
 }
 
-export function taskOf(store: RunStore, id: number): TaskRow | null {
-  return store.read({ kind: 'tasks', states: null, ids: [id], limit: 1 }).tasks?.[0] ?? null;
+/** Throws `RUN_FAILED` when it is there no more. */
+export function taskOf(store: Pick<RunStore, 'read'>, id: number): TaskRow {
+  const query = { kind: 'tasks', states: null, ids: [id], limit: 1 } as const;
+  const [task] = store.read(query).tasks ?? [];
+  if (task !== undefined) return task;
+  throw new TidelockError({
+    code: 'RUN_FAILED',
+    message: `task ${id} is not there any more: the run database was made anew meanwhile`,
+    hint: 'see what has become of it with: tidelock runs ls',
+  });
 }
 
-export async function untilEnded(store: RunStore, id: number): Promise<TaskRow> {
+export async function untilEnded(session: Session, id: number): Promise<TaskRow> {
   for (;;) {
-    const task = taskOf(store, id);
-    if (task !== null && task.endedAt !== null) return task;
+    const task = taskOf(session.store, id);
+    if (task.endedAt !== null) return task;
+    session.away?.requireAnswers();
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
 }

@@ -8,7 +8,15 @@ import { expectedTimes, idOf } from './run-history.ts';
 
 /** Throws AREA_UNFIT for a cycle, BAD_REQUEST for a pattern. */
 export async function dryRun(
-  { store, area, book }: { readonly store: RunStore; area: AreaBook['area']; book: TargetBook },
+  {
+    store,
+    area,
+    book,
+  }: {
+    readonly store: Pick<RunStore, 'read'>;
+    area: AreaBook['area'];
+    book: TargetBook;
+  },
   request: PlanRequest,
 ): Promise<Plan> {
   const { target, run: name } = request;

@@ -85,7 +85,7 @@ export async function openLocal(options: HomeOptions): Promise<LocalRuns> {
   const { durable, area } = await openDurable(options, place);
   const diskOf = options.networkDiskOf ?? networkDiskOf;
   requireLocalDisk(place.localDir, diskOf, 'set TMPDIR to a folder on a local disk');
-  makeOwnFolder(place);
+  makeOwnFolder(place.userDir, place.localDir);
   const now = options.now ?? Date.now;
   const owner = ownerOf(identity.host, options.random ?? Math.random);
   await patiently(now, () => fill({ place, area, durable, owner, now, host: identity.host }));
@@ -168,8 +168,8 @@ function ofAnotherArea(file: string, area: string): TidelockError {
 }
 
 /** Temp storage is everybody's: a folder that another user has made, or may write to, is not used. */
-function makeOwnFolder({ userDir, localDir }: AreaPlace): void {
-  mkdirSync(localDir, { recursive: true, mode: 0o700 });
+export function makeOwnFolder(userDir: string, folder: string): void {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
   const { uid, mode } = lstatSync(userDir);
   const isOurs = uid === (process.getuid?.() ?? uid) && lstatSync(userDir).isDirectory();
   if (isOurs && (mode & 0o022) === 0) return;

@@ -29,6 +29,8 @@ export type AreaPlace = {
   /** The fast database: by user, area, host and boot, so a file of another boot is never opened. */
   readonly localFile: string;
   readonly localDir: string;
+  /** The replica, on hosts that are not the home; good for any boot. */
+  readonly replicaDir: string;
   /** What this user has in temp storage. */
   readonly userDir: string;
 };
@@ -43,9 +45,10 @@ export function placeOf(options: {
   const stateDir = join(area, STATE_DIR);
   const hash = digest(`${area}\n${identity.host}`);
   const userDir = join(tempDir, `tidelock-runs-${userInfo().uid}`);
-  const localDir = join(userDir, `${basename(area)}-${hash}`, digest(identity.bootId));
+  const areaDir = join(userDir, `${basename(area)}-${hash}`);
+  const localDir = join(areaDir, digest(identity.bootId));
   return {
-    ...{ area, stateDir, localDir, userDir },
+    ...{ area, stateDir, localDir, userDir, replicaDir: join(areaDir, 'replica') },
     homeFile: join(stateDir, 'home'),
     discoveryFile: join(stateDir, 'server.json'),
     durableFile: join(stateDir, 'runs.db'),

@@ -2,7 +2,8 @@
  * The run database from another host: calls to its server, found by the discovery file.
  *
  * A failure that may pass is tried again, with growing, jittered waits, until it has passed or the named time is over;
- * every try is told. A batch of writes keeps its key, so a lost answer writes nothing twice.
+ * every try is told. A batch of writes keeps its key, so a lost answer writes nothing twice. Calls that are made in one
+ * turn of the event loop travel in one frame.
  */
 import { createHash } from 'node:crypto';
 import { ERROR_CODES, type ErrorCode, messageOf, TidelockError } from '../core/errors.ts';
@@ -22,6 +23,8 @@ import {
   type RunCall,
 } from '../protocol/runs.ts';
 
+/** Of one frame; a server takes 100. */
+const CALLS_AT_ONCE = 50;
 const WAIT_MS_MIN = 50;
 const WAIT_MS_MAX = 5000;
 const ANSWER_MS_MAX = 30_000;
@@ -38,6 +41,8 @@ export type RemoteOptions = {
   /** Where the server is now; null: nobody knows. Asked before every try: the leader may be another. */
   readonly url: () => string | null;
   readonly token?: string | undefined;
+  /** The host where a server is to be started when there is none. */
+  readonly home?: string | undefined;
   /** Makes the keys of batches; not to be repeated. */
   readonly newKey: () => string;
   /** In [0, 1). */
@@ -51,6 +56,8 @@ export type RemoteOptions = {
 
 export class RemoteRuns implements RunAccess {
   readonly #options: RemoteOptions;
+  /** Of this turn; every caller waits for its own, so they bound it. */
+  readonly #waiting: Waiting[] = [];
 
   constructor(options: RemoteOptions) {
     this.#options = options;
@@ -87,11 +94,35 @@ export class RemoteRuns implements RunAccess {
     }
   }
 
-  async #once(call: RunCall): Promise<CallAnswer> {
-    const { url, token, fetch: send = fetch } = this.#options;
+  /** Joins the frame of this turn. */
+  #once(call: RunCall): Promise<CallAnswer> {
+    const { promise, resolve, reject } = Promise.withResolvers<CallAnswer>();
+    if (this.#waiting.length === 0) queueMicrotask(() => this.#flush());
+    this.#waiting.push({ call, resolve, reject });
+    return promise;
+  }
+
+  #flush(): void {
+    const waiting = this.#waiting.splice(0);
+    for (let at = 0; at < waiting.length; at += CALLS_AT_ONCE) {
+      const part = waiting.slice(at, at + CALLS_AT_ONCE);
+      this.#send(part.map(({ call }) => call)).then(
+        (answers) => {
+          for (const [n, { resolve, reject }] of part.entries())
+            settle(answers[n], resolve, reject);
+        },
+        (error: unknown) => {
+          for (const { reject } of part) reject(error);
+        },
+      );
+    }
+  }
+
+  async #send(calls: readonly RunCall[]): Promise<readonly CallAnswer[]> {
+    const { url, token, fetch: send = fetch, home } = this.#options;
     const where = url();
-    if (where === null) throw nobodyServes();
-    const body = JSON.stringify({ version: RUNS_PROTOCOL, calls: [call] });
+    if (where === null) throw nobodyServes(home);
+    const body = JSON.stringify({ version: RUNS_PROTOCOL, calls });
     const response = await send(`${where}${RUNS_PREFIX}/call`, {
       ...{ method: 'POST', body },
       headers: {
@@ -106,18 +137,30 @@ export class RemoteRuns implements RunAccess {
     if (response.headers.get(DIGEST_HEADER) !== digestOf(text)) {
       throw new TidelockError({ code: 'BAD_FRAME', message: 'the answer has another digest' });
     }
-    return answerOf(text);
+    return answersOf(text);
   }
 }
 
-function answerOf(text: string): CallAnswer {
-  const frame = JSON.parse(text) as AnswerFrame;
-  const [answer] = frame.answers;
-  if (frame.version !== RUNS_PROTOCOL || answer === undefined) {
-    throw notTheProtocol(`version ${frame.version} is answered`);
-  }
-  if ('error' in answer) throw errorOf(answer.error);
-  return answer;
+type Waiting = {
+  readonly call: RunCall;
+  readonly resolve: (answer: CallAnswer) => void;
+  readonly reject: (error: unknown) => void;
+};
+
+function settle(
+  answer: CallAnswer | undefined,
+  resolve: Waiting['resolve'],
+  reject: Waiting['reject'],
+): void {
+  if (answer === undefined) reject(notTheProtocol('a call has no answer'));
+  else if ('error' in answer) reject(errorOf(answer.error));
+  else resolve(answer);
+}
+
+function answersOf(text: string): readonly CallAnswer[] {
+  const { version, answers } = JSON.parse(text) as AnswerFrame;
+  if (version === RUNS_PROTOCOL && Array.isArray(answers)) return answers;
+  throw notTheProtocol(`version ${version} is answered`);
 }
 
 function errorOf(wire: { readonly code: string; readonly message: string; hint?: unknown }) {
@@ -126,7 +169,8 @@ function errorOf(wire: { readonly code: string; readonly message: string; hint?:
   return new TidelockError({ code, message: wire.message, hint });
 }
 
-function failureOf(response: Response, text: string): TidelockError {
+/** What an answer that is none says. */
+export function failureOf(response: Response, text: string): TidelockError {
   const afterS = Number(response.headers.get('retry-after') ?? 0);
   const details = { retryAfterMs: Number.isFinite(afterS) ? afterS * 1000 : 0 };
   try {
@@ -146,15 +190,15 @@ function retryAfterMs({ details }: TidelockError): number {
   return typeof details?.retryAfterMs === 'number' ? details.retryAfterMs : 0;
 }
 
-function nobodyServes(): TidelockError {
+export function nobodyServes(home = 'its home host'): TidelockError {
   return new TidelockError({
     code: 'OFF_HOME',
-    message: 'no server of this area is known',
-    hint: 'start `tidelock runs serve` on its home host; it is looked for again and again',
+    message: `no server of this area is known; ${home} is its home`,
+    hint: `start it on ${home}: tidelock runs serve --host <name or address of ${home}>`,
   });
 }
 
-function unreachableServer(cause: unknown): TidelockError {
+export function unreachableServer(cause: unknown): TidelockError {
   return new TidelockError({
     code: 'SERVER_UNREACHABLE',
     message: `the server of the area does not answer: ${messageOf(cause)}`,

@@ -17,7 +17,7 @@ const PAGE_EVENTS = 5000;
 const TASKS_MAX = 10_000;
 
 export type ReplayMeans = {
-  readonly store: RunStore;
+  readonly store: Pick<RunStore, 'read'>;
   readonly area: AreaBook['area'];
   readonly book: TargetBook;
 };
@@ -37,7 +37,7 @@ export async function replayRun(
   return replayScript(input, events);
 }
 
-function eventsOf(store: RunStore, runId: number): readonly EventRow[] {
+function eventsOf(store: Pick<RunStore, 'read'>, runId: number): readonly EventRow[] {
   const all: EventRow[] = [];
   for (let since = 0; all.length < EVENTS_MAX; since = all.at(-1)?.seq ?? since) {
     const query = { kind: 'events', runId, testId: null, since, limit: PAGE_EVENTS } as const;
@@ -49,7 +49,7 @@ function eventsOf(store: RunStore, runId: number): readonly EventRow[] {
 }
 
 /** Of the action that started it last; everything, when that was forgotten. */
-function lastRequest(store: RunStore, target: string, name: string): PlanRequest {
+function lastRequest(store: Pick<RunStore, 'read'>, target: string, name: string): PlanRequest {
   const { tasks = [] } = store.read({ kind: 'tasks', states: null, limit: TASKS_MAX });
   // The newest come first; wrong arguments have started nothing.
   const last = tasks.find((task) => {

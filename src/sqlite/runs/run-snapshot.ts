@@ -1,7 +1,7 @@
 /** One moment of a run database, read in pages on a connection of its own while writers go on. */
 import type { CopyPage } from '../../planner/run-durable.ts';
 import { copiedColumns, type RunTable, runTable } from '../../planner/run-tables.ts';
-import { openSql } from '../sql.ts';
+import { openSql, type Sql } from '../sql.ts';
 import { changesOf, marksOf } from './run-reads.ts';
 import { columnList, type Fields, rowOf, Statements } from './run-values.ts';
 
@@ -13,8 +13,9 @@ export class RunSnapshot {
   readonly seq: number;
   readonly #statements: Statements;
 
-  constructor(file: string) {
-    this.#statements = new Statements(openSql(file, { timeoutMs: LOCK_WAIT_MS }));
+  /** `open`: a connection of its own, whose tables are those of a run database. */
+  constructor(file: string, open: (file: string) => Sql = openRunFile) {
+    this.#statements = new Statements(open(file));
     this.#statements.sql.exec('PRAGMA query_only = 1');
     this.#statements.sql.exec('BEGIN');
     [this.history, this.seq] = marksOf(this.#statements); // the moment is that of the first read
@@ -48,4 +49,8 @@ export class RunSnapshot {
   close(): void {
     this.#statements.sql.close();
   }
+}
+
+function openRunFile(file: string): Sql {
+  return openSql(file, { timeoutMs: LOCK_WAIT_MS });
 }
