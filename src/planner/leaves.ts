@@ -1,6 +1,6 @@
 /** Executions come into the plan and are linked to those that they wait for. */
 import type { Item } from '../area/types.ts';
-import { rerunDecision } from './rerun.ts';
+import { rerunDecision, ruleFor } from './rerun.ts';
 import { recount } from './rollup.ts';
 import {
   type Edge,
@@ -48,14 +48,15 @@ export function addLeaf(
 }
 
 function newLeaf(state: PlannerState, test: TestNode, item: Item | null, why: string): Leaf {
-  const id = leafId(test.id, item?.path ?? '');
+  const path = item?.path ?? '';
+  const id = leafId(test.id, path);
   const existing = state.existing.get(id);
   const known = existing?.expectedS ?? inputOf(state).expectedS?.get(id);
   const expectedS = known ?? EXPECTED_S_DEFAULT;
   return {
     ...{ kind: 'leaf', id, test, item, why, phase: 'waiting' },
     ...{ prerequisites: [], dependents: [], unmet: 0, worst: null, told: undefined },
-    ...oldResult(state, existing),
+    ...oldResult(state, existing, { test: test.id, itemPath: path }),
     ...{ expectedS, restS: expectedS, strikes: 0, notBefore: 0 },
     ...{ isKillAsked: false, forced: null, dropped: test.impossible },
   };
@@ -64,11 +65,13 @@ function newLeaf(state: PlannerState, test: TestNode, item: Item | null, why: st
 function oldResult(
   state: PlannerState,
   existing: Existing | undefined,
+  name: { readonly test: string; readonly itemPath: string },
 ): Pick<Leaf, 'pair' | 'runsAgain' | 'note'> {
   if (existing === undefined) return { pair: FRESH, runsAgain: false, note: '' };
   const { request, area } = inputOf(state);
   const pair = { state: existing.state, status: existing.status };
-  const decision = rerunDecision(pair, request.rerun, area.autoRerun);
+  const rule = ruleFor(request.rerun, state.chosen, name);
+  const decision = rerunDecision(pair, rule, area.autoRerun);
   if (decision.kind === 'again') return { pair: FRESH, runsAgain: true, note: decision.reason };
   if (decision.kind === 'kept') return { pair, runsAgain: false, note: decision.reason };
   return { pair, runsAgain: false, note: isActive(pair) ? 'runs already: adopted' : '' };

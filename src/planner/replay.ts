@@ -30,6 +30,10 @@ export function replayScript(input: PlanInput, events: readonly PlannerEvent[]):
 
 function ruleText(rule: RerunRule): string {
   if (rule.kind === 'matching') return `matching=(${rule.names.map(quoted).join(', ')})`;
+  if (rule.kind === 'chosen') {
+    const after = rule.downstream ? ' rerun=downstream' : '';
+    return `chosen=${quoted(rule.pattern)}${after}`;
+  }
   return `rerun=${rule.kind === 'failed' && rule.downstream ? 'downstream' : rule.kind}`;
 }
 

@@ -1,4 +1,5 @@
 /** Which results that are there already run again when a run is started. */
+import { matches, type Patterns } from '../area/patterns.ts';
 import type { StateStatus } from '../area/types.ts';
 import { isActive, isGood, isWaiting } from './states.ts';
 import type { RerunRule } from './types.ts';
@@ -11,6 +12,16 @@ export type RerunDecision =
 
 /** `-rerun-clean` keeps these. */
 const CLEAN_KEEPS: ReadonlySet<string> = new Set(['PASS', 'WARN', 'WAIVED']);
+
+/** `chosen` picks by name: for one execution it is all or nothing. `chosen`: the patterns of the rule. */
+export function ruleFor(
+  rule: RerunRule,
+  chosen: Patterns,
+  { test, itemPath }: { readonly test: string; readonly itemPath: string },
+): RerunRule {
+  if (rule.kind !== 'chosen') return rule;
+  return matches(chosen, test, itemPath) ? rule : { kind: 'none' };
+}
 
 /**
  * What becomes of a result at `old`. Dependents of what fails and runs again (`failed` with `downstream`) are
@@ -41,6 +52,8 @@ function again(reason: string, rule: RerunRule): RerunDecision {
 /** Null: it stays. */
 function reasonOf(old: StateStatus, rule: RerunRule): string | null {
   switch (rule.kind) {
+    case 'chosen':
+      return 'and it was chosen';
     case 'all':
       return 'and all are to run again';
     case 'clean':

@@ -1,5 +1,5 @@
 /** The beginning of a plan: what is selected, what its old results mean, what waits for what. */
-import { patternOfTest } from '../area/patterns.ts';
+import { compilePatterns, patternOfTest } from '../area/patterns.ts';
 import type { Item, TestDef } from '../area/types.ts';
 import { addLeaf, connect, linkAll } from './leaves.ts';
 import {
@@ -13,7 +13,7 @@ import {
   tellAll,
 } from './progress.ts';
 import { classKeyOf, impossibleOf, take } from './queue.ts';
-import { rerunDecision } from './rerun.ts';
+import { rerunDecision, ruleFor } from './rerun.ts';
 import type { StatePair } from './rows.ts';
 import { hasItems, isItemwise, mapOf, type Selected, select, whySelected } from './select.ts';
 import {
@@ -33,6 +33,8 @@ import type { PlanInput, PlannerEffect, Registered } from './types.ts';
 /** Throws BAD_REQUEST for a pattern, AREA_UNFIT for a cycle or an item map; `state` is then of no use. */
 export function startPlan(state: PlannerState, input: PlanInput, out: PlannerEffect[]): void {
   state.input = input;
+  const { rerun } = input.request;
+  if (rerun.kind === 'chosen') state.chosen = compilePatterns(rerun.pattern);
   for (const existing of input.existing) {
     state.existing.set(existing.id, existing);
     if (isActive(existing)) state.activeTests.add(existing.id.split('/', 1)[0] ?? '');
@@ -218,10 +220,11 @@ export function beginLeaf(state: PlannerState, leaf: Leaf, out: PlannerEffect[])
   }
 }
 
-/** With `failed` and `downstream`: something that it waits for runs again. */
+/** With `failed` or `chosen`, and `downstream`: something that it waits for runs again. */
 function isDownstream(state: PlannerState, leaf: Leaf): boolean {
   const { rerun } = inputOf(state).request;
-  if (rerun.kind !== 'failed' || !rerun.downstream || leaf.pair.state === 'REMOVING') return false;
+  const goesOn = rerun.kind === 'failed' || rerun.kind === 'chosen';
+  if (!goesOn || !rerun.downstream || leaf.pair.state === 'REMOVING') return false;
   return [...leaf.prerequisites, ...leaf.test.prerequisites].some(({ prerequisite }) =>
     prerequisite.kind === 'leaf' ? prerequisite.runsAgain : hasRerun(prerequisite),
   );
@@ -238,7 +241,11 @@ function beginLate(state: PlannerState, test: TestNode, out: PlannerEffect[]): v
   const decision =
     old === undefined
       ? null
-      : rerunDecision(old, inputOf(state).request.rerun, inputOf(state).area.autoRerun);
+      : rerunDecision(
+          old,
+          ruleFor(inputOf(state).request.rerun, state.chosen, { test: test.id, itemPath: '' }),
+          inputOf(state).area.autoRerun,
+        );
   if (old !== undefined && decision?.kind === 'kept' && old.state === 'NOT_STARTED') {
     fixTest(state, test, { state: old.state, status: old.status }, out);
     return;

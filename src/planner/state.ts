@@ -1,6 +1,7 @@
 /** What the planner remembers of a run. Plain data, changed only by `step`. */
 
 import type { MapItem } from '../area/item-map.ts';
+import type { Patterns } from '../area/patterns.ts';
 import type { Item, Mode, TestDef } from '../area/types.ts';
 import { assert } from '../core/assert.ts';
 import { Heap } from './heap.ts';
@@ -146,6 +147,8 @@ export type PlannerState = {
   /** Events that came before the start. */
   early: PlannerEvent[];
   readonly existing: Map<ExecId, Existing>;
+  /** Of the rerun rule, when it is `chosen`. */
+  chosen: Patterns;
   /** Tests something of which was active before the plan. */
   readonly activeTests: Set<string>;
   /** Prerequisites first. */
@@ -186,6 +189,7 @@ export function newPlannerState(): PlannerState {
       input: null,
       early: [],
       existing: new Map(),
+      chosen: [],
       activeTests: new Set(),
       tests: new Map(),
       leaves: new Map(),

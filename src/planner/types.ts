@@ -23,6 +23,8 @@ export type RerunRule =
   /** Results whose state or status is named. */
   | { readonly kind: 'matching'; readonly names: readonly string[] }
   | { readonly kind: 'failed'; readonly downstream: boolean }
+  /** Those that match, whatever they came to, and with `downstream` all that waits for them. */
+  | { readonly kind: 'chosen'; readonly pattern: string; readonly downstream: boolean }
   | { readonly kind: 'clean' }
   | { readonly kind: 'all' };
 

@@ -239,11 +239,13 @@ class PlannerWorld implements World {
 
 const RERUNS = ['none', 'resume', 'failed', 'downstream', 'clean', 'all'] as const;
 
-/** `rerun=failed`, or `matching=(FAIL, KILLED)`. */
+/** `rerun=failed`, `matching=(FAIL, KILLED)`, or `chosen=b/%`, to which `rerun=downstream` adds what waits for it. */
 function ruleOf(args: Arguments): RerunRule {
   const names = args.list('matching');
   const kind = args.optionalChoice('rerun', RERUNS) ?? 'none';
+  const pattern = args.optional('chosen');
   if (names.length > 0) return { kind: 'matching', names };
+  if (pattern !== undefined) return { kind: 'chosen', pattern, downstream: kind === 'downstream' };
   if (kind === 'downstream') return { kind: 'failed', downstream: true };
   return kind === 'failed' ? { kind, downstream: false } : { kind };
 }

@@ -70,6 +70,8 @@ const anyRule: fc.Arbitrary<RerunRule> = fc.constantFrom<RerunRule>(
   { kind: 'resume' },
   { kind: 'failed', downstream: true },
   { kind: 'failed', downstream: false },
+  { kind: 'chosen', pattern: 't1,t3/2', downstream: false },
+  { kind: 'chosen', pattern: 't2', downstream: true },
   { kind: 'clean' },
   { kind: 'all' },
 );
