@@ -10,7 +10,7 @@ import { unreachable } from '../core/assert.ts';
 import type { Match } from '../regex/linear.ts';
 import type { Regex, RegexAnswer } from '../regex/regex.ts';
 import { HITS_MAX, LOG_LINE_CHARS_MAX, VALUES_MAX } from './limits.ts';
-import { compileLogRegex } from './regex.ts';
+import { compileLogRegex, compileRegex, type SureRegex } from './regex.ts';
 import { BODY } from './rule-draft.ts';
 import { type Datum, judgeValue } from './test-data.ts';
 import type { Comparator, LogRule, LogRules, RuleKind } from './types.ts';
@@ -65,8 +65,8 @@ const ANY = { isCompatible: true };
 
 type Section = {
   readonly name: string;
-  readonly from: Regex;
-  readonly to: Regex;
+  readonly from: SureRegex;
+  readonly to: SureRegex;
   isOpen: boolean;
 };
 
@@ -95,8 +95,8 @@ export class LogJudge {
     const here = rules[0]?.origin ?? { file: 'rules', line: 1 };
     this.#sections = sections.map(({ name, from, to }) => ({
       ...{ name, isOpen: false },
-      from: compileLogRegex({ source: from, flags: '' }, here, ANY),
-      to: compileLogRegex({ source: to, flags: '' }, here, ANY),
+      from: compileRegex({ source: from, flags: '' }, here),
+      to: compileRegex({ source: to, flags: '' }, here),
     }));
     this.#rules = rules.map((rule) => ({
       ...{ rule, count: 0, bad: 0, hits: [], badHits: [], undecided: null },
@@ -111,11 +111,11 @@ export class LogJudge {
     if (isCut) this.#cutLines += 1;
     const line = isCut ? whole.slice(0, LOG_LINE_CHARS_MAX) : whole;
     for (const section of this.#sections) {
-      if (!section.isOpen && isFound(section.from, line)) section.isOpen = true;
+      if (!section.isOpen && section.from.test(line)) section.isOpen = true;
     }
     this.#count(line);
     for (const section of this.#sections) {
-      if (section.isOpen && isFound(section.to, line)) section.isOpen = false;
+      if (section.isOpen && section.to.test(line)) section.isOpen = false;
     }
   }
 
@@ -179,10 +179,6 @@ export class LogJudge {
     const counts = { lines: this.#lines, cutLines: this.#cutLines };
     return { status, exitCode, message, rules, data, ...counts };
   }
-}
-
-function isFound(regex: Regex, line: string): boolean {
-  return isMatch(regex.exec(line));
 }
 
 const isMatch = (answer: RegexAnswer): answer is Match => answer !== null && answer !== 'undecided';

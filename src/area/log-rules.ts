@@ -10,7 +10,7 @@
 import { unfit } from './errors.ts';
 import { RULES_MAX } from './limits.ts';
 import { readLogpro } from './logpro.ts';
-import { compileLogRegex, type IsImported } from './regex.ts';
+import { ALWAYS_SURE, compileLogRegex, type IsImported } from './regex.ts';
 import { BODY, type RulesDraft, standardCount } from './rule-draft.ts';
 import type { Comparator, Entry, LogRule, LogRules, Origin, RuleKind } from './types.ts';
 
@@ -45,9 +45,9 @@ function readLine(tokens: Tokens, origin: Origin, draft: RulesDraft): void {
   if (kind === 'section') {
     const name = tokens.name();
     tokens.expect('from');
-    const from = tokens.pattern();
+    const from = tokens.pattern(ALWAYS_SURE);
     tokens.expect('to');
-    draft.sections.push({ name, from: sourceOf(from), to: sourceOf(tokens.pattern()) });
+    draft.sections.push({ name, from: sourceOf(from), to: sourceOf(tokens.pattern(ALWAYS_SURE)) });
   } else if (isKind(kind)) draft.rules.push(readRule(kind, tokens, origin));
   else throw unfit(`${kind} is no kind of rule`, origin, `take one of ${[...KINDS].join(', ')}`);
   tokens.end();
@@ -162,11 +162,11 @@ class Tokens {
     throw unfit(`${text} is no whole number`, this.#origin);
   }
 
-  pattern(): { readonly source: string; readonly flags: string } {
+  pattern(kind = this.#kind): { readonly source: string; readonly flags: string } {
     const token = this.#tokens[this.#at];
     if (token?.kind !== 'regex') throw unfit('a /regex/ is missing', this.#origin);
     this.#at += 1;
-    compileLogRegex(token, this.#origin, this.#kind);
+    compileLogRegex(token, this.#origin, kind);
     return { source: token.source, flags: token.flags };
   }
 

@@ -4,7 +4,7 @@
  */
 import { unfit } from './errors.ts';
 import { RULES_MAX } from './limits.ts';
-import { compileLogRegex, type IsImported } from './regex.ts';
+import { ALWAYS_SURE, compileLogRegex, type IsImported } from './regex.ts';
 import { BODY, type RulesDraft, standardCount } from './rule-draft.ts';
 import { readScheme, type SchemeNode } from './scheme.ts';
 import type { Comparator, LogRule, LogRules, Origin, RuleKind } from './types.ts';
@@ -37,7 +37,7 @@ export function readLogpro(text: string, origin: Origin, kind: IsImported): LogR
 function readForm(form: Form, triggers: Map<string, Pattern>, draft: RulesDraft): void {
   const kind = KINDS.get(form.name);
   if (kind !== undefined) draft.rules.push(readRule(kind, form));
-  else if (form.name === 'trigger') triggers.set(form.text(), form.pattern());
+  else if (form.name === 'trigger') triggers.set(form.text(), form.pattern(ALWAYS_SURE));
   else if (form.name === 'section') {
     const name = form.text();
     const [from, to] = [triggerOf(form, triggers), triggerOf(form, triggers)];
@@ -128,29 +128,29 @@ class Form {
     return comparator ?? null;
   }
 
-  pattern(): Pattern {
-    const [pattern] = this.#patternsOf(this.#next());
+  pattern(kind: IsImported): Pattern {
+    const [pattern] = this.#patternsOf(this.#next(), kind);
     if (pattern === undefined) throw this.unsupported();
     return pattern;
   }
 
   patterns(): readonly Pattern[] {
-    const patterns = this.#patternsOf(this.#next());
+    const patterns = this.#patternsOf(this.#next(), this.#kind);
     if (patterns.length === 0) throw this.unsupported();
     return patterns;
   }
 
-  #patternsOf(node: SchemeNode): readonly Pattern[] {
-    if (node.kind === 'regex') return [this.#checked(node)];
-    if (node.kind === 'text') return [this.#checked({ source: node.text, flags: '' })];
+  #patternsOf(node: SchemeNode, kind: IsImported): readonly Pattern[] {
+    if (node.kind === 'regex') return [this.#checked(node, kind)];
+    if (node.kind === 'text') return [this.#checked({ source: node.text, flags: '' }, kind)];
     if (node.kind === 'word') throw this.unsupported();
     const [head, ...rest] = node.items;
     const isCall = head?.kind === 'word' && ['list', 'regexp'].includes(head.text);
-    return (isCall ? rest : node.items).flatMap((item) => this.#patternsOf(item));
+    return (isCall ? rest : node.items).flatMap((item) => this.#patternsOf(item, kind));
   }
 
-  #checked({ source, flags }: Pattern): Pattern {
-    compileLogRegex({ source, flags }, this.origin, this.#kind);
+  #checked({ source, flags }: Pattern, kind: IsImported): Pattern {
+    compileLogRegex({ source, flags }, this.origin, kind);
     return { source, flags };
   }
 

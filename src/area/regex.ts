@@ -17,6 +17,9 @@ const CLASSES: Readonly<Record<string, string>> = {
 /** Of an area that is imported: it is read as it is, where that has a bound. */
 export type IsImported = { readonly isCompatible: boolean };
 
+/** In areas of ours, and everywhere for what opens and closes sections: one line decides for many. */
+export const ALWAYS_SURE: IsImported = { isCompatible: false };
+
 type Written = { readonly source: string; readonly flags: string };
 
 /** Always answers. */
@@ -27,7 +30,7 @@ export type SureRegex = {
 
 /** POSIX classes and a leading `(?i)` are understood. Throws AREA_UNFIT. */
 export function compileRegex(written: Written, origin: Origin): SureRegex {
-  const { exec } = compileLogRegex(written, origin, { isCompatible: false });
+  const { exec } = compileLogRegex(written, origin, ALWAYS_SURE);
   const sure = (text: string): Match | null => {
     const answer = exec(text);
     return answer === 'undecided' ? null : answer;

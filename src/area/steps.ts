@@ -1,5 +1,5 @@
 /** `[ezsteps]`, and the rules that judge their logs: `[rules]` or `[logpro]`, else the file `STEP.logpro`. */
-import { TRIED_STEPS_MAX } from '../regex/regex.ts';
+import { TRIED_STEPS_PER_CHARACTER } from '../regex/regex.ts';
 import { entriesOf, entryOf } from './entries.ts';
 import { readLogRules } from './log-rules.ts';
 import { readLogpro } from './logpro.ts';
@@ -48,7 +48,8 @@ function triedRules(rules: LogRules | null): readonly Finding[] {
       (pattern) => compileLogRegex(pattern, origin, { isCompatible: true }).bound === 'steps',
     ),
   );
-  const message = `references and looks are tried: on a line that takes more than ${TRIED_STEPS_MAX} steps the rule is undecided`;
+  const most = `${TRIED_STEPS_PER_CHARACTER} steps for each character`;
+  const message = `references and looks are tried; a line that takes more than ${most} is to be checked`;
   return tried.map(({ origin }) => ({ message, origin }));
 }
 

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream, existsSync, globSync } from 'node:fs';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { compileRegex } from '../area/regex.ts';
 import type { Waiver } from '../area/types.ts';
 import type { RunRow, TestRow } from '../planner/rows.ts';
 import type { RunStore } from '../planner/run-store.ts';
@@ -41,11 +42,17 @@ export async function waiverOf(record: LaunchRecord, means: WaiverMeans): Promis
   const [last] = earlierResults(means.store, record);
   if (last?.state !== 'COMPLETED' || last.status !== 'WAIVED' || last.runDir === null) return null;
   const { commentPattern } = means;
-  if (commentPattern !== null && !new RegExp(commentPattern).test(last.comment)) return null;
+  if (commentPattern !== null && !isLike(commentPattern, last.comment)) return null;
   for (const waiver of record.waivers) {
     if (!(await agrees(waiver, { record, oldDir: last.runDir, means }))) return null;
   }
   return last.comment;
+}
+
+/** The pattern was found to be one when the area was read. */
+function isLike(pattern: string, comment: string): boolean {
+  const origin = { file: 'waivercommentpatt', line: 1 };
+  return compileRegex({ source: pattern, flags: '' }, origin).test(comment);
 }
 
 type Comparison = {

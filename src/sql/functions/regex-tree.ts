@@ -2,24 +2,8 @@
  * Reads PostgreSQL's advanced regular expressions, as far as they say which texts match: alternatives, groups, quantifiers,
  * brackets, classes, anchors. References to groups, looks ahead and behind, word boundaries and options are refused.
  */
+import type { CharacterSet, Range, RegexNode } from '../../regex/tree.ts';
 import { notSupported, sqlError } from '../errors.ts';
-
-/** Code points from and to, both included. */
-export type Range = readonly [from: number, to: number];
-
-/** What is in one of the ranges, or passes one of the tests. */
-export type CharacterSet = { readonly ranges: readonly Range[]; readonly tests: readonly RegExp[] };
-
-export type RegexNode =
-  | ({ readonly kind: 'set'; readonly isNegated: boolean } & CharacterSet)
-  | { readonly kind: 'start' | 'end' | 'empty' }
-  | { readonly kind: 'sequence' | 'choice'; readonly parts: readonly RegexNode[] }
-  | {
-      readonly kind: 'repeat';
-      readonly part: RegexNode;
-      readonly min: number;
-      readonly max: number;
-    };
 
 /** Of a pattern, in characters. */
 const PATTERN_MAX = 10_000;
@@ -151,7 +135,7 @@ class Reader {
     if (part.kind === 'start' || part.kind === 'end') throw invalid('quantifier operand invalid');
     this.#takes('?');
     if (/[*+?]/.test(this.#next ?? '')) throw invalid('quantifier operand invalid');
-    return { kind: 'repeat', part, min: bounds[0], max: bounds[1] };
+    return { kind: 'repeat', part, min: bounds[0], max: bounds[1], isLazy: false };
   }
 
   #bounds(): Range | null {

@@ -1,84 +1,59 @@
 /**
- * Whether a text matches a regular expression. All ways are walked at once, so the time is at most text times pattern: no
- * pattern can stop the server.
+ * Whether a text matches a regular expression of PostgreSQL. All ways are walked at once, so the time is at most text times
+ * pattern: no pattern can stop the server.
  */
+import { Matcher } from '../../regex/matcher.ts';
+import { programOf } from '../../regex/program.ts';
+import type { CharacterSet, Range, RegexNode } from '../../regex/tree.ts';
 import { notSupported, sqlError } from '../errors.ts';
-import { type CharacterSet, LETTER, type Range, type RegexNode, readRegex } from './regex-tree.ts';
+import { LETTER, readRegex } from './regex-tree.ts';
 
 /** Of one pattern: repeats in braces are written out. */
 const STATES_MAX = 20_000;
 /** Of patterns that are kept as they were read. */
 const PATTERNS_MAX = 100;
+/** Of characters whose other case is looked for. */
+const CASED_RANGE_MAX = 2000;
 
-type State =
-  | ({ readonly kind: 'set'; readonly isNegated: boolean; next: number } & CharacterSet)
-  | { readonly kind: 'start' | 'end'; next: number }
-  | { readonly kind: 'split'; readonly next: number[] }
-  | { readonly kind: 'match' };
-
-type Program = { readonly states: readonly State[]; readonly first: number };
-
-const programs = new Map<string, Program>();
+const matchers = new Map<string, Matcher>();
 
 export function isMatch(text: string, pattern: string, ignoresCase: boolean): boolean {
   const key = `${ignoresCase ? 'i' : 'c'}${pattern}`;
-  const program = programs.get(key) ?? compile(readRegex(pattern), ignoresCase);
-  if (programs.size >= PATTERNS_MAX) programs.clear();
-  programs.set(key, program);
-  return run(program, text);
+  const matcher = matchers.get(key) ?? compile(readRegex(pattern), ignoresCase);
+  if (matchers.size >= PATTERNS_MAX) matchers.clear();
+  matchers.set(key, matcher);
+  return matcher.test(text, CODE_POINTS);
 }
 
-/** Written from the end: each part knows what comes behind it. */
-function compile(node: RegexNode, ignoresCase: boolean): Program {
-  const states: State[] = [{ kind: 'match' }];
-  const add = (state: State): number => {
-    if (states.length >= STATES_MAX) throw sqlError('54000', 'the regular expression is too large');
-    return states.push(state) - 1;
-  };
-  const write = (part: RegexNode, next: number): number => {
-    switch (part.kind) {
-      case 'empty':
-        return next;
-      case 'set': {
-        const set = ignoresCase ? caseless(part) : part;
-        return add({ ...set, kind: 'set', isNegated: part.isNegated, next });
-      }
-      case 'start':
-      case 'end':
-        return add({ kind: part.kind, next });
-      case 'sequence':
-        return part.parts.reduceRight((behind, one) => write(one, behind), next);
-      case 'choice':
-        return add({ kind: 'split', next: part.parts.map((one) => write(one, next)) });
-      case 'repeat':
-        return repeat(part, next);
-    }
-  };
-  const repeat = ({ part, min, max }: RegexNode & { kind: 'repeat' }, next: number): number => {
-    let behind = next;
-    if (max === Number.POSITIVE_INFINITY) {
-      const ways: number[] = [next];
-      behind = add({ kind: 'split', next: ways });
-      ways.push(write(part, behind));
-    } else {
-      for (let count = min; count < max; count++) {
-        behind = add({ kind: 'split', next: [write(part, behind), next] });
-      }
-    }
-    for (let count = 0; count < min; count++) behind = write(part, behind);
-    return behind;
-  };
-  const first = write(node, 0);
-  return { states, first };
+const CODE_POINTS = true;
+
+function compile(node: RegexNode, ignoresCase: boolean): Matcher {
+  const program = programOf(ignoresCase ? withoutCase(node) : node, {
+    statesMax: STATES_MAX,
+    keepsCaptures: false,
+  });
+  if (program === null) throw sqlError('54000', 'the regular expression is too large');
+  return new Matcher(program);
+}
+
+function withoutCase(node: RegexNode): RegexNode {
+  switch (node.kind) {
+    case 'set':
+      return { ...node, ...caseless(node) };
+    case 'sequence':
+    case 'choice':
+      return { ...node, parts: node.parts.map(withoutCase) };
+    case 'repeat':
+      return { ...node, part: withoutCase(node.part) };
+    default:
+      return node;
+  }
 }
 
 const caseless = ({ ranges, tests }: CharacterSet): CharacterSet => ({
   ranges: ranges.flatMap(bothCases),
   tests: tests.length === 0 ? tests : [LETTER],
 });
-
-/** Of characters whose other case is looked for. */
-const CASED_RANGE_MAX = 2000;
 
 function bothCases([from, to]: Range): readonly Range[] {
   const others: Range[] = [[from, to]];
@@ -93,56 +68,4 @@ function bothCases([from, to]: Range): readonly Range[] {
     }
   }
   return others;
-}
-
-function run({ states, first }: Program, text: string): boolean {
-  const characters = [...text];
-  let current = new Set<number>();
-  for (let at = 0; at <= characters.length; at++) {
-    // A match may begin anywhere.
-    if (follow(states, first, current, at, characters.length)) return true;
-    const code = characters[at]?.codePointAt(0);
-    if (code === undefined) return false;
-    const next = new Set<number>();
-    for (const number of current) {
-      const state = states[number];
-      if (state?.kind !== 'set' || !holds(state, code)) continue;
-      if (follow(states, state.next, next, at + 1, characters.length)) return true;
-    }
-    current = next;
-  }
-  return false;
-}
-
-/** Adds the state and all that are reached without a character. True when the match is there. */
-function follow(
-  states: readonly State[],
-  from: number,
-  into: Set<number>,
-  at: number,
-  end: number,
-): boolean {
-  const open = [from];
-  for (let number = open.pop(); number !== undefined; number = open.pop()) {
-    if (into.has(number)) continue;
-    into.add(number);
-    const state = states[number];
-    if (state === undefined) continue;
-    if (state.kind === 'match') return true;
-    if (state.kind === 'split') open.push(...state.next);
-    else if ((state.kind === 'start' && at === 0) || (state.kind === 'end' && at === end)) {
-      open.push(state.next);
-    }
-  }
-  return false;
-}
-
-function holds(
-  { ranges, tests, isNegated }: CharacterSet & { readonly isNegated: boolean },
-  code: number,
-): boolean {
-  const isIn =
-    ranges.some(([from, to]) => code >= from && code <= to) ||
-    (tests.length > 0 && tests.some((test) => test.test(String.fromCodePoint(code))));
-  return isIn !== isNegated;
 }

@@ -2,13 +2,14 @@ import { describe, expect, test } from 'vitest';
 import { judgeLog, type LogJudgement } from '../../../src/area/judge-log.ts';
 import { HITS_MAX, LOG_LINE_CHARS_MAX, RULES_MAX, VALUES_MAX } from '../../../src/area/limits.ts';
 import { readLogRules } from '../../../src/area/log-rules.ts';
-import { mayBeSlow } from '../../../src/area/regex.ts';
 import type { LogRules } from '../../../src/area/types.ts';
 
+const OURS = { isCompatible: false };
+const IMPORTED = { isCompatible: true };
 const ORIGIN = { file: '/t/testconfig', line: 4 };
 
 function rulesOf(value: string): LogRules {
-  return readLogRules({ key: 'run', value, origin: ORIGIN });
+  return readLogRules({ key: 'run', value, origin: ORIGIN }, OURS);
 }
 
 function judged(rules: string, ...lines: readonly string[]): LogJudgement {
@@ -51,7 +52,7 @@ describe('L1: rules of our own', () => {
 
   test('sections, and the line of each rule', () => {
     const value = `\nsection Body from /^begin/i to /^end/\n\n${ERROR}`;
-    const rules = readLogRules({ key: 'run', value, origin: ORIGIN, lines: [4, 5, 8, 9] });
+    const rules = readLogRules({ key: 'run', value, origin: ORIGIN, lines: [4, 5, 8, 9] }, OURS);
     expect(rules.sections).toEqual([{ name: 'Body', from: '(?i)^begin', to: '^end' }]);
     expect(rules.rules[0]?.origin).toEqual({ file: '/t/testconfig', line: 9 });
   });
@@ -318,20 +319,44 @@ describe('L3: a log is judged', () => {
   });
 });
 
-test.each([
-  ['(a+)+', true],
-  ['(a*)*b', true],
-  ['((a+)b)*', true],
-  ['(a{2,})+', true],
-  ['(\\S+\\s*)+', true],
-  ['(a+)', false],
-  ['(a)+', false],
-  ['a+b+', false],
-  ['(a+){2}', false],
-  ['(a\\+)+', false],
-  ['([+])+', false],
-  ['((((', false],
-  [')+', false],
-])('L4: whether %s repeats what repeats: %s', (source, expected) => {
-  expect(mayBeSlow(source)).toBe(expected);
+describe('L4: an expression takes time in proportion to the line', () => {
+  const LONG = 'a'.repeat(LOG_LINE_CHARS_MAX);
+  const imported = (value: string, ...lines: readonly string[]): LogJudgement =>
+    judgeLog(lines, readLogRules({ key: 'run', value, origin: ORIGIN }, IMPORTED));
+
+  // The others take time that doubles with every character: the test would end with the world.
+  test.each(['(a+)+b', '(a|a)*b', '(a*)*b', '(a|aa)+$b', '(?:a+){2,}b', '(\\w+\\s?)*!'])(
+    '/%s/ is judged on a line of the greatest length',
+    (source) => {
+      expect(judged(`error "e" /${source}/`, LONG, 'aab').status).toBe(
+        source.endsWith('$b') || source.endsWith('!') ? 'PASS' : 'FAIL',
+      );
+    },
+  );
+
+  test.each(['(a)\\1', 'a(?=b)', '(?<!a)b', '(?<x>a)\\k<x>'])(
+    '/%s/ is refused in areas of ours, with the line',
+    (source) => {
+      expect(() => rulesOf(`${ERROR}\n\nerror "e" /${source}/`)).toThrow(
+        `/t/testconfig:6: this regular expression could take very long: ${source}`,
+      );
+    },
+  );
+
+  test('in imported areas such a one is tried, and what it says counts', () => {
+    expect(imported('error "e" /(ab|c)\\1/', 'abc', 'xcc').status).toBe('FAIL');
+    expect(imported('error "e" /fail(?!ed 0)/', 'failed 0').status).toBe('PASS');
+  });
+
+  test('a line on which it takes too many steps leaves the rule undecided, and the test is to be checked', () => {
+    const read = imported('error "e" /(?=a)(a+)+b/\nwarning "w" /x/', 'fine', LONG);
+    expect(read).toMatchObject({ status: 'CHECK', exitCode: 3 });
+    expect(read.message).toMatch(/^error "e": the expression took too long to say; line 2: aaa/);
+    expect(imported('ignore "i" /(?=a)(a+)+b/', LONG).status).toBe('CHECK');
+    expect(imported('error "e" /(?=a)(a+)+b/', LONG, 'ab').status).toBe('FAIL');
+  });
+
+  test('what opens or closes a section is sure in imported areas too', () => {
+    expect(() => imported('section S from /(a)\\1/ to /b/', 'x')).toThrow('could take very long');
+  });
 });

@@ -130,9 +130,10 @@ describe('whatever a file holds', () => {
 
   test('rules, data, targets and expressions are read, or refused by a typed error', () => {
     const origin = { file: 'f', line: 1 };
+    const kind = { isCompatible: true };
     const property = fc.property(HOSTILE, fc.array(fc.string()), (text, lines) => {
-      orTyped(() => judgeLog(lines, readLogRules({ key: 'k', value: text, origin })));
-      orTyped(() => judgeLog(lines, readLogRules({ key: 'k', value: `(${text}`, origin })));
+      orTyped(() => judgeLog(lines, readLogRules({ key: 'k', value: text, origin }, kind)));
+      orTyped(() => judgeLog(lines, readLogRules({ key: 'k', value: `(${text}`, origin }, kind)));
       orTyped(() => evaluateScheme(text, { env: {}, origin }));
       orTyped(() => expandTargets({ fields: ['A', 'B'] }, text));
       dataOfCsv(text, []);
