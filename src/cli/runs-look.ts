@@ -1,7 +1,6 @@
 /** `tidelock runs log`, `path`: the files of tests, without changing any of them. */
-import { createReadStream, globSync, statSync } from 'node:fs';
+import { globSync } from 'node:fs';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import type { Command } from 'commander';
 import { compilePatterns, matches } from '../area/patterns.ts';
 import { TidelockError } from '../core/errors.ts';
@@ -11,7 +10,8 @@ import { execOf, leavesOf } from '../report/results.ts';
 import { findRun, type ReadRuns, runsOf } from '../runs/run-results.ts';
 import { examples } from './runs-help.ts';
 import { addHomeFlags, type HomeFlags } from './runs-home.ts';
-import { JSON_OPTION, openLook } from './runs-session.ts';
+import { type CopyLog, logCopier } from './runs-log.ts';
+import { JSON_OPTION, openLook, type Session } from './runs-session.ts';
 
 type Flags = HomeFlags & {
   readonly target?: string;
@@ -30,7 +30,9 @@ export function register(runs: Command): void {
     .option('--step <name>', 'of this step; default: the one shown first')
     .option('--follow', 'go on until the test has ended')
     .addHelpText('after', examples('log build', 'log check/small/first --name nightly --follow'))
-    .action((test: string, flags: Flags) => reading(flags, (read) => log(read, test, flags)));
+    .action((test: string, flags: Flags) =>
+      reading(flags, (read, session) => log({ read, copy: logCopier(session) }, test, flags)),
+    );
   naming(runs.command('path').description('directories of tests, the newest run first'))
     .argument('[pattern]', 'tests and items', '%')
     .option('--files <glob>', 'files in them: "*.csv", "**/core"')
@@ -49,11 +51,11 @@ export function naming(command: Command): Command {
 
 export async function reading(
   flags: HomeFlags,
-  look: (read: ReadRuns) => Promise<void>,
+  look: (read: ReadRuns, session: Session) => Promise<void>,
 ): Promise<void> {
   const session = await openLook(flags);
   try {
-    await look((query) => session.store.read(query));
+    await look((query) => session.store.read(query), session);
   } finally {
     await session.close();
   }
@@ -72,34 +74,29 @@ async function find(read: ReadRuns, test: string, { name, target }: Flags): Prom
   });
 }
 
+type LogReading = { readonly read: ReadRuns; readonly copy: CopyLog };
+
 /** What is there, then what comes, a piece at a time: a log of any size takes the same memory. */
-async function log(read: ReadRuns, test: string, flags: Flags): Promise<void> {
-  let path: string | null = null;
+async function log({ read, copy }: LogReading, test: string, flags: Flags): Promise<void> {
+  let file: string | null = null;
   let at = 0;
   for (;;) {
     const row = await find(read, test, flags);
-    path ??= await logPath(read, row, flags);
-    if (path !== null) at = await copyFrom(path, at);
+    file ??= await logFile(read, row, flags);
+    if (file !== null) at = await copy(row, file, at);
     const isOver = flags.follow !== true || (!isActive(row) && !isWaiting(row));
-    if (isOver && path === null) throw noLog(test);
+    if (isOver && file === null) throw noLog(test);
     if (isOver) return;
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
 }
 
-async function logPath(read: ReadRuns, row: TestRow, { step }: Flags): Promise<string | null> {
+/** In the work area. */
+async function logFile(read: ReadRuns, row: TestRow, { step }: Flags): Promise<string | null> {
   const { steps = [] } = await read({ kind: 'steps', testId: row.id });
   const named = step === undefined ? steps.at(-1) : steps.find(({ name }) => name === step);
   const file = step === undefined ? (row.log ?? named?.log) : named?.log;
-  return row.runDir === null || file == null ? null : join(row.runDir, file);
-}
-
-async function copyFrom(path: string, start: number): Promise<number> {
-  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-  if (size <= start) return start;
-  const piece = createReadStream(path, { start, end: size - 1 });
-  await pipeline(piece, process.stdout, { end: false });
-  return size;
+  return row.runDir === null ? null : (file ?? null);
 }
 
 function noLog(test: string): TidelockError {

@@ -4,7 +4,7 @@
  *
  * Every process that writes opens it like this, so whoever dies is replaced by any other.
  */
-import { lstatSync, mkdirSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { hasCode, TidelockError } from '../core/errors.ts';
 import type { DurableStore } from '../planner/run-durable.ts';
 import { DurableFile } from '../sqlite/runs/durable-file.ts';
@@ -12,6 +12,7 @@ import { fillRunFile, isFilled } from '../sqlite/runs/run-fill.ts';
 import { openRunStore, type SqliteRunStore } from '../sqlite/runs/run-store.ts';
 import { type NetworkDiskOf, networkDiskOf, requireLocalDisk } from './disk.ts';
 import { type HostIdentity, hostIdentity, pidStartOf } from './host.ts';
+import { sharedPlace } from './local-folder.ts';
 import { type AreaPlace, homeHost, placeOf } from './place.ts';
 import { Syncer } from './syncer.ts';
 
@@ -80,12 +81,12 @@ export async function openHome(options: HomeOptions): Promise<Home> {
 
 /** Throws the same. */
 export async function openLocal(options: HomeOptions): Promise<LocalRuns> {
-  const { identity, place, home } = findHome(options);
-  if (home !== identity.host) throw offHome(place, home, identity.host);
-  const { durable, area } = await openDurable(options, place);
+  const { identity, place: own, home } = findHome(options);
+  if (home !== identity.host) throw offHome(own, home, identity.host);
   const diskOf = options.networkDiskOf ?? networkDiskOf;
-  requireLocalDisk(place.localDir, diskOf, 'set TMPDIR to a folder on a local disk');
-  makeOwnFolder(place.userDir, place.localDir);
+  requireLocalDisk(own.localDir, diskOf, 'set TMPDIR to a folder on a local disk');
+  const place = sharedPlace(own, identity.host);
+  const { durable, area } = await openDurable(options, place);
   const now = options.now ?? Date.now;
   const owner = ownerOf(identity.host, options.random ?? Math.random);
   await patiently(now, () => fill({ place, area, durable, owner, now, host: identity.host }));
@@ -164,19 +165,6 @@ function ofAnotherArea(file: string, area: string): TidelockError {
     code: 'RUNS_UNUSABLE',
     message: `${file} is the durable run database of ${area}`,
     hint: 'give each area a file of its own; without --durable it is in the area',
-  });
-}
-
-/** Temp storage is everybody's: a folder that another user has made, or may write to, is not used. */
-export function makeOwnFolder(userDir: string, folder: string): void {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const { uid, mode } = lstatSync(userDir);
-  const isOurs = uid === (process.getuid?.() ?? uid) && lstatSync(userDir).isDirectory();
-  if (isOurs && (mode & 0o022) === 0) return;
-  throw new TidelockError({
-    code: 'RUNS_UNUSABLE',
-    message: `${userDir} belongs to another user, or others may write to it`,
-    hint: 'set TMPDIR to a folder of your own',
   });
 }
 

@@ -24,6 +24,8 @@ export type AreaPlace = {
   readonly stateDir: string;
   readonly homeFile: string;
   readonly discoveryFile: string;
+  /** Says which local folder the processes of the home host share. */
+  readonly localNote: string;
   /** The durable database when nothing else is configured. */
   readonly durableFile: string;
   /** The fast database: by user, area, host and boot, so a file of another boot is never opened. */
@@ -51,6 +53,7 @@ export function placeOf(options: {
     ...{ area, stateDir, localDir, userDir, replicaDir: join(areaDir, 'replica') },
     homeFile: join(stateDir, 'home'),
     discoveryFile: join(stateDir, 'server.json'),
+    localNote: join(stateDir, 'local.json'),
     durableFile: join(stateDir, 'runs.db'),
     localFile: join(localDir, 'runs.db'),
   };

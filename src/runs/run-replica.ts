@@ -14,8 +14,8 @@ import type { RunsStatus } from '../protocol/runs.ts';
 import { ReplicaRuns } from '../sqlite/runs/replica-runs.ts';
 import type { Away } from './away.ts';
 import { networkDiskOf, requireLocalDisk } from './disk.ts';
-import { makeOwnFolder } from './home.ts';
 import type { Discovery } from './leader.ts';
+import { makeOwnFolder } from './local-folder.ts';
 import type { AreaPlace } from './place.ts';
 
 /** How often it is asked what the server has, and who leads. */

@@ -1,4 +1,12 @@
-import { chmodSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { findHome, type Home, type HomeOptions, openHome } from '../../../src/runs/home.ts';
@@ -151,5 +159,41 @@ describe('where run databases are', () => {
     mkdirSync(place.userDir, { recursive: true });
     chmodSync(place.userDir, 0o777);
     await expect(openHome(options)).rejects.toMatchObject({ hint: /TMPDIR/ });
+  });
+
+  test('processes of one host share the local database, whatever temp folder each of them has', async () => {
+    const { options, open: start } = bed();
+    const first = await start();
+    const { ids } = seedRun(first.store, ['a']);
+    const second = await start({ tempDir: `${options.tempDir}2` });
+    expect(second.store.history).toBe(first.store.history);
+    second.store.write({ actor: 'me', writes: [change(ids[0] ?? 0, { kind: 'launch' })] });
+    expect(first.store.read({ kind: 'test', testId: ids[0] ?? 0 }).tests?.[0]?.state).toBe(
+      'LAUNCHED',
+    );
+    await Promise.all([first.close(), second.close()]);
+    rmSync(options.tempDir, { recursive: true });
+    const third = await start({ tempDir: `${options.tempDir}2` });
+    expect(third.place.localDir).toContain(`${options.tempDir}2`);
+    expect(third.store.read({ kind: 'test', testId: ids[0] ?? 0 }).tests).toHaveLength(1);
+  });
+
+  test('a copy of an area has a local database of its own', async () => {
+    const { options, open: start } = bed();
+    const first = await start();
+    cpSync(options.area, `${options.area}2`, { recursive: true });
+    const file = join(options.area, '..', 'other.db');
+    const copy = await start({ area: `${options.area}2`, durable: file });
+    expect(copy.place.localFile).not.toBe(first.place.localFile);
+  });
+
+  test('a local database of another user is refused', async () => {
+    const { options, open: start } = bed();
+    const { place } = await start();
+    const note = JSON.parse(readFileSync(place.localNote, 'utf8')) as object;
+    writeFileSync(place.localNote, JSON.stringify({ ...note, uid: 4711 }));
+    await expect(openHome(options)).rejects.toMatchObject({
+      ...{ code: 'RUNS_UNUSABLE', message: /user 4711 only/ },
+    });
   });
 });
