@@ -68,21 +68,22 @@ export class Matcher {
   test(text: string, readsCodes: boolean): boolean {
     const { length } = text;
     if (this.#classes.length > CLASSES_MAX) this.#forgetClasses();
-    let place = 0;
+    const table = this.#table;
+    let [place, width, cells] = [0, this.#width, this.#cells];
     for (let at = 0; at < length; at += 1) {
       let code = text.charCodeAt(at);
       if (readsCodes && code >= 0xd800 && code < 0xdc00) {
         code = text.codePointAt(at) ?? code;
         if (code > 0xffff) at += 1;
       }
-      let kind = code < TABLE_CODES ? (this.#table[code] ?? UNKNOWN) : UNKNOWN;
+      let kind = code < TABLE_CODES ? (table[code] ?? UNKNOWN) : UNKNOWN;
       if (kind < 0) kind = this.#classOf(code);
-      let next =
-        kind < this.#width ? (this.#cells[place * this.#width + kind] ?? UNKNOWN) : UNKNOWN;
+      let next = kind < width ? (cells[place * width + kind] ?? UNKNOWN) : UNKNOWN;
       if (next < 0) {
         if (next === UNKNOWN) next = this.#step(place, kind);
         if (next === MATCHED) return true;
         if (next === DEAD) return false;
+        [width, cells] = [this.#width, this.#cells];
       }
       place = next;
     }
