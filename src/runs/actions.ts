@@ -11,6 +11,7 @@ import { type ActionArgs, argsOf, type NewAction } from './action-args.ts';
 import type { AreaBook } from './area-book.ts';
 import { beforeRun } from './before-run.ts';
 import { earlyEnvironment } from './environment.ts';
+import { itemsBelow } from './nested-areas.ts';
 import { makeRollUpPages } from './roll-up-pages.ts';
 import { type ActivityMeans, RunActivity } from './run-activity.ts';
 import { isStaleNow } from './run-history.ts';
@@ -241,9 +242,10 @@ export class Actions {
     const { outbox, area } = this.#means;
     const { id: runId } = this.#runNamed(args);
     const rows = await this.#endAll(work, args);
+    const below = itemsBelow(this.#means.store.read({ kind: 'tests', runId }).tests ?? []);
     for (const { name: test, itemPath, runDir } of rows) {
       const place = { target: args.target, run: args.name, test, itemPath };
-      await removeWorkArea(area, place, runDir);
+      await removeWorkArea(area, place, { dir: runDir, below: below(test, itemPath) });
     }
     const isWhole = args.pattern === '%' && args.states.length + args.statuses.length === 0;
     const testIds = isWhole ? null : rows.map(({ id }) => id);

@@ -4,14 +4,15 @@
  * An archive is complete or not there: it is written beside its name, synced, read back, and then renamed.
  * Only after that the work area may be removed.
  */
-import { createReadStream, createWriteStream, existsSync, mkdirSync } from 'node:fs';
-import { open, rename, rm } from 'node:fs/promises';
+import { createReadStream, createWriteStream, existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { open, rename, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createZstdCompress, createZstdDecompress } from 'node:zlib';
 import { create, extract, list, ReadEntry } from 'tar';
 import { messageOf, TidelockError } from '../core/errors.ts';
+import { removableIn } from './nested-areas.ts';
 import { type Place, placePath } from './work-area.ts';
 
 export type Archived = {
@@ -27,13 +28,20 @@ const UNPACKED_BYTES_MAX = 64 * 2 ** 30;
 export const archiveFile = (root: string, place: Place): string =>
   join(root, `${placePath(place)}.tar.zst`);
 
-/** Saves the directory; an earlier archive of the name is replaced when the new one is whole. */
-export async function saveArchive(dir: string, file: string): Promise<Archived> {
+/**
+ * Saves the directory without the work areas nested in it; an earlier archive of the name is replaced when the new
+ * one is whole.
+ */
+export async function saveArchive(
+  dir: string,
+  file: string,
+  nested: readonly string[] = [],
+): Promise<Archived> {
   if (!existsSync(dir)) throw failed(`${dir} is not there`, 'its work area was removed before');
   mkdirSync(dirname(file), { recursive: true });
   const fresh = `${file}.new`;
   try {
-    const bytes = await write(dir, fresh);
+    const bytes = await write(dir, fresh, nested);
     const entries = await countEntries(fresh);
     await rename(fresh, file);
     await syncFolder(dirname(file));
@@ -44,9 +52,10 @@ export async function saveArchive(dir: string, file: string): Promise<Archived> 
   }
 }
 
-async function write(dir: string, file: string): Promise<number> {
+async function write(dir: string, file: string, nested: readonly string[]): Promise<number> {
+  const filter = (path: string): boolean => !nested.includes(join(dir, path));
   await pipeline(
-    create({ cwd: dir, portable: false, noMtime: false, strict: true }, ['.']),
+    create({ cwd: dir, portable: false, noMtime: false, strict: true, filter }, ['.']),
     createZstdCompress(),
     createWriteStream(file),
   );
@@ -81,11 +90,16 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/** Puts an archived work area back as `dir`, which must not be there. */
-export async function restoreArchive(file: string, dir: string): Promise<void> {
+/** Puts an archived work area back as `dir`, in which nothing may be but nested ones. */
+export async function restoreArchive(
+  file: string,
+  dir: string,
+  nested: readonly string[] = [],
+): Promise<void> {
   if (!existsSync(file))
     throw failed(`${file} is not there`, 'nothing was archived under its name');
-  if (existsSync(dir)) throw failed(`${dir} is there already`, 'move it away, then restore again');
+  if (existsSync(dir) && removableIn(dir, nested).length > 0)
+    throw failed(`${dir} is there already`, 'move it away, then restore again');
   const fresh = `${dir}.restored`;
   await rm(fresh, { recursive: true, force: true });
   mkdirSync(fresh, { recursive: true });
@@ -96,11 +110,18 @@ export async function restoreArchive(file: string, dir: string): Promise<void> {
     const writer = extract({ cwd: fresh, strict: true, preservePaths: true, filter });
     await pipeline(createReadStream(file), createZstdDecompress(), bounded(), writer);
     if (guard.refused !== null) throw new Error(`its entry ${guard.refused} leads out of it`);
-    await rename(fresh, dir);
+    await moveInto(fresh, dir);
   } catch (error) {
     await rm(fresh, { recursive: true, force: true });
     throw failed(`${file} was not restored: ${messageOf(error)}`, 'the archive may be damaged');
   }
+}
+
+/** Folders that are there already, for the sake of a nested work area, are filled. */
+async function moveInto(from: string, to: string): Promise<void> {
+  if (!existsSync(to)) return await rename(from, to);
+  for (const entry of readdirSync(from)) await moveInto(join(from, entry), join(to, entry));
+  await rmdir(from);
 }
 
 /** Refuses what is none of ours: an entry outside of the directory, or below a link. */

@@ -5,7 +5,8 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Environment, LogRules, Trigger, Waiver } from '../area/types.ts';
-import { CONTROL_FOLDER, type Place } from './work-area.ts';
+import { CONTROL_FOLDER } from './nested-areas.ts';
+import type { Place } from './work-area.ts';
 
 export type LaunchStep = {
   readonly name: string;

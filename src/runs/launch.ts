@@ -76,19 +76,27 @@ export function environmentFor(
   return environmentOf(surroundings, layers);
 }
 
+export type Preparation = {
+  readonly def: TestDef;
+  readonly env: Environment;
+  readonly isClean: boolean;
+  /** Work areas of other items inside of it. */
+  readonly nested: readonly string[];
+};
+
 /**
  * Makes the work area and fills it. `def` was read with `env`, the whole environment of the execution. The record
  * comes last: where it is missing, nothing has run.
  */
 export async function prepare(
   launch: Launch,
-  { def, env, isClean }: { readonly def: TestDef; readonly env: Environment; isClean: boolean },
+  { def, env, isClean, nested }: Preparation,
   { area, now }: LaunchMeans,
 ): Promise<LaunchRecord> {
   const { place, runDir, runId, testId, attempt } = launch;
   const disk = runDir.slice(0, -placePath(place).length - 1);
-  const { isNew } = makeWorkArea({ disk, linkTree: area.linkTree, isClean }, place);
-  await fill(launch, { area, env, isNew });
+  const { isNew } = makeWorkArea({ disk, linkTree: area.linkTree, isClean, nested }, place);
+  await fill(launch, { area, env, isNew, nested });
   const steps = stepsOf(def);
   if (!isNew) for (const { log } of steps) rmSync(join(runDir, log), { force: true });
   const launchEnv = Object.fromEntries(def.launchEnvironment.map(({ key, value }) => [key, value]));
@@ -114,12 +122,17 @@ export async function prepare(
   return record;
 }
 
+type Filling = Pick<Preparation, 'env' | 'nested'> & {
+  readonly area: Area;
+  readonly isNew: boolean;
+};
+
 async function fill(
   { directory, runDir, attempt }: Launch,
-  { area, env, isNew }: { readonly area: Area; readonly env: Environment; readonly isNew: boolean },
+  { area, env, isNew, nested }: Filling,
 ): Promise<void> {
   const { copyCommand } = area.settings;
-  if (copyCommand === null) return await copyTest(directory, runDir, isNew);
+  if (copyCommand === null) return await copyTest(directory, runDir, isNew, nested);
   const logFolder = controlFolder(runDir, attempt);
   await copyByCommand({ command: copyCommand, from: directory, to: runDir, env, logFolder });
 }

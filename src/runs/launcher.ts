@@ -3,6 +3,7 @@
  *
  * Order: LAUNCHED is in the database before a process starts.
  */
+import { existsSync } from 'node:fs';
 import type { Item, TestDef } from '../area/types.ts';
 import { messageOf } from '../core/errors.ts';
 import type { StatePair } from '../planner/rows.ts';
@@ -13,6 +14,7 @@ import type { TargetBook } from './area-book.ts';
 import { Execution, type ExecutionMeans } from './execution.ts';
 import { environmentFor, findRoom, type Launch, type LaunchMeans, prepare } from './launch.ts';
 import { type LaunchRecord, readRecord } from './launch-record.ts';
+import { itemsBelow, mayHaveNested, nestedIn } from './nested-areas.ts';
 import type { Outbox } from './outbox.ts';
 import { skipReason } from './skip-rules.ts';
 import type { Triggers } from './triggers.ts';
@@ -189,9 +191,19 @@ export class Launcher {
     };
     const env = environmentFor(launch, this.#means.book.layers, this.#means);
     const def = await book.test(exec.test, env);
-    const record = await prepare(launch, { def, env, isClean: exec.cleans }, this.#means);
+    const nested = this.#nestedIn(exec);
+    const preparation = { def, env, isClean: exec.cleans, nested };
+    const record = await prepare(launch, preparation, this.#means);
     outbox.flush();
     return record;
+  }
+
+  #nestedIn({ test, item, runDir }: Exec): readonly string[] {
+    const items = this.#means.defOf(test)?.items ?? { kind: 'none' };
+    if (item === null || runDir === null || !mayHaveNested(items, item.path)) return [];
+    if (!existsSync(runDir)) return [];
+    const { tests = [] } = this.#means.store.read({ kind: 'tests', runId: this.#runId });
+    return nestedIn(runDir, item.path, itemsBelow(tests)(test, item.path));
   }
 
   async #run(exec: Exec, record: LaunchRecord): Promise<void> {

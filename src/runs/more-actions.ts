@@ -12,6 +12,7 @@ import { execOf, leavesOf } from '../report/results.ts';
 import type { ActionArgs } from './action-args.ts';
 import type { ActionMeans } from './actions.ts';
 import { archiveFile, restoreArchive, saveArchive } from './archive.ts';
+import { itemsBelow, nestedIn } from './nested-areas.ts';
 import {
   findRun,
   REPORT_FORMATS,
@@ -64,11 +65,12 @@ async function archive(means: MoreMeans, args: ActionArgs): Promise<unknown> {
   const run = await findRun(readOf(means), args.name, args.target);
   const wanted = mode === 'restore' ? 'ARCHIVED' : 'COMPLETED';
   const rows = selected(means, run, args).filter(({ state }) => state === wanted);
+  const below = itemsBelow(testsOf(means, run));
   let done = 0;
   const failed: string[] = [];
   for (const row of rows) {
     try {
-      await archiveOne(means, { run, row, mode });
+      await archiveOne(means, { run, row, mode, below: below(row.name, row.itemPath) });
       done += 1;
     } catch (error) {
       failed.push(`${execOf(row)}: ${messageOf(error)}`);
@@ -78,16 +80,23 @@ async function archive(means: MoreMeans, args: ActionArgs): Promise<unknown> {
   return { [mode === 'restore' ? 'restored' : 'archived']: done };
 }
 
-type One = { readonly run: RunRow; readonly row: TestRow; readonly mode: ArchiveMode };
+type One = {
+  readonly run: RunRow;
+  readonly row: TestRow;
+  readonly mode: ArchiveMode;
+  /** Paths of items whose work areas may be inside of its own. */
+  readonly below: readonly string[];
+};
 
-async function archiveOne(means: MoreMeans, { run, row, mode }: One): Promise<void> {
+async function archiveOne(means: MoreMeans, { run, row, mode, below }: One): Promise<void> {
   const { runDir, name: test, itemPath, id: testId } = row;
   if (runDir === null) return;
   const place = { target: run.target, run: run.name, test, itemPath };
   const file = archiveFile(archiveRoot(means.area), place);
   const kind = mode === 'restore' ? 'restore' : 'archive';
-  if (mode === 'restore') await restoreArchive(file, runDir).catch(unlessThere);
-  else await saveArchive(runDir, file);
+  const nested = nestedIn(runDir, itemPath, below);
+  if (mode === 'restore') await restoreArchive(file, runDir, nested).catch(unlessThere);
+  else await saveArchive(runDir, file, nested);
   write(means, {
     kind: 'transition',
     testId,
@@ -95,7 +104,7 @@ async function archiveOne(means: MoreMeans, { run, row, mode }: One): Promise<vo
     facts: {},
     cause: `${kind}: ${file}`,
   });
-  if (mode === 'save-remove') await removeOwnDir(runDir, place, means.area.disks);
+  if (mode === 'save-remove') await removeOwnDir(runDir, place, { disks: means.area.disks, below });
 }
 
 /** An archive that was saved without removing: what is there is it. */

@@ -6,6 +6,7 @@ import type { TestRow } from '../planner/rows.ts';
 import type { RunStore } from '../planner/run-store.ts';
 import { runCommand } from './commands.ts';
 import type { Outbox } from './outbox.ts';
+import { pageName } from './work-area.ts';
 
 const SCRIPT_MS_MAX = 600_000;
 
@@ -16,11 +17,6 @@ export type RollUpMeans = {
   readonly runId: number;
   readonly env: Environment;
 };
-
-/** Beside the items of the test. */
-export function pageName(test: string): string {
-  return `megatest-rollup-${test}.html`;
-}
 
 /** A script that fails leaves the page as it was, and says so in the comment of the toplevel. */
 export async function makeRollUpPages(means: RollUpMeans): Promise<void> {

@@ -11,6 +11,7 @@ import {
   readdirSync,
   readlinkSync,
   realpathSync,
+  rmdirSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -20,6 +21,7 @@ import { dirname, join, relative, resolve, sep } from 'node:path';
 import { setImmediate as soon } from 'node:timers/promises';
 import type { Area } from '../area/types.ts';
 import { TidelockError } from '../core/errors.ts';
+import { CONTROL_FOLDER, holdsNested, nestedIn, removableIn } from './nested-areas.ts';
 
 /** Of one part of a path; what file systems take. */
 const PART_BYTES_MAX = 255;
@@ -27,8 +29,6 @@ const PATH_BYTES_MAX = 3000;
 /** A copy lets others work after so many entries. */
 const ENTRIES_AT_ONCE = 64;
 const DEPTH_MAX = 64;
-/** In a work area: our files of its attempts. */
-export const CONTROL_FOLDER = '.tidelock';
 /** A file of this size is copied faster than it is waited for. */
 const SMALL_BYTES = 64 * 1024;
 
@@ -76,16 +76,27 @@ export type WorkArea = {
   readonly isNew: boolean;
 };
 
+export type NewWorkArea = {
+  readonly disk: string;
+  readonly linkTree: string;
+  readonly isClean: boolean;
+  /** Work areas of other items inside of it. */
+  readonly nested?: readonly string[];
+};
+
 /** Makes the directory and its link. What is there already stays, unless `isClean`. */
 export function makeWorkArea(
-  { disk, linkTree, isClean }: { disk: string; linkTree: string; isClean: boolean },
+  { disk, linkTree, isClean, nested = [] }: NewWorkArea,
   place: Place,
 ): WorkArea {
   const path = placePath(place);
   const dir = resolve(disk, path);
-  if (isClean && isOwnDir(dir, place, [disk])) rmSync(dir, { recursive: true, force: true });
+  if (isClean && isOwnDir(dir, place, [disk])) {
+    for (const one of removableIn(dir, nested)) rmSync(one, { recursive: true, force: true });
+  }
   const isNew = mkdirSync(dir, { recursive: true }) !== undefined;
   checkInside(disk, dir, place);
+  mkdirSync(join(dir, CONTROL_FOLDER), { recursive: true });
   const link = resolve(linkTree, path);
   linkTo(dir, link, { linkTree, place });
   return { dir, link, isNew };
@@ -107,7 +118,7 @@ function linkTo(
   link: string,
   { linkTree, place }: { readonly linkTree: string; readonly place: Place },
 ): void {
-  if (link === dir) return;
+  if (link === dir || isBelowLink(link, linkTree)) return;
   mkdirSync(dirname(link), { recursive: true });
   checkInside(linkTree, dirname(link), place);
   const there = lstatSync(link, { throwIfNoEntry: false });
@@ -117,6 +128,15 @@ function linkTo(
   symlinkSync(dir, link);
 }
 
+/** It is inside of another item's work area, which has a link of its own. */
+function isBelowLink(link: string, linkTree: string): boolean {
+  for (let above = dirname(link); above.length > linkTree.length; above = dirname(above)) {
+    if (!lstatSync(above, { throwIfNoEntry: false })?.isSymbolicLink()) continue;
+    return readlinkSync(above).endsWith(`/${relative(linkTree, above)}`);
+  }
+  return false;
+}
+
 /** `lt` in the area leads to its link tree. */
 export function linkArea(home: string, linkTree: string): void {
   mkdirSync(linkTree, { recursive: true });
@@ -124,8 +144,16 @@ export function linkArea(home: string, linkTree: string): void {
   if (lstatSync(link, { throwIfNoEntry: false }) === undefined) symlinkSync(linkTree, link);
 }
 
-/** Copies a test's directory, links as links. Lets others work in between. `isNew`: nothing is there that it replaces. */
-export async function copyTest(from: string, to: string, isNew: boolean): Promise<void> {
+/**
+ * Copies a test's directory, links as links. Lets others work in between. `isNew`: nothing is there that it replaces.
+ * Throws RUN_FAILED where the work area of another item is in the way.
+ */
+export async function copyTest(
+  from: string,
+  to: string,
+  isNew: boolean,
+  nested: readonly string[] = [],
+): Promise<void> {
   let entries = 0;
   const copy = async (source: string, target: string, depth: number): Promise<void> => {
     if (depth > DEPTH_MAX) throw tooDeep(from);
@@ -136,6 +164,7 @@ export async function copyTest(from: string, to: string, isNew: boolean): Promis
       if (++entries % ENTRIES_AT_ONCE === 0) await soon();
       const [path, copied] = [join(source, entry.name), join(target, entry.name)];
       if (entry.isDirectory()) await copy(path, copied, depth + 1);
+      else if (holdsNested(copied, nested)) throw inTheWay(path);
       else await copyEntry(entry, { path, copied, isNew });
     }
   };
@@ -152,6 +181,14 @@ async function copyEntry(entry: Dirent, { path, copied, isNew }: Copy): Promise<
   else await copyFile(path, copied);
 }
 
+function inTheWay(path: string): TidelockError {
+  return new TidelockError({
+    code: 'RUN_FAILED',
+    message: `${path} was not copied: another item of the test works in a directory of that name`,
+    hint: 'give the file or the item another name',
+  });
+}
+
 function tooDeep(from: string): TidelockError {
   return new TidelockError({
     code: 'RUN_FAILED',
@@ -160,25 +197,57 @@ function tooDeep(from: string): TidelockError {
   });
 }
 
-/** Removes what an execution has left, link and directory. */
+/** Removes what an execution has left: link and directory, with the folders above that are empty then. */
 export async function removeWorkArea(
   { linkTree, disks }: Pick<Area, 'linkTree' | 'disks'>,
   place: Place,
-  dir: string | null,
+  { dir, below }: { readonly dir: string | null; readonly below: readonly string[] },
 ): Promise<void> {
   if (dir === null) return; // it never had a place; its name may be none that a path can have
   const link = resolve(linkTree, placePath(place));
-  if (lstatSync(link, { throwIfNoEntry: false })?.isSymbolicLink()) rmSync(link, { force: true });
-  await removeOwnDir(dir, place, disks);
+  if (lstatSync(link, { throwIfNoEntry: false })?.isSymbolicLink()) {
+    rmSync(link, { force: true });
+    removeEmptyAbove(link, place);
+  }
+  await removeOwnDir(dir, place, { disks, below });
 }
 
 /**
  * Removes the directory of an execution, if it was made for it: the database may name another one, that of the run
  * which a result was rolled up from, or whatever a caller of the server has written there.
  */
-export async function removeOwnDir(dir: string, place: Place, disks: Area['disks']): Promise<void> {
+export async function removeOwnDir(
+  dir: string,
+  place: Place,
+  /** `below`: paths of items whose work areas may be inside. */
+  { disks, below }: { readonly disks: Area['disks']; readonly below: readonly string[] },
+): Promise<void> {
   const roots = disks.map(({ path }) => path);
-  if (isOwnDir(dir, place, roots)) await rm(dir, { recursive: true, force: true });
+  if (!isOwnDir(dir, place, roots)) return;
+  const nested = nestedIn(dir, place.itemPath, below);
+  for (const one of removableIn(dir, nested)) await rm(one, { recursive: true, force: true });
+  removeEmptyAbove(dir, place);
+}
+
+/** What the script of `[testrollup]` makes, beside the items of the test. */
+export function pageName(test: string): string {
+  return `megatest-rollup-${test}.html`;
+}
+
+/** The folders of an item path, of the test and of the run. */
+function removeEmptyAbove(path: string, { run, test, itemPath }: Place): void {
+  const levels = [run, test, ...itemPath.split('/').filter(Boolean)].length - 1;
+  let above = path;
+  for (let level = 0; level < levels; level++) {
+    above = dirname(above);
+    try {
+      const [only, ...more] = readdirSync(above);
+      if (only === pageName(test) && more.length === 0) rmSync(join(above, only));
+      rmdirSync(above);
+    } catch {
+      return; // somebody else's is in it
+    }
+  }
 }
 
 /** The place of this execution on a disk of the area, or on another one (a test's own) with our files in it. */
