@@ -4,9 +4,10 @@ import type { TaskRow } from '../planner/rows.ts';
 import type { Quarantined } from '../report/quarantine.ts';
 import type { ActionArgs, NewAction } from '../runs/action-args.ts';
 import { readQuarantine } from '../runs/quarantine.ts';
+import { commandLine } from './options.ts';
 import { EXIT_INTERRUPTED, endingText, exitCodeOf, finishedLine } from './runs-ending.ts';
 import { Follower } from './runs-follow.ts';
-import type { HomeFlags } from './runs-home.ts';
+import { type HomeFlags, homeWords } from './runs-home.ts';
 import { outliveReaders, type RunOutput } from './runs-output.ts';
 import { isServed, runnerOf, type Session } from './runs-session.ts';
 import { interruptible } from './runs-signals.ts';
@@ -48,8 +49,10 @@ export async function perform(session: Session, work: Work): Promise<void> {
     runner === null ? await putAction(session, actionOf(work)) : runner.submit(actionOf(work));
   if (!isNew)
     work.output.note('this run is under way already: following it (Ctrl-C leaves it alone)');
+  const isOurs = isNew && runner !== null;
   const signals = interruptible({
-    onFirst: () => (isNew && runner !== null ? runner.interrupt() : leave()),
+    says: isOurs ? STOPPING : leavingText(work),
+    onFirst: () => (isOurs ? runner.interrupt() : leave()),
     onSecond: () => runner?.interruptNow(),
   });
   try {
@@ -65,6 +68,13 @@ export async function perform(session: Session, work: Work): Promise<void> {
     signals.release();
     runner?.stop();
   }
+}
+
+const STOPPING = 'stopping: nothing more starts, what runs is ended; Ctrl-C again ends it at once';
+
+function leavingText({ args: { target, name }, flags }: Work): string {
+  const words = ['--target', target, '--name', name, ...homeWords(flags)];
+  return `leaving: the run goes on; end it with: ${commandLine('kill', ...words)}`;
 }
 
 function leave(): never {

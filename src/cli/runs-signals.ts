@@ -11,9 +11,12 @@ const ECHO_MS = 300;
 export type Interruptible = { readonly isInterrupted: boolean; readonly release: () => void };
 
 export function interruptible({
+  says,
   onFirst,
   onSecond,
 }: {
+  /** What the first Ctrl-C does. */
+  readonly says: string;
   readonly onFirst: () => void;
   readonly onSecond: () => void;
 }): Interruptible {
@@ -21,9 +24,7 @@ export function interruptible({
   const stop = (): void => {
     if (firstAtMs === null) {
       firstAtMs = performance.now();
-      console.error(
-        'stopping: nothing more starts, what runs is ended; Ctrl-C again ends it at once',
-      );
+      console.error(says);
       onFirst();
     } else if (performance.now() - firstAtMs > ECHO_MS) onSecond();
   };
