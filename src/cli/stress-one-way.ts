@@ -18,6 +18,7 @@ import {
   newRun,
   type RunFlags,
   requireWholeStack,
+  throwIfFailed,
   underWay,
 } from './stress-run.ts';
 import { stressVerdictLines } from './stress-verdict.ts';
@@ -102,10 +103,10 @@ async function tell(
   const { say } = course;
   course.report.progress('judging');
   const { verdict, report } = await judgeFolder(dir);
-  if (run.end?.reason !== null) say(`the run ended ${run.end?.how}: ${run.end?.reason}`);
   say(stressVerdictLines(verdict).join('\n'));
   say(`evidence in ${shortPath(dir)}, report in ${shortPath(report)}`);
   if (flags.json === true) console.log(JSON.stringify({ run, verdict, report }));
+  if (run.bug === null) throwIfFailed(run.end, dir);
   process.exitCode = exitCodeOf(run, verdict);
 }
 

@@ -3,11 +3,14 @@ import { randomInt } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { PLANT_VARIABLE } from '../bench/stress/bugs/catalog.ts';
+import type { RunError } from '../bench/stress/evidence.ts';
 import type { Report } from '../bench/stress/run.ts';
+import { TidelockError } from '../core/errors.ts';
 import { seedOption, shortPath } from './options.ts';
 import { PACKAGE_FOLDER, PROGRAM, packageVersion } from './package.ts';
 import { ProgressLine } from './progress-line.ts';
 import { stopOnSignal } from './stop-signal.ts';
+import { faultTeller } from './stress-faults.ts';
 
 export type RunFlags = {
   readonly postgres?: string;
@@ -96,11 +99,32 @@ export async function underWay(
     if (json !== true) console.log(text);
   };
   try {
-    await work({ report: { progress: (text) => progress.show(text), line: say }, signal, say });
+    const fault = faultTeller(process.env);
+    const report = { progress: (text: string) => progress.show(text), line: say, fault };
+    await work({ report, signal, say });
   } finally {
     progress.clear();
     release();
   }
+}
+
+type End = {
+  readonly how: string;
+  readonly error?: RunError | null | undefined;
+};
+
+/**
+ * Throws what ended a run early, for the end of the command: code, what, what to do and the exit code come from there,
+ * whatever was printed before. Its evidence is kept.
+ */
+export function throwIfFailed(end: End | null, dir: string): void {
+  if (end?.how !== 'failed' && end?.how !== 'stuck') return;
+  const { code, message, hint } = end.error ?? {};
+  throw new TidelockError({
+    code: code ?? 'TIMEOUT',
+    message: `the stress ended early: ${message ?? 'it took longer than allowed'}`,
+    hint: `${hint === undefined || hint === '' ? '' : `${hint}; `}the evidence so far is in ${shortPath(dir)}`,
+  });
 }
 
 /** Says so and sets the exit code when the run was interrupted; true then. */

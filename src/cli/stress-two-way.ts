@@ -16,6 +16,7 @@ import {
   newRun,
   type RunFlags,
   requireWholeStack,
+  throwIfFailed,
   underWay,
 } from './stress-run.ts';
 import { twowayVerdictLines } from './stress-twoway-verdict.ts';
@@ -96,6 +97,7 @@ async function run(given: TwowayFlags, command: Command): Promise<void> {
     say(twowayVerdictLines(ended, verdict, options.dir).join('\n'));
     say(`evidence in ${shortPath(options.dir)}, report in ${shortPath(page)}`);
     if (flags.json === true) console.log(JSON.stringify({ run: ended, verdict, report: page }));
+    if (ended.bug === null) throwIfFailed(ended.end, options.dir);
     process.exitCode = exitCodeOfTwoway(ended, verdict);
   });
 }

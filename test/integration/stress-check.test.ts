@@ -1,9 +1,10 @@
 /** `tidelock stress check` and `stress mutants` as a user runs them. */
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import type { VerdictFile } from '../../src/bench/stress/evidence.ts';
+import { PROOF_FILE, parseProof } from '../../src/report/proof.ts';
 import { Command } from '../support/command.ts';
 import { until } from '../support/stack.ts';
 import { SyntheticRun } from '../unit/bench/stress/synthetic-run.ts';
@@ -48,6 +49,32 @@ test('a folder without a run is a usage error', async () => {
   expect(none.stderr).toContain('error BAD_REQUEST');
   writeFileSync(join(folder, 'run.json'), '{"format":1}');
   expect(await new Command(['stress', 'check', folder]).exit()).toBe(2);
+});
+
+test.each(['one-way', 'two-way'])(
+  'a stress %s that cannot start says why, also where only JSON is wanted',
+  async (which) => {
+    const nobody = ['--postgres', 'postgres://127.0.0.1:1/x', '--server', 'http://127.0.0.1:1'];
+    const folder = emptyFolder();
+    const command = new Command(['stress', which, '--json', ...nobody, '--out', folder]);
+    expect(await command.exit()).toBe(1);
+    expect(command.stderr).toMatch(/^error SOURCE_DOWN: .*ECONNREFUSED/m);
+    expect(command.stderr).toMatch(/^ {2}what to do: check that Postgres runs/m);
+    expect(JSON.parse(command.stdout).run.end).toMatchObject({ error: { code: 'SOURCE_DOWN' } });
+    const file = ['--out', join(folder, 'run.json', 'below')];
+    const noFolder = new Command(['stress', which, '--json', ...nobody, ...file]);
+    expect(await noFolder.exit()).toBe(2);
+    expect(noFolder.stderr).toMatch(/^error BAD_REQUEST: the folder of the run cannot be made/m);
+  },
+);
+
+test('a stress shows its verdict in the dashboard: a proof that can be read, and repeated', async () => {
+  const folder = runFolder();
+  expect(await new Command(['stress', 'check', folder]).exit()).toBe(0);
+  const proof = parseProof(readFileSync(join(folder, PROOF_FILE), 'utf8'));
+  expect(proof).toMatchObject({ verdict: 'PASS', seed: 1 });
+  expect(proof.properties.map(({ property }) => property)).toContain('P31');
+  expect(proof.command).toContain(' --seed 1');
 });
 
 test('a bug is not planted by one slip of the hand', async () => {

@@ -1,6 +1,7 @@
 /** Writes the folder of a run. Lines leave the process in the order they were given. */
 import { closeSync, mkdirSync, openSync, renameSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { messageOf, TidelockError } from '../../core/errors.ts';
 import {
   type ApplyEvent,
   type FaultEvent,
@@ -38,14 +39,13 @@ export class EvidenceWriter {
   readonly #files: ReadonlyMap<StreamName, { readonly file: number; waiting: string }>;
   #isClosed = false;
 
-  /** Makes the folder, and the files of the streams. `t` of all events counts from `startedAtMs`. */
+  /** Makes the folder, and the files of the streams; throws `BAD_REQUEST` when it cannot. `t` of all events counts from `startedAtMs`. */
   constructor(
     dir: string,
     startedAtMs: number,
     streams: readonly StreamName[] = Object.keys(STREAMS) as StreamName[],
   ) {
-    // Others may pass through: as root, Postgres runs as another user.
-    mkdirSync(dir, { recursive: true, mode: 0o755 });
+    makeFolder(dir);
     this.dir = dir;
     this.startedAtMs = startedAtMs;
     this.#files = new Map(
@@ -87,5 +87,19 @@ export class EvidenceWriter {
     if (target.waiting === '') return;
     writeSync(target.file, target.waiting);
     target.waiting = '';
+  }
+}
+
+function makeFolder(dir: string): void {
+  try {
+    // Others may pass through: as root, Postgres runs as another user.
+    mkdirSync(dir, { recursive: true, mode: 0o755 });
+  } catch (cause) {
+    throw new TidelockError({
+      code: 'BAD_REQUEST',
+      message: `the folder of the run cannot be made: ${messageOf(cause)}`,
+      hint: 'name another one with --out',
+      cause,
+    });
   }
 }

@@ -6,6 +6,7 @@
  * Positions are text (`0/16B3748`): the end of a commit. `t` is milliseconds since the run began, by one
  * clock of the machine. Rows are objects by column, values as the bench's own canonical text (see canonical.ts).
  */
+import type { ErrorCode } from '../../core/errors.ts';
 
 /** File names inside the run's folder. */
 export const STREAMS = {
@@ -184,6 +185,13 @@ export type SampleEvent = At & {
   readonly redelivered?: number;
 };
 
+/** What ended a run early, as its command says it. */
+export type RunError = {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly hint: string;
+};
+
 /** What was to be run, and how it ended. Written at the start, completed at the end. */
 export type RunFile = {
   readonly format: 1;
@@ -214,6 +222,8 @@ export type RunFile = {
     /** How the run ended: `quiet` = every replica reached `position`. */
     readonly how: 'quiet' | 'stuck' | 'interrupted' | 'failed';
     readonly reason: string | null;
+    /** Of `stuck` and `failed`; runs of earlier programs have none. */
+    readonly error?: RunError | null;
     /** The final full comparison, every column, Postgres against SQLite: made by the running side with plain SQL. */
     readonly comparison: readonly {
       readonly replica: string;

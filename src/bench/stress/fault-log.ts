@@ -2,9 +2,11 @@
 import { hasCode } from '../../core/errors.ts';
 import type { EvidenceWriter } from './evidence-writer.ts';
 import type { PlannedFault } from './plan.ts';
+import type { FaultNews, Report, Setting } from './run.ts';
 
 export class FaultLog {
   readonly #evidence: EvidenceWriter;
+  readonly #report: Report;
   readonly #about: {
     readonly id: string;
     readonly fault: string;
@@ -13,13 +15,19 @@ export class FaultLog {
   readonly #startedMs: number;
   readonly #effects: string[] = [];
 
-  constructor(evidence: EvidenceWriter, planned: PlannedFault, parameters: Parameters = {}) {
+  constructor(
+    { evidence, report }: Pick<Setting, 'evidence' | 'report'>,
+    planned: PlannedFault,
+    parameters: Parameters = {},
+  ) {
     const { id, fault, target, holdMs } = planned;
+    this.#report = report;
     this.#evidence = evidence;
     this.#about = { id, fault, target };
     this.#startedMs = evidence.now();
     const start = { kind: 'start', parameters: { holdMs, ...parameters } } as const;
     evidence.write('fault', { t: this.#startedMs, ...this.#about, ...start });
+    this.#tell('start', '');
   }
 
   get effects(): readonly string[] {
@@ -38,6 +46,7 @@ export class FaultLog {
       ...{ t: this.#evidence.now(), ...this.#about },
       ...{ kind: 'effect', effect },
     });
+    this.#tell('seen', effect);
   }
 
   end(isHealed: boolean): void {
@@ -45,6 +54,12 @@ export class FaultLog {
       ...{ t: this.#evidence.now(), ...this.#about },
       ...{ kind: 'end', ok: isHealed, ms: this.ms },
     });
+    this.#tell('end', isHealed ? '' : 'not healed in time');
+  }
+
+  #tell(state: FaultNews['state'], words: string): void {
+    const { fault, target } = this.#about;
+    this.#report.fault?.({ fault, target, state, words });
   }
 }
 

@@ -81,11 +81,11 @@ export async function runFault(
   const perform = performerOf(planned, running);
   if (typeof perform === 'string') {
     // No effect is told: the judge calls it "not exercised", and the reason stands beside it.
-    const log = new FaultLog(stage.evidence, planned, { why: perform });
+    const log = new FaultLog(stage, planned, { why: perform });
     log.end(true);
     return { planned, effects: [], isHealed: true, ms: log.ms, why: perform };
   }
-  const log = new FaultLog(stage.evidence, planned);
+  const log = new FaultLog(stage, planned);
   const work = { planned, stage, running, log };
   const before = (await statusOf(running.cluster.server))?.counters.redelivered ?? 0;
   await perform(work);

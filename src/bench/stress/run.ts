@@ -1,8 +1,10 @@
 /** What every part of a stress run is given. */
+import { messageOf, TidelockError } from '../../core/errors.ts';
 import type { Closers } from '../closers.ts';
 import type { Admin } from './admin.ts';
 import type { BugName } from './bugs/catalog.ts';
 import type { Cluster } from './cluster.ts';
+import type { RunError } from './evidence.ts';
 import type { EvidenceWriter } from './evidence-writer.ts';
 import type { Launch } from './launched.ts';
 import type { FaultChoice } from './plan.ts';
@@ -37,6 +39,15 @@ export type Report = {
   progress(text: string): void;
   /** Something that is certain now. */
   line(text: string): void;
+  /** What is disturbed at the moment, and what was seen of it. */
+  fault?(news: FaultNews): void;
+};
+
+export type FaultNews = {
+  readonly fault: string;
+  readonly target: string;
+  readonly state: 'start' | 'seen' | 'end';
+  readonly words: string;
 };
 
 /** What every part of a run is given, whatever is written in it. */
@@ -57,6 +68,12 @@ export type Running = {
   readonly receivers: readonly ReceiverProcess[];
   readonly senders: readonly Pick<Sender, 'name' | 'counts' | 'underWay' | 'isWriting'>[];
 };
+
+export function runErrorOf(error: unknown): RunError {
+  if (!(error instanceof TidelockError))
+    return { code: 'INTERNAL', message: messageOf(error), hint: '' };
+  return { code: error.code, message: error.message, hint: error.hint ?? '' };
+}
 
 export function replicaNames(count: number): readonly string[] {
   return Array.from({ length: count }, (_, index) => `receiver-${index + 1}`);

@@ -18,7 +18,14 @@ import { openCluster, openReceivers } from './open-run.ts';
 import type { Oracle } from './oracle/oracle.ts';
 import { drawPlan, type PlannedFault } from './plan.ts';
 import { fileOf } from './receiver-process.ts';
-import { type Report, type Running, replicaNames, type Stage, type StressOptions } from './run.ts';
+import {
+  type Report,
+  type Running,
+  replicaNames,
+  runErrorOf,
+  type Stage,
+  type StressOptions,
+} from './run.ts';
 import { runFaults } from './run-faults.ts';
 import { startSampling } from './sampler.ts';
 import { ownSelector, STRESS_TABLES, selectorsOf, senderOf } from './schema.ts';
@@ -49,7 +56,8 @@ export async function runStress(
     const settled = await work({ options, evidence, report, closers, signal }, plan);
     ending = { how: 'quiet', reason: null, ...settled };
   } catch (error) {
-    ending = { how: howOf(error, interrupted, bound), reason: messageOf(error), ...NOWHERE };
+    const how = howOf(error, interrupted, bound);
+    ending = { how, reason: messageOf(error), error: runErrorOf(error), ...NOWHERE };
   }
   report.progress('stopping everything');
   await closers.close().catch((error: unknown) => report.line(`stopping: ${messageOf(error)}`));

@@ -1,5 +1,5 @@
 /** What a two-way run leaves behind, besides the histories and logs of its databases. */
-import type { Verdict } from '../stress/evidence.ts';
+import type { RunError, Verdict } from '../stress/evidence.ts';
 import type { RunTable } from './table.ts';
 
 /** Folder and file names inside the run's folder. */
@@ -89,6 +89,8 @@ export type TwowayRun = {
     /** `stuck`: too late. */
     readonly how: 'quiet' | 'failed' | 'stuck' | 'interrupted';
     readonly reason: string | null;
+    /** Of `stuck` and `failed`; runs of earlier programs have none. */
+    readonly error?: RunError | null;
     readonly durationMs: number;
     /** From the last step of the last worker to equality. */
     readonly settleMs: number | null;

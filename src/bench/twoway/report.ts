@@ -2,13 +2,14 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { classOf, htmlText, libraryOf, REPORT_STYLE } from '../stress/report/page.ts';
+import { endWords, type StressProof, writeProof } from '../stress/report/proof.ts';
 import { SCRIPT } from '../stress/report/script.ts';
 import { FILES, type TwowayVerdict } from './evidence.ts';
 import { logsWithErrors } from './log-ends.ts';
 import { plotsOf } from './plots.ts';
 import type { Evidence } from './read-evidence.ts';
 
-/** Writes `report.html` into the folder; returns its path. */
+/** Writes `report.html`, and `proof.json` for the dashboard, into the folder; returns the path of the first. */
 export function writeTwowayReport(
   folder: string,
   evidence: Evidence,
@@ -16,7 +17,30 @@ export function writeTwowayReport(
 ): string {
   const path = join(folder, FILES.report);
   writeFileSync(path, pageOf(folder, evidence, verdict));
+  writeProof(folder, proofOf(evidence, verdict), plotsOf(evidence));
   return path;
+}
+
+function proofOf({ run }: Evidence, verdict: TwowayVerdict): StressProof {
+  const { seed, databases, rows, iterations, options, faults, end } = run;
+  const { workload, isRls } = options;
+  return {
+    ...{ title: `stress two-way, ${workload}`, verdict: verdict.verdict, seed },
+    command:
+      `bin/tidelock stress two-way --workload ${workload} --databases ${databases} --rows ${rows} ` +
+      `--iterations ${iterations}${isRls === true ? ' --rls' : ''} --faults ${options.faults} --seed ${seed}`,
+    schedule: faults.map(({ fromMs, fault, target }) => `${fromMs / 1000} s ${fault} ${target}`),
+    properties: verdict.properties,
+    facts: [
+      ['ended', endWords(end)],
+      ['rows', String(verdict.totals.rows)],
+      ['errors', `${verdict.totals.errors}, unexpected ${verdict.totals.unexpectedErrors}`],
+      [
+        'from the last step to level',
+        verdict.settleMs === null ? 'never' : `${(verdict.settleMs / 1000).toFixed(1)} s`,
+      ],
+    ],
+  };
 }
 
 function pageOf(folder: string, evidence: Evidence, verdict: TwowayVerdict): string {

@@ -97,6 +97,8 @@ async function disturb(
   const fault = draw();
   if (fault === null) return null;
   const spell = recorder.spells.begin(database, recorder.now());
+  const news = { fault, target: `db${database}` };
+  stage.report.fault?.({ ...news, state: 'start', words: '' });
   const taken = await proxy.take(fault);
   let effects: readonly string[] = [];
   try {
@@ -107,7 +109,8 @@ async function disturb(
     effects = await taken.end();
     spell.toMs = recorder.now();
     const { fromMs, toMs } = spell;
-    recorder.fault({ fault, target: `db${database}`, fromMs, toMs, effects });
+    recorder.fault({ ...news, fromMs, toMs, effects });
+    stage.report.fault?.({ ...news, state: 'end', words: effects[0] ?? '' });
     stage.report.progress(`writing: ${fault} for database ${database}`);
   }
   return effects.length === 0 ? fault : null;
@@ -118,11 +121,13 @@ async function disturbAll({ stage, run, random }: Source, fault: CentralFault): 
   const { recorder } = run;
   const holdMs = random.between(...HOLD_MS);
   const spell = recorder.spells.begin(0, recorder.now());
+  const news = { fault, target: fault === 'kill-server' ? 'server' : 'postgres' };
+  stage.report.fault?.({ ...news, state: 'start', words: '' });
   const effects = await performCentral({ stage, run, fault, holdMs });
   spell.toMs = recorder.now();
   const { fromMs, toMs } = spell;
-  const target = fault === 'kill-server' ? 'server' : 'postgres';
-  recorder.fault({ fault, target, fromMs, toMs, effects });
+  recorder.fault({ ...news, fromMs, toMs, effects });
+  stage.report.fault?.({ ...news, state: 'end', words: effects[0] ?? '' });
   stage.report.progress(`writing: ${fault}`);
 }
 

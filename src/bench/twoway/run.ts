@@ -8,7 +8,7 @@ import { hasCode, messageOf } from '../../core/errors.ts';
 import { PgSession } from '../../postgres/session.ts';
 import { Closers } from '../closers.ts';
 import { EvidenceWriter } from '../stress/evidence-writer.ts';
-import type { Report } from '../stress/run.ts';
+import { type Report, runErrorOf } from '../stress/run.ts';
 import { together } from '../until.ts';
 import { compareRows, ownersOf, rowsInFile, rowsInPostgres, shownBy } from './compare.ts';
 import { type Comparison, FILES, type Leak, type TwowayRun } from './evidence.ts';
@@ -60,7 +60,7 @@ export async function runTwoway(
   } catch (error) {
     const isLate = bound.aborted || hasCode(error, 'TIMEOUT');
     const how = interrupted.aborted ? 'interrupted' : isLate ? 'stuck' : 'failed';
-    end = { how, reason: messageOf(error), settleMs: null };
+    end = { how, reason: messageOf(error), error: runErrorOf(error), settleMs: null };
   }
   report.progress('stopping everything');
   await closers.close().catch((error: unknown) => report.line(`stopping: ${messageOf(error)}`));

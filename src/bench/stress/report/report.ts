@@ -5,13 +5,16 @@ import { REPORT_FILE, type RunFile, type Verdict, type VerdictFile } from '../ev
 import { readRun } from '../judge/streams.ts';
 import { type ReportData, readReportData } from './data.ts';
 import { classOf, libraryOf, REPORT_STYLE as STYLE, htmlText as text } from './page.ts';
+import { oneWayProof, writeProof } from './proof.ts';
 import { SCRIPT } from './script.ts';
 
-/** Writes `report.html` into the folder; returns its path. */
+/** Writes `report.html`, and `proof.json` for the dashboard, into the folder; returns the path of the first. */
 export async function writeReport(folder: string, verdict: VerdictFile): Promise<string> {
   const path = join(folder, REPORT_FILE);
   const data = await readReportData(folder, verdict);
-  writeFileSync(path, pageOf(readRun(folder), verdict, data));
+  const run = readRun(folder);
+  writeFileSync(path, pageOf(run, verdict, data));
+  writeProof(folder, oneWayProof(run, verdict), data);
   return path;
 }
 
