@@ -1,8 +1,7 @@
 /** How a run ended: failures first, with what is needed to look at them and to run them again. */
 import type { RunRow, TestRow } from '../planner/rows.ts';
-import type { Quarantined } from '../report/quarantine.ts';
+import { knownFailures, type Quarantined } from '../report/quarantine.ts';
 import { execOf, gradeOf, isFailure, leavesOf } from '../report/results.ts';
-import { knownFailures } from '../runs/quarantine.ts';
 import { logTail } from '../runs/run-results.ts';
 import { commandLine, shortPath } from './options.ts';
 import { type HomeFlags, homeWords } from './runs-home.ts';

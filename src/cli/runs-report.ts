@@ -2,10 +2,11 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import type { RunRow, TestRow } from '../planner/rows.ts';
-import { type Compared, compareRuns, DIFFERENCES } from '../report/compare.ts';
+import { type Compared, DIFFERENCES } from '../report/compare.ts';
 import { type Flaky, flakyTests, RUNS_DEFAULT } from '../report/flaky.ts';
 import { writeWhole } from '../runs/more-actions.ts';
 import {
+  comparedRuns,
   findRun,
   REPORT_FORMATS,
   type ReadRuns,
@@ -80,7 +81,7 @@ type Comparison = { readonly before: string; readonly after: string; readonly fl
 async function compare(read: ReadRuns, { before, after, flags }: Comparison): Promise<void> {
   const now = await findRun(read, after, flags.target);
   const was = await findRun(read, before, flags.target ?? now.target, now);
-  const compared = compareRuns(await testsOf(read, was), await testsOf(read, now));
+  const compared = await comparedRuns(read, was, now);
   if (flags.json === true) {
     console.log(JSON.stringify({ before: nameOf(was), after: nameOf(now), compared }));
   } else printCompared(was, now, compared);
@@ -93,8 +94,8 @@ function printCompared(was: RunRow, now: RunRow, compared: readonly Compared[]):
     const of = compared.filter(({ difference }) => difference === kind);
     if (of.length === 0) continue;
     console.log(`\n${kind} (${of.length})`);
-    for (const { exec, before, after } of of)
-      console.log(`  ${exec}  ${sideText(before)} -> ${sideText(after)}`);
+    for (const { exec, before, after, band } of of)
+      console.log(`  ${exec}  ${sideText(before)} -> ${sideText(after)}${bandText(band)}`);
   }
   if (compared.length === 0) console.log('no difference');
 }
@@ -104,6 +105,9 @@ function sideText(side: Compared['before']): string {
   const { verdict, durationMs } = side;
   return durationMs === null ? verdict : `${verdict} ${(durationMs / 1000).toFixed(1)} s`;
 }
+
+const bandText = (band: Compared['band']): string =>
+  band === null ? '' : `, as a rule at most ${(band.highMs / 1000).toFixed(1)} s`;
 
 const nameOf = ({ target, name }: RunRow): string => `${target} ${name}`;
 

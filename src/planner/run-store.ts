@@ -165,6 +165,8 @@ export type RunQuery =
       readonly kind: 'history';
       readonly name: string;
       readonly itemPath: string;
+      /** Only of its runs. */
+      readonly target?: string | undefined;
       readonly limit: number;
     }
   | { readonly kind: 'steps'; readonly testId: number }

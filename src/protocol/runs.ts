@@ -151,7 +151,7 @@ const runQuery = z.discriminatedUnion('kind', [
   read('runs', { ids: ids.optional() }),
   read('tests', { runId: id }),
   read('test', { testId: id }),
-  read('history', { name, itemPath: name, limit }),
+  read('history', { name, itemPath: name, target: name.optional(), limit }),
   read('steps', { testId: id }),
   read('data', { testId: id }),
   read('tasks', { states: z.array(taskState).nullable(), ids: ids.optional(), limit }),

@@ -28,6 +28,12 @@ export function flakyTests(runs: readonly (readonly TestRow[])[], last = RUNS_DE
     .sort((a, b) => b.share - a.share || (a.exec < b.exec ? -1 : 1));
 }
 
+/** Of one execution, the oldest result first. */
+export function flipsOf(rows: readonly TestRow[]): Flaky {
+  const marks = rows.flatMap((row) => markOf(row) ?? []);
+  return rate(rows[0] === undefined ? '' : execOf(rows[0]), marks.join(''));
+}
+
 /** The verdicts of every execution over runs, oldest first, as `Flaky` has them. */
 function stripsOf(runs: readonly (readonly TestRow[])[]): Map<string, string> {
   const strips = new Map<string, string>();

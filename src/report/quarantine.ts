@@ -4,7 +4,9 @@
  * A line per entry: `PATTERN OWNER YYYY-MM-DD REASON...`; `#` begins a comment. From the day on (UTC) the entry no
  * longer counts, so nothing is forgotten in quarantine.
  */
+import { compilePatterns, matches } from '../area/patterns.ts';
 import { TidelockError } from '../core/errors.ts';
+import type { TestRow } from '../planner/rows.ts';
 
 export type Quarantined = {
   /** In the language of selections. */
@@ -14,6 +16,21 @@ export type Quarantined = {
   readonly until: number;
   readonly reason: string;
 };
+
+/** Whether a result is of an entry, in time or not. */
+export type InQuarantine<Entry> = (row: Pick<TestRow, 'name' | 'itemPath'>) => Entry | null;
+
+/** The entry that a result stands in now, or null. `now`: milliseconds since 1970; null: also entries that have ended. */
+export function knownFailures<Entry extends Pick<Quarantined, 'pattern' | 'until'>>(
+  quarantine: readonly Entry[],
+  now: number | null,
+): InQuarantine<Entry> {
+  const entries = quarantine
+    .filter(({ until }) => now === null || now < until)
+    .map((entry) => ({ entry, patterns: compilePatterns(entry.pattern) }));
+  return ({ name, itemPath }) =>
+    entries.find(({ patterns }) => matches(patterns, name, itemPath))?.entry ?? null;
+}
 
 const LINE = /^(\S+)\s+(\S+)\s+(\d{4}-\d{2}-\d{2})(?:\s+(.*))?$/;
 

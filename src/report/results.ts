@@ -43,6 +43,39 @@ export const leavesOf = (tests: readonly TestRow[]): TestRow[] =>
 export const execOf = ({ name, itemPath }: Pick<TestRow, 'name' | 'itemPath'>): string =>
   itemPath === '' ? name : `${name}/${itemPath}`;
 
+/** A pattern for exactly this execution; of a test with items, for all of them. */
+export const patternOfRow = (
+  row: Pick<TestRow, 'name' | 'itemPath'> & { readonly isToplevel?: boolean },
+): string => patternOfName(execOf(row));
+
+/** Patterns have no way to say a comma, so any character may stand for it. */
+export const patternOfName = (name: string): string =>
+  name.replace(/[.+?^${}()|[\]\\~]/g, '\\$&').replaceAll(',', '.');
+
+/** It has ended, and nothing of it has failed. */
+export function isGoodRun({ state, counts }: Pick<RunRow, 'state' | 'counts'>): boolean {
+  const pairs = Object.entries(counts).filter(([, times]) => times > 0);
+  const failed = pairs.some(([pair]) => {
+    const slash = pair.indexOf('/');
+    const of = { state: pair.slice(0, slash) as TestRow['state'], status: pair.slice(slash + 1) };
+    return isFailure(of);
+  });
+  return state === 'done' && pairs.length > 0 && !failed;
+}
+
+/** The newest run of the same target before this one in which nothing failed. `runs` in any order. */
+export function lastGoodBefore(runs: Iterable<RunRow>, run: RunRow): RunRow | null {
+  let found: RunRow | null = null;
+  for (const one of runs) {
+    if (one.target !== run.target || !isGoodRun(one) || !isBefore(one, run)) continue;
+    if (found === null || isBefore(found, one)) found = one;
+  }
+  return found;
+}
+
+const isBefore = (a: RunRow, b: RunRow): boolean =>
+  a.createdAt === b.createdAt ? a.id < b.id : a.createdAt < b.createdAt;
+
 /** Milliseconds it took, or null while it is not over. */
 export function durationOf({ startedAt, endedAt }: TestRow): number | null {
   return startedAt === null || endedAt === null ? null : Math.max(0, endedAt - startedAt);

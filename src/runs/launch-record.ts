@@ -5,6 +5,7 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Environment, LogRules, Trigger, Waiver } from '../area/types.ts';
+import type { NotedVariables } from './told-variables.ts';
 import { CONTROL_FOLDER } from './nested-areas.ts';
 import type { Place } from './work-area.ts';
 
@@ -41,7 +42,8 @@ export type LaunchRecord = {
   readonly startedAt: number;
   readonly waivers: readonly Waiver[];
   readonly triggers: readonly Trigger[];
-};
+  // Records of earlier versions have none: nothing may be told.
+} & Partial<NotedVariables>;
 
 const RECORD = 'launch.json';
 /** The environment may hold secrets. */

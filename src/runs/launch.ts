@@ -20,6 +20,7 @@ import {
   type LaunchStep,
   writeRecord,
 } from './launch-record.ts';
+import { noteVariables } from './told-variables.ts';
 import { copyTest, makeWorkArea, type Place, placePath } from './work-area.ts';
 
 /** Megatest's own shell; areas of its kind may rely on it. */
@@ -77,6 +78,7 @@ export function environmentFor(
 }
 
 export type Preparation = {
+  readonly layers: EnvironmentLayers;
   readonly def: TestDef;
   readonly env: Environment;
   readonly isClean: boolean;
@@ -90,7 +92,7 @@ export type Preparation = {
  */
 export async function prepare(
   launch: Launch,
-  { def, env, isClean, nested }: Preparation,
+  { def, env, layers, isClean, nested }: Preparation,
   { area, now }: LaunchMeans,
 ): Promise<LaunchRecord> {
   const { place, runDir, runId, testId, attempt } = launch;
@@ -117,6 +119,10 @@ export async function prepare(
     isCompatible: area.isCompatible,
     startedAt: now(),
     ...{ waivers: def.waivers, triggers: def.triggers },
+    ...noteVariables({
+      ...{ env: whole, layers, launchEnvironment: launchEnv },
+      ...{ fields: area.fields, item: launch.item },
+    }),
   };
   writeRecord(record);
   return record;

@@ -192,7 +192,8 @@ export class Launcher {
     const env = environmentFor(launch, this.#means.book.layers, this.#means);
     const def = await book.test(exec.test, env);
     const nested = this.#nestedIn(exec);
-    const preparation = { def, env, isClean: exec.cleans, nested };
+    const { layers } = book;
+    const preparation = { def, env, layers, isClean: exec.cleans, nested };
     const record = await prepare(launch, preparation, this.#means);
     outbox.flush();
     return record;

@@ -1,8 +1,6 @@
 /** The quarantine of an area: a file beside its configuration, read anew for each run. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { compilePatterns, matches } from '../area/patterns.ts';
-import type { TestRow } from '../planner/rows.ts';
 import { parseQuarantine, type Quarantined } from '../report/quarantine.ts';
 
 /** In the area's folder. */
@@ -19,16 +17,4 @@ export function readQuarantine(area: string): readonly Quarantined[] {
     throw error;
   }
   return parseQuarantine(text, file);
-}
-
-/** The entry that a result stands in now, or null. `now`: milliseconds since 1970. */
-export function knownFailures(
-  quarantine: readonly Quarantined[],
-  now: number,
-): (row: Pick<TestRow, 'name' | 'itemPath'>) => Quarantined | null {
-  const entries = quarantine
-    .filter(({ until }) => now < until)
-    .map((entry) => ({ entry, patterns: compilePatterns(entry.pattern) }));
-  return ({ name, itemPath }) =>
-    entries.find(({ patterns }) => matches(patterns, name, itemPath))?.entry ?? null;
 }

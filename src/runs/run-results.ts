@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { TidelockError } from '../core/errors.ts';
 import type { RunRow, TestRow } from '../planner/rows.ts';
 import type { RunQuery, RunQueryResult } from '../planner/run-store.ts';
+import { BAND_RESULTS, type Band, bandOf, type Compared, compareRuns } from '../report/compare.ts';
 import { csvOf } from '../report/csv.ts';
 import { htmlOf } from '../report/html.ts';
 import { junitOf } from '../report/junit.ts';
-import { execOf, isFailure, type RunResults } from '../report/results.ts';
+import { execOf, isFailure, leavesOf, patternOfName, type RunResults } from '../report/results.ts';
 
 export type ReadRuns = (query: RunQuery) => RunQueryResult | Promise<RunQueryResult>;
 
@@ -82,16 +83,38 @@ export function patternOfRows(rows: readonly TestRow[]): string | null {
   return null;
 }
 
-/** Patterns have no way to say a comma, so any character may stand for it. */
-const patternOfName = (name: string): string =>
-  name.replace(/[.+?^${}()|[\]\\~]/g, '\\$&').replaceAll(',', '.');
-
 function ambiguous(name: string, runs: readonly RunRow[]): TidelockError {
   return new TidelockError({
     code: 'BAD_REQUEST',
     message: `several targets have a run ${name}: ${runs.map(({ target }) => target).join(', ')}`,
     hint: 'say which one with --target',
   });
+}
+
+/** Two runs compared; what is slower only when its history does not make it usual. */
+export async function comparedRuns(
+  read: ReadRuns,
+  was: RunRow,
+  now: RunRow,
+): Promise<readonly Compared[]> {
+  const [before, after] = [await testsOf(read, was), await testsOf(read, now)];
+  const slower = new Set(
+    compareRuns(before, after).flatMap(({ difference, exec }) =>
+      difference === 'slower' ? [exec] : [],
+    ),
+  );
+  const bands = new Map<string, Band>();
+  for (const row of leavesOf(after).filter((one) => slower.has(execOf(one)))) {
+    const { name, itemPath } = row;
+    const question = { kind: 'history' as const, name, itemPath, target: now.target };
+    const band = bandOf((await read({ ...question, limit: BAND_RESULTS })).tests ?? [], row);
+    if (band !== null) bands.set(execOf(row), band);
+  }
+  return compareRuns(before, after, bands);
+}
+
+async function testsOf(read: ReadRuns, { id: runId }: RunRow): Promise<readonly TestRow[]> {
+  return (await read({ kind: 'tests', runId })).tests ?? [];
 }
 
 /** A run with everything that reports show of it. */

@@ -7,7 +7,9 @@ import type { ServerConfig } from '../server/config.ts';
 import type { Log } from '../server/log.ts';
 import type { RunsPort } from '../server/runs/port.ts';
 import { createServer } from '../server/server.ts';
+import { executionFacts } from './execution-facts.ts';
 import type { Home } from './home.ts';
+import { readQuarantine } from './quarantine.ts';
 
 export type LeadParts = {
   readonly home: Home;
@@ -30,6 +32,8 @@ export async function startLead(parts: LeadParts): Promise<{
   });
   const runs: RunsPort = {
     ...{ area: store.area, history: store.history, logRoots, status, stop: onStop },
+    execution: executionFacts,
+    quarantine: () => readQuarantine(store.area),
     write: (batch) => store.write(batch),
     read: (query) => store.read(query),
     onChange: (listener) => store.onChange(listener),

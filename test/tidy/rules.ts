@@ -14,7 +14,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   log: ['core'],
   area: ['core', 'regex'],
   planner: ['core', 'area'],
-  report: ['core', 'planner'],
+  report: ['core', 'area', 'planner'],
   sql: ['core', 'regex'],
   coordinator: ['core', 'protocol', 'sql'],
   script: [],

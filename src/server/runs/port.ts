@@ -1,6 +1,10 @@
 /** What the server asks of a run manager. */
+import type { TestRow } from '../../planner/rows.ts';
 import type { RunQuery, RunQueryResult, WriteBatch, WriteResult } from '../../planner/run-store.ts';
+import type { ExecutionFacts, QuarantineEntry } from '../../protocol/run-files.ts';
 import type { RunsStatus } from '../../protocol/runs.ts';
+
+type Executed = Pick<TestRow, 'runDir' | 'attempt'>;
 
 export type RunsPort = {
   readonly area: string;
@@ -8,6 +12,10 @@ export type RunsPort = {
   readonly history: string;
   /** Folders below which files of executions may be read; none by default. */
   readonly logRoots?: readonly string[];
+  /** What this host knows of an execution; the place of its work is one of the area's. */
+  execution?(row: Executed, against: Executed | null): ExecutionFacts;
+  /** Known failures of the area. Throws `BAD_CONFIG`. */
+  quarantine?(): readonly QuarantineEntry[];
   write(batch: WriteBatch): WriteResult;
   read(query: RunQuery): RunQueryResult;
   /** Gives the one who ends it. */

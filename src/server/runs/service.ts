@@ -6,6 +6,7 @@ import type { Clock } from '../clock.ts';
 import { CallLine } from './call-line.ts';
 import { addCalls } from './call-route.ts';
 import { ChangeStreams } from './change-stream.ts';
+import { executionRoute, quarantineRoute } from './facts-routes.ts';
 import { fileRoute, filesRoute } from './file-routes.ts';
 import { logPlaceRoute, logRoute, logSearchRoute } from './log-route.ts';
 import type { RunsParts } from './parts.ts';
@@ -32,7 +33,15 @@ export type RunsOptions = {
 
 const ROUTES = [
   ...[changesRoute, readRoute, statusRoute, stopRoute, taskRoute],
-  ...[logRoute, logSearchRoute, logPlaceRoute, filesRoute, fileRoute],
+  ...[
+    logRoute,
+    logSearchRoute,
+    logPlaceRoute,
+    filesRoute,
+    fileRoute,
+    executionRoute,
+    quarantineRoute,
+  ],
 ];
 
 export function openRuns(options: RunsOptions): RunsService {

@@ -35,11 +35,7 @@ export function answer(statements: Statements, query: RunQuery): RunQueryResult 
     case 'test':
       return rows(statements, 'tests', 'WHERE id = ?', query.testId);
     case 'history':
-      return rows(
-        ...([statements, 'tests'] as const),
-        `WHERE name = ? AND item_path = ? AND ended_at IS NOT NULL ORDER BY ended_at DESC LIMIT ?`,
-        ...[query.name, query.itemPath, limited(query.limit)],
-      );
+      return history(statements, query);
     case 'steps':
       return rows(statements, 'steps', 'WHERE test_id = ? ORDER BY id', query.testId);
     case 'data':
@@ -74,6 +70,18 @@ function rows(
 function whereIds(ids: readonly number[] | undefined): [string, ...number[]] {
   if (ids === undefined) return [`ORDER BY id DESC LIMIT ${ROWS_MAX}`];
   return [`WHERE id IN (${ids.map(() => '?').join(', ') || 'NULL'})`, ...ids];
+}
+
+function history(
+  statements: Statements,
+  { name, itemPath, target, limit }: Extract<RunQuery, { kind: 'history' }>,
+): RunQueryResult {
+  const ofTarget =
+    target === undefined ? '' : 'AND run_id IN (SELECT id FROM runs WHERE target = ?)';
+  const rest = `WHERE name = ? AND item_path = ? AND ended_at IS NOT NULL ${ofTarget}
+    ORDER BY ended_at DESC LIMIT ?`;
+  const values = [name, itemPath, ...(target === undefined ? [] : [target]), limited(limit)];
+  return rows(statements, 'tests', rest, ...values);
 }
 
 function tasks(

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { compareRuns } from '../../../src/report/compare.ts';
+import { bandOf, compareRuns } from '../../../src/report/compare.ts';
 import { flakyTests } from '../../../src/report/flaky.ts';
 import { gradeOf } from '../../../src/report/results.ts';
 import { testRow } from './rows.ts';
@@ -41,6 +41,32 @@ test('a failure that became a skip is not fixed', () => {
 test('twice as slow is noise while it is less than a second', () => {
   const before = [testRow('t', { startedAt: 0, endedAt: 500 })];
   expect(told(before, [testRow('t', { startedAt: 0, endedAt: 1400 })])).toEqual([]);
+});
+
+test('what is slower is told unless its history makes it usual', () => {
+  const run = (seconds: number, n: number) =>
+    testRow('t', { startedAt: n * 100_000, endedAt: n * 100_000 + seconds * 1000 });
+  const [before, after] = [run(4, 1), run(9, 30)];
+  const steady = [4, 4.2, 3.9, 4.1, 4].map(run);
+  const wild = [4, 9, 3, 12, 5, 8].map(run);
+  const compared = (history: readonly ReturnType<typeof run>[]) => {
+    const band = bandOf(history, after);
+    return compareRuns([before], [after], new Map(band === null ? [] : [['t', band]]));
+  };
+  expect(compared(steady)).toMatchObject([{ difference: 'slower', band: { highMs: 4444.78 } }]);
+  expect(compared(wild)).toEqual([]);
+  expect(compared(wild.slice(0, 3)), 'three results are no history').toMatchObject([
+    { difference: 'slower', band: null },
+  ]);
+});
+
+test('only good results from before make what is usual', () => {
+  const after = testRow('t', { startedAt: 50_000, endedAt: 60_000 });
+  const at = (endedAt: number, row = {}) =>
+    testRow('t', { startedAt: endedAt - 1, endedAt, ...row });
+  const good = [10, 20, 30].map((endedAt) => at(endedAt));
+  expect(bandOf([...good, at(40, { status: 'FAIL' }), at(99_000), after], after)).toBeNull();
+  expect(bandOf([...good, at(50_000)], after)).toEqual({ lowMs: 1, highMs: 1 });
 });
 
 test('the roll-up of items is not compared: its items are', () => {

@@ -2,7 +2,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { exitCodeOf } from '../../../src/cli/runs-ending.ts';
-import { knownFailures, QUARANTINE_FILE, readQuarantine } from '../../../src/runs/quarantine.ts';
+import { knownFailures } from '../../../src/report/quarantine.ts';
+import { QUARANTINE_FILE, readQuarantine } from '../../../src/runs/quarantine.ts';
 import { tempDir } from '../../support/run-bed.ts';
 import { testRow } from '../report/rows.ts';
 
