@@ -13,12 +13,12 @@ import {
   onTestFinished,
   test,
 } from 'vitest';
+import type { ReplicaNews } from '../../src/bench/script/replica-program.ts';
 import type { CrashPoint } from '../../src/client/crash-points.ts';
 import type { EngineCrashPoint } from '../../src/engine/crash-points.ts';
 import { DEFAULT_POLICY } from '../../src/engine/engine.ts';
 import type { Child } from '../support/child.ts';
-import { CrashBed } from '../support/crash-bed.ts';
-import type { ReplicaNews } from '../support/replica-process.ts';
+import { CrashBed, eventsOf, trap } from '../support/crash-bed.ts';
 import { until } from '../support/stack.ts';
 import { COUNTRIES, TOTAL } from '../support/workload.ts';
 
@@ -55,7 +55,7 @@ describe(`the server, seed ${SEED}`, () => {
   afterAll(() => bed?.close());
 
   test.each(STREAM_POINTS)('P19: killed at %s', async (point, hitsMax) => {
-    bed.server.tell({ point, hit: bed.random.between(1, hitsMax) });
+    trap(bed.server, { point, hit: bed.random.between(1, hitsMax) });
     await bed.workUntilTrapped();
     await bed.startAgain();
     await bed.expectEqual();
@@ -63,7 +63,7 @@ describe(`the server, seed ${SEED}`, () => {
   });
 
   test.each(['beforeDiscard', 'afterDiscard'])('P19, P3: killed at %s', async (point) => {
-    bed.server.tell({ point, hit: 1 });
+    trap(bed.server, { point, hit: 1 });
     await bed.rollBackLarge();
     await bed.expectTrapped();
     await bed.work();
@@ -75,7 +75,7 @@ describe(`the server, seed ${SEED}`, () => {
   test.each(['snapshotOpened', 'snapshotCopied', 'snapshotFinished'])(
     'P19, P7: killed at %s of a first copy',
     async (point) => {
-      bed.server.tell({ point, hit: 1 });
+      trap(bed.server, { point, hit: 1 });
       const following = bed.follow(point, ['DE', 'IT']);
       await bed.expectTrapped();
       await bed.work();
@@ -91,7 +91,7 @@ describe(`the server, seed ${SEED}`, () => {
     'P19, P7: killed at %s of a difference',
     async (point) => {
       await bed.leave(await bed.follow(`${point} 2`, ['DE']));
-      bed.server.tell({ point, hit: 1 });
+      trap(bed.server, { point, hit: 1 });
       const followed = await bed.follow(`${point} 2`, ['FR', 'DE']);
       await bed.expectTrapped();
       await bed.work();
@@ -201,12 +201,12 @@ describe(`a replica, seed ${SEED}`, () => {
 
   test.each(FOLLOW_POINTS)('P19: killed at "%s"', async (point, hitsMax) => {
     await child.first('ready');
-    child.tell({ point, hit: bed.random.between(1, hitsMax) });
+    trap(child, { point, hit: bed.random.between(1, hitsMax) });
     await bed.workUntilTrapped(child);
     expect(bed.totalIn('all')).toBe(TOTAL);
     child = bed.startReplica('all', COUNTRIES);
     await bed.expectChildEqual(child, 'all', COUNTRIES);
-    expect(resyncsOf(child)).toEqual([]);
+    expect(eventsOf(child, 'resync')).toEqual([]);
   });
 
   test.each<CrashPoint>([
@@ -218,7 +218,7 @@ describe(`a replica, seed ${SEED}`, () => {
     await bed.work();
     const fresh = bed.startReplica(point, ['DE']);
     await bed.expectChildEqual(fresh, point, ['DE']);
-    expect(resyncsOf(fresh)).toEqual([]);
+    expect(eventsOf(fresh, 'resync')).toEqual([]);
     await fresh.kill();
   });
 
@@ -236,14 +236,10 @@ describe(`a replica, seed ${SEED}`, () => {
     const after = bed.startReplica(point, ['DE', 'IT']);
     await bed.expectChildEqual(after, point, ['DE', 'IT']);
     // The difference counts only when it was committed, and then it is not fetched again.
-    expect(resyncsOf(after)).toHaveLength(resyncs);
+    expect(eventsOf(after, 'resync')).toHaveLength(resyncs);
     await after.kill();
   });
 });
-
-function resyncsOf(child: Child<ReplicaNews>): readonly ReplicaNews[] {
-  return child.news.filter(({ kind }) => kind === 'resync');
-}
 
 test.each(['beforePurge', 'afterPurge'])('P19, P25: killed at %s', async (point) => {
   const bed = await CrashBed.open({
@@ -254,7 +250,7 @@ test.each(['beforePurge', 'afterPurge'])('P19, P25: killed at %s', async (point)
   onTestFinished(() => bed.close());
   await bed.startServer();
   await bed.follow('all', ['FR', 'DE', 'IT']);
-  bed.server.tell({ point, hit: 1 });
+  trap(bed.server, { point, hit: 1 });
   await bed.workUntilTrapped();
   await bed.startAgain();
   await bed.expectEqual();
@@ -269,7 +265,7 @@ test.each(['beforeMerge', 'afterMerge'])('P19: killed at %s', async (point) => {
   onTestFinished(() => bed.close());
   await bed.startServer();
   await bed.follow('all', ['FR', 'DE', 'IT']);
-  bed.server.tell({ point, hit: 1 });
+  trap(bed.server, { point, hit: 1 });
   await bed.workUntilTrapped();
   await bed.startAgain();
   await bed.expectEqual();

@@ -5,9 +5,7 @@
 import { DatabaseSync } from 'node:sqlite';
 import { expect, inject, onTestFinished, test } from 'vitest';
 import { parseLsn } from '../../src/core/lsn.ts';
-import type { Child } from '../support/child.ts';
-import { CrashBed, TOTAL_SQL } from '../support/crash-bed.ts';
-import type { ReplicaNews } from '../support/replica-process.ts';
+import { CrashBed, eventsOf, TOTAL_SQL } from '../support/crash-bed.ts';
 import { until } from '../support/stack.ts';
 import { COUNTRIES, TOTAL } from '../support/workload.ts';
 import { Writers } from '../support/writers.ts';
@@ -37,7 +35,7 @@ test.each<readonly [Target, number]>([
     const clients = [await bed.stack.client(), await bed.stack.client(), await bed.stack.client()];
     const writers = new Writers(clients, SEED);
     const reader = new Reader(bed.stack.file(name));
-    const resyncs: ReplicaNews[] = [];
+    const resyncs: string[] = [];
     for (let round = 0; round < rounds; round += 1) {
       await writers.wrote(bed.random.between(1, COMMITS_MAX));
       if (target !== 'a replica') await bed.server.kill();
@@ -45,7 +43,7 @@ test.each<readonly [Target, number]>([
       await writers.wrote(bed.random.between(1, COMMITS_MAX));
       const before = reader.position;
       await bed.startServer();
-      resyncs.push(...resyncsOf(child));
+      resyncs.push(...eventsOf(child, 'resync'));
       if (!child.isAlive) child = bed.startReplica(name, COUNTRIES);
       // In between, the next kill comes whatever the last one's victim is doing.
       if (round % 2 === 0) continue;
@@ -57,15 +55,11 @@ test.each<readonly [Target, number]>([
     await bed.expectChildEqual(child, name, COUNTRIES);
     const looks = await reader.stop();
     expect(looks).toBeGreaterThan(100);
-    expect([...resyncs, ...resyncsOf(child), ...bed.resyncs]).toEqual([]);
+    expect([...resyncs, ...eventsOf(child, 'resync'), ...bed.resyncs]).toEqual([]);
     expect(await bed.timeline()).toBe(timeline);
   },
   120_000,
 );
-
-function resyncsOf(child: Child<ReplicaNews>): readonly ReplicaNews[] {
-  return child.news.filter(({ kind }) => kind === 'resync');
-}
 
 /** Reads the file all the while: the sum over two tables never changes, the position never goes back. */
 class Reader {

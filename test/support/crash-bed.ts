@@ -2,11 +2,19 @@
 import { DatabaseSync } from 'node:sqlite';
 import { expect } from 'vitest';
 import { SeededRandom } from '../../src/bench/random.ts';
+import type {
+  ReplicaCommand,
+  ReplicaNews,
+  ReplicaSettings,
+} from '../../src/bench/script/replica-program.ts';
+import type {
+  ServerCommand,
+  ServerNews,
+  ServerSettings,
+} from '../../src/bench/script/server-program.ts';
 import type { Trap } from '../../src/bench/script/trap.ts';
 import { openReplicaWith, type Replica } from '../../src/replica.ts';
 import { Child } from './child.ts';
-import type { ReplicaNews, ReplicaSettings } from './replica-process.ts';
-import type { ServerNews, ServerSettings } from './server-process.ts';
 import { RETRY_MS_MAX, Stack, until } from './stack.ts';
 import {
   type Clients,
@@ -16,8 +24,8 @@ import {
   Workload,
 } from './workload.ts';
 
-const SERVER = new URL('./server-process.ts', import.meta.url);
-const REPLICA = new URL('./replica-process.ts', import.meta.url);
+const SERVER = new URL('../../src/bench/script/server-program.ts', import.meta.url);
+const REPLICA = new URL('../../src/bench/script/replica-program.ts', import.meta.url);
 export const TOTAL_SQL =
   'SELECT (SELECT sum(balance) FROM account) + (SELECT sum(balance) FROM reserve) AS total';
 /** Rounds of the workload in which a trap must have been met. */
@@ -33,6 +41,21 @@ export type Followed = {
   readonly resyncs: string[];
   readonly mismatches: string[];
 };
+
+/** What the replica of a process was told, of one kind. */
+export function eventsOf(
+  child: Child<ReplicaNews>,
+  kind: 'mismatch' | 'resync',
+): readonly string[] {
+  return child.news.flatMap((news) =>
+    news.kind === 'event' && news.text.startsWith(kind) ? [news.text] : [],
+  );
+}
+
+/** The process dies when it comes to the point. */
+export function trap(child: Child<{ readonly kind: string }>, at: Trap): void {
+  child.tell({ kind: 'trap', trap: at } satisfies ServerCommand & ReplicaCommand);
+}
 
 export class CrashBed {
   readonly stack: Stack;
@@ -86,7 +109,8 @@ export class CrashBed {
     if (this.#server?.isAlive === true) return;
     const { url, dir, name } = this.stack;
     this.#server = new Child<ServerNews>(SERVER, {
-      ...{ url, dir, name, trap, tables: WORKLOAD_TABLES, limits: WORKLOAD_LIMITS },
+      ...{ url, dir, name, tables: WORKLOAD_TABLES, limits: WORKLOAD_LIMITS },
+      ...{ secret: null, skewMs: 0, trap: trap ?? null, plant: null },
       port: this.#address === '' ? 0 : Number(new URL(this.#address).port),
       ...this.#settings,
     } satisfies ServerSettings);
@@ -114,8 +138,8 @@ export class CrashBed {
   /** A replica in a process of its own. With a trap it may die before it is ready. */
   startReplica(name: string, selectors: readonly string[], trap?: Trap): Child<ReplicaNews> {
     return new Child<ReplicaNews>(REPLICA, {
-      ...{ server: this.#address, selectors, file: this.stack.file(name), trap },
-      retryMsMax: RETRY_MS_MAX,
+      ...{ server: this.#address, selectors, file: this.stack.file(name), trap: trap ?? null },
+      ...{ token: null, write: false, repair: false, skewMs: 0, plant: null },
     } satisfies ReplicaSettings);
   }
 
@@ -126,12 +150,11 @@ export class CrashBed {
     selectors: readonly string[],
   ): Promise<void> {
     const position = await this.stack.position();
-    child.tell({ waitFor: position });
-    await until(`${name} is at ${position}`, () =>
-      child.news.some((news) => news.kind === 'reached' && news.position === position),
-    );
+    const from = child.news.length;
+    child.tell({ kind: 'waitFor', position } satisfies ReplicaCommand);
+    await child.next('done', from);
     await this.expectFileEqual(this.stack.file(name), selectors);
-    expect(child.news.filter(({ kind }) => kind === 'mismatch')).toEqual([]);
+    expect(eventsOf(child, 'mismatch')).toEqual([]);
   }
 
   work(): Promise<void> {

@@ -14,11 +14,16 @@ const NEWS_MS_MAX = 30_000;
 const NEWS_MAX = 10_000;
 
 export type ChildOptions = {
-  /** A program of this folder, without its ending. */
   readonly program: URL;
   /** Becomes its argument, as JSON. */
   readonly settings: object;
   readonly signal: AbortSignal;
+};
+
+export type Exit = {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly errors: string;
 };
 
 /** `News`: what the program tells its parent. The program ends when its parent is gone. */
@@ -43,6 +48,10 @@ export class Child<News extends { readonly kind: string }> {
       if (this.news.length < NEWS_MAX) this.news.push(news as News);
     });
     this.#process.on('error', () => undefined); // a command to a process that has just died
+  }
+
+  get pid(): number {
+    return this.#process.pid ?? 0;
   }
 
   get isAlive(): boolean {
@@ -80,10 +89,17 @@ export class Child<News extends { readonly kind: string }> {
     return find() as Extract<News, { readonly kind: K }>;
   }
 
-  /** Waits until it is gone by itself. */
-  async gone(): Promise<void> {
+  /** The first news of this kind of all. */
+  first<K extends News['kind']>(kind: K): Promise<Extract<News, { readonly kind: K }>> {
+    return this.next(kind, 0);
+  }
+
+  /** How it ended by itself, and its last words on stderr; waits for it. */
+  async ended(): Promise<Exit> {
     const wait = { limitMs: NEWS_MS_MAX, signal: this.#signal };
     await until('the process ends', () => !this.isAlive, wait);
+    const { exitCode: code, signalCode: signal } = this.#process;
+    return { code, signal, errors: this.#errors };
   }
 
   freeze(): void {

@@ -69,7 +69,7 @@ export class RealReplica {
   async stop(args: Arguments): Promise<void> {
     const child = this.#living(args);
     child.tell({ kind: 'stop' } satisfies ReplicaCommand);
-    await child.gone();
+    await child.ended();
   }
 
   freeze(args: Arguments): void {
@@ -94,7 +94,7 @@ export class RealReplica {
   }
 
   async crashed(): Promise<string> {
-    await this.#child?.gone();
+    await this.#child?.ended();
     return `${this.#child?.end ?? 'it never ran'}\n`;
   }
 

@@ -72,7 +72,7 @@ export class RealServer {
         return this.#start(args);
       case 'stop':
         this.#living(args).tell({ kind: 'stop' } satisfies ServerCommand);
-        await this.#living(args).gone();
+        await this.#living(args).ended();
         return '';
       case 'kill':
         await this.#living(args).kill();
@@ -152,7 +152,7 @@ export class RealServer {
 
   /** Waits for the crash that was asked for. */
   async crashed(): Promise<string> {
-    await this.#child?.gone();
+    await this.#child?.ended();
     return `${this.#child?.end ?? 'it never ran'}\n`;
   }
 
