@@ -36,6 +36,7 @@ type Flags = HomeFlags & {
   readonly slots: number;
   readonly setVar?: readonly string[];
   readonly preclean?: true;
+  readonly frozen?: true;
   readonly comment?: string;
   readonly log?: string;
   readonly json?: true;
@@ -46,6 +47,8 @@ type RerunFlags = Flags & {
   readonly downstream?: true;
   readonly all?: true;
   readonly status?: string;
+  readonly fromStep?: string;
+  readonly step?: string;
 };
 
 const HELP = `
@@ -68,6 +71,9 @@ export function register(runs: Command): void {
     .option('--downstream', 'what failed, and all that waits for it')
     .option('--all', 'everything')
     .option('--status <list>', 'what has one of these states or statuses: FAIL,ABORT')
+    .option('--from-step <name>', 'this step and those after it, in the work area that is there')
+    .option('--step <name>', 'only this step, in the work area that is there')
+    .option('--frozen', 'as it was launched before: steps, environment, limits and files')
     .option('--dry-run', 'print what would run, why, and in which order')
     .addHelpText('after', HELP);
   rerun.action((flags: RerunFlags) => start(flags, 'rerun', rerunRuleOf(flags)));
@@ -111,7 +117,9 @@ function ruleOf({ rerun, rerunAll, clean }: Flags): RerunRule {
   return rerun === undefined ? { kind: 'none' } : { kind: 'matching', names: wordsOf(rerun) };
 }
 
-function rerunRuleOf({ all, status, downstream }: RerunFlags): RerunRule {
+function rerunRuleOf({ all, status, downstream, fromStep, step }: RerunFlags): RerunRule {
+  if (fromStep !== undefined) return { kind: 'steps', step: fromStep, isOnly: false };
+  if (step !== undefined) return { kind: 'steps', step, isOnly: true };
   if (all === true) return { kind: 'all' };
   if (status !== undefined) return { kind: 'matching', names: wordsOf(status) };
   return { kind: 'failed', downstream: downstream === true };
@@ -145,7 +153,10 @@ async function argsOf(
   const pattern = flags.pattern ?? named ?? has ?? book.pattern() ?? '%';
   const tags = flags.tags ?? null;
   requireTests(session, { pattern, tags });
-  const more = flags.preclean === true ? { preclean: true } : {};
+  const more = {
+    ...(flags.preclean === true ? { preclean: true } : {}),
+    ...(flags.frozen === true ? { frozen: true } : {}),
+  };
   const comment = flags.comment ?? '';
   return actionArgs({ target, name, pattern, tags, rerun, setVars, comment, more });
 }

@@ -2,7 +2,7 @@
  * A small text for what the planner needs of an area, for scripts and replays. One test a line:
  *
  *   NAME waits=p,q:toplevel,r:itemwait:REGEX=>TEXT;REGEX=>TEXT either=s,t items=1,a/b|late|zero:KEY priority=5 group=db
- *        needs=port:2 tags=slow exclusive
+ *        needs=port:2 tags=slow exclusive steps=compile,link
  *
  * The line `area` has jobs=, group.NAME=, resource.NAME=, load=, wait-delay=, launch-delay= (seconds), auto=STATE/STATUS.
  * Blanks, commas, semicolons and percent signs inside a name are written %20.
@@ -10,6 +10,7 @@
 import { STANDARD_SETTINGS } from '../area/settings.ts';
 import type { Area, Item, Items, Mode, Prerequisite, StateStatus, TestDef } from '../area/types.ts';
 import { TidelockError } from '../core/errors.ts';
+import { stepNamesOf } from './rerun.ts';
 
 export type AreaText = { readonly area: Area; readonly tests: ReadonlyMap<string, TestDef> };
 
@@ -82,7 +83,10 @@ function testOf(name: string, settings: Settings, line: number): TestDef {
   const origin = { file: name, line };
   const listed = (key: string): string[] => listIn(taken(settings, key) ?? '');
   return {
-    ...{ name, directory: `/area/tests/${name}`, runScript: null, steps: [], skip: null },
+    ...{ name, directory: `/area/tests/${name}`, runScript: null, skip: null },
+    steps: listed('steps').map((step) => {
+      return { name: step, command: '', rules: null, ignoresExit: false, origin };
+    }),
     ...{
       waivers: [],
       triggers: [],
@@ -198,6 +202,7 @@ function testText(def: TestDef): string {
     ...listText('needs', needs),
     ...listText('tags', def.tags.map(encoded)),
     ...(def.isExclusive ? ['exclusive'] : []),
+    ...listText('steps', stepNamesOf(def).map(encoded)),
   ].join(' ');
 }
 

@@ -1,6 +1,7 @@
 /** Executions come into the plan and are linked to those that they wait for. */
+import { patternOf } from '../area/patterns.ts';
 import type { Item } from '../area/types.ts';
-import { rerunDecision, ruleFor } from './rerun.ts';
+import { rerunDecision, ruleFor, stepNamesOf } from './rerun.ts';
 import { recount } from './rollup.ts';
 import {
   type Edge,
@@ -56,7 +57,7 @@ function newLeaf(state: PlannerState, test: TestNode, item: Item | null, why: st
   return {
     ...{ kind: 'leaf', id, test, item, why, phase: 'waiting' },
     ...{ prerequisites: [], dependents: [], unmet: 0, worst: null, told: undefined },
-    ...oldResult(state, existing, { test: test.id, itemPath: path }),
+    ...oldResult(state, existing, { test, itemPath: path }),
     ...{ expectedS, restS: expectedS, strikes: 0, notBefore: 0 },
     ...{ isKillAsked: false, forced: null, dropped: test.impossible },
   };
@@ -65,16 +66,22 @@ function newLeaf(state: PlannerState, test: TestNode, item: Item | null, why: st
 function oldResult(
   state: PlannerState,
   existing: Existing | undefined,
-  name: { readonly test: string; readonly itemPath: string },
-): Pick<Leaf, 'pair' | 'runsAgain' | 'note'> {
-  if (existing === undefined) return { pair: FRESH, runsAgain: false, note: '' };
+  { test, itemPath }: { readonly test: TestNode; readonly itemPath: string },
+): Pick<Leaf, 'pair' | 'runsAgain' | 'isPart' | 'note'> {
+  const stays = { runsAgain: false, isPart: false };
+  if (existing === undefined) return { pair: FRESH, ...stays, note: '' };
   const { request, area } = inputOf(state);
   const pair = { state: existing.state, status: existing.status };
-  const rule = ruleFor(request.rerun, state.chosen, name);
-  const decision = rerunDecision(pair, rule, area.autoRerun);
-  if (decision.kind === 'again') return { pair: FRESH, runsAgain: true, note: decision.reason };
-  if (decision.kind === 'kept') return { pair, runsAgain: false, note: decision.reason };
-  return { pair, runsAgain: false, note: isActive(pair) ? 'runs already: adopted' : '' };
+  const rule = ruleFor(request.rerun, state.chosen, { test: test.id, itemPath });
+  const isNamed = patternOf(test.selection.named, test.id, itemPath) !== null;
+  const facts = { isNamed, steps: stepNamesOf(test.def) };
+  const decision = rerunDecision(pair, rule, area.autoRerun, facts);
+  if (decision.kind === 'again') {
+    const { isPart, reason: note } = decision;
+    return { pair: FRESH, runsAgain: true, isPart, note };
+  }
+  if (decision.kind === 'kept') return { pair, ...stays, note: decision.reason };
+  return { pair, ...stays, note: isActive(pair) ? 'runs already: adopted' : '' };
 }
 
 /** Links what was added, which may add more. */

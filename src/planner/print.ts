@@ -67,12 +67,17 @@ function plannedExecLine({ exec, why, does, reason, waitsFor }: PlannedExec): st
   return `  ${words.join('; ')}`;
 }
 
+function extentOf({ cleans, isPart }: Extract<PlannerEffect, { kind: 'reset' }>): string {
+  if (isPart) return ' in part';
+  return cleans ? ' with its directory' : '';
+}
+
 export function effectText(effect: PlannerEffect): string {
   switch (effect.kind) {
     case 'register':
       return `register ${namesText(effect.execs.map(({ exec, isToplevel }) => (isToplevel ? `${exec}/` : exec)))}`;
     case 'reset':
-      return `reset ${effect.exec}${effect.cleans ? ' with its directory' : ''}: ${effect.reason}`;
+      return `reset ${effect.exec}${extentOf(effect)}: ${effect.reason}`;
     case 'expand':
       return `expand ${effect.test}`;
     case 'launch':

@@ -19,16 +19,24 @@ export function replayScript(input: PlanInput, events: readonly PlannerEvent[]):
   const expects = [...expected].map(([id, seconds]) => `${encoded(id)} expects=${seconds}\n`);
   const old = existing.map((row) => `${encoded(row.id)} ${keyOf(row)}\n`);
   const tags = request.tags === null ? '' : ` tags=${quoted(request.tags)}`;
+  // Other rules do not look at steps, and a script of a run is long enough.
+  const tests = request.rerun.kind === 'steps' ? input.tests : withoutSteps(input.tests);
   const plan = `plan pattern=${quoted(request.pattern)}${tags} ${ruleText(request.rerun)}\n`;
   return [
     `# Run ${request.run} of ${request.target}, as it was planned.\n#: world=planner\n`,
-    `area\n${areaTextOf(input)}${expects.join('')}----\n`,
+    `area\n${areaTextOf({ ...input, tests })}${expects.join('')}----\n`,
     `${plan}${old.join('')}----\n`,
     ...events.flatMap((event) => directiveOf(event, event.at - from)),
   ].join('\n');
 }
 
+function withoutSteps(tests: PlanInput['tests']): PlanInput['tests'] {
+  const bare = { runScript: null, steps: [] };
+  return new Map([...tests].map(([name, def]) => [name, { ...def, ...bare }]));
+}
+
 function ruleText(rule: RerunRule): string {
+  if (rule.kind === 'steps') return `${rule.isOnly ? 'step' : 'from-step'}=${quoted(rule.step)}`;
   if (rule.kind === 'matching') return `matching=(${rule.names.map(quoted).join(', ')})`;
   if (rule.kind === 'chosen') {
     const after = rule.downstream ? ' rerun=downstream' : '';

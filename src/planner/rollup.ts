@@ -88,6 +88,11 @@ function byRank(a: Status, b: Status): number {
   return rankOf(b) - rankOf(a) || (a < b ? -1 : 1);
 }
 
+/** Whether one status is worse than another. */
+export function isWorse(status: Status, than: Status): boolean {
+  return rankOf(status) > rankOf(than);
+}
+
 function rankOf(status: Status): number {
   return RANK.get(status) ?? 0;
 }

@@ -62,8 +62,12 @@ export type RunWrite =
   | { readonly kind: 'putStep'; readonly testId: number; readonly step: NewStep }
   /** One row per test, category and variable. */
   | { readonly kind: 'putData'; readonly testId: number; readonly rows: readonly NewData[] }
-  /** Steps and data of an earlier attempt go. */
-  | { readonly kind: 'clearTest'; readonly testId: number }
+  /** Steps and data of an earlier attempt go; or of its steps these, and no data. */
+  | {
+      readonly kind: 'clearTest';
+      readonly testId: number;
+      readonly steps?: readonly string[] | null | undefined;
+    }
   /** The rows of tests go, with steps and data; `testIds` null: all, and the run itself becomes `removed`. */
   | {
       readonly kind: 'removeTests';

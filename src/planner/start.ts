@@ -210,7 +210,7 @@ export function beginLeaf(state: PlannerState, leaf: Leaf, out: PlannerEffect[])
   if (leaf.runsAgain) {
     const { request } = inputOf(state);
     const cleans = request.rerun.kind === 'clean';
-    out.push({ kind: 'reset', exec: leaf.id, cleans, reason: leaf.note });
+    out.push({ kind: 'reset', exec: leaf.id, cleans, isPart: leaf.isPart, reason: leaf.note });
   } else if (isTerminal(leaf.pair)) {
     leaf.phase = 'done';
   } else if (isActive(leaf.pair)) {
@@ -261,5 +261,5 @@ function resetTop(state: PlannerState, test: TestNode, out: PlannerEffect[]): vo
   if (old === undefined || old.state !== 'NOT_STARTED' || !isTerminal(old)) return;
   if (!isUnexpanded(test) && test.def.items.kind !== 'zero') return;
   const reason = `${old.state}/${old.status} always runs again`;
-  out.push({ kind: 'reset', exec: test.id, cleans: false, reason });
+  out.push({ kind: 'reset', exec: test.id, cleans: false, isPart: false, reason });
 }

@@ -77,6 +77,8 @@ export type Leaf = VertexFields & {
   restS: number;
   /** Its old result goes away. */
   runsAgain: boolean;
+  /** Only some of its steps. */
+  isPart: boolean;
   strikes: number;
   notBefore: number;
   isKillAsked: boolean;

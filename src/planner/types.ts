@@ -25,8 +25,12 @@ export type RerunRule =
   | { readonly kind: 'failed'; readonly downstream: boolean }
   /** Those that match, whatever they came to, and with `downstream` all that waits for them. */
   | { readonly kind: 'chosen'; readonly pattern: string; readonly downstream: boolean }
+  /** Of what the pattern names and has ended: this step, and unless `isOnly` those after it; the others stay. */
+  | ({ readonly kind: 'steps' } & StepRange)
   | { readonly kind: 'clean' }
   | { readonly kind: 'all' };
+
+export type StepRange = { readonly step: string; readonly isOnly: boolean };
 
 /** What the database knows of an execution before the plan. */
 export type Existing = {
@@ -103,11 +107,15 @@ export type PlannerEffect =
    * tests with items come first, with `item` null and `isToplevel`.
    */
   | { readonly kind: 'register'; readonly execs: readonly Registered[] }
-  /** An old result goes back to NOT_STARTED/n/a, its directory is emptied first with `cleans`. */
+  /**
+   * An old result goes back to NOT_STARTED/n/a, its directory is emptied first with `cleans`. `isPart`: only the steps
+   * that the request names go; work area and the results of the others stay.
+   */
   | {
       readonly kind: 'reset';
       readonly exec: ExecId;
       readonly cleans: boolean;
+      readonly isPart: boolean;
       readonly reason: string;
     }
   /** Read the test's items now; answered by `expanded`. Asked once per plan; the answer is kept with the run. */

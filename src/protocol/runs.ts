@@ -118,7 +118,7 @@ const runWrite = z.discriminatedUnion('kind', [
   write('setTest', { testId: id, facts: testFacts }),
   write('putStep', { testId: id, step }),
   write('putData', { testId: id, rows: z.array(datum).max(LIST_MAX) }),
-  write('clearTest', { testId: id }),
+  write('clearTest', { testId: id, steps: z.array(name).max(LIST_MAX).nullish() }),
   write('removeTests', { runId: id, testIds: ids.nullable(), cause: text }),
   write('putTask', { task }),
   write('claimTask', { owner: name, kinds: z.array(taskKind).max(2), leaseMs }),

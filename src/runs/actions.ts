@@ -12,6 +12,7 @@ import type { AreaBook } from './area-book.ts';
 import { beforeRun } from './before-run.ts';
 import { earlyEnvironment } from './environment.ts';
 import { itemsBelow } from './nested-areas.ts';
+import type { Redo } from './part.ts';
 import { makeRollUpPages } from './roll-up-pages.ts';
 import { type ActivityMeans, RunActivity } from './run-activity.ts';
 import { isStaleNow } from './run-history.ts';
@@ -156,7 +157,7 @@ export class Actions {
     this.#comment(runId, args);
     const request = requestOf(work.task, args);
     const activity = new RunActivity(
-      { runId, request, cleansAll: args.more.preclean === true },
+      { runId, request, cleansAll: args.more.preclean === true, redo: redoOf(args) },
       { ...this.#means, ...tasks, book, area: areaBook.area, plan: newPlan() },
     );
     work.activity = activity;
@@ -332,6 +333,11 @@ function ended(row: TestRow): StatePair {
 
 function isOf(request: PlanRequest, { target, name }: ActionArgs): boolean {
   return request.target === target && request.run === name;
+}
+
+function redoOf({ rerun, more }: ActionArgs): Redo {
+  const part = rerun.kind === 'steps' ? { step: rerun.step, isOnly: rerun.isOnly } : null;
+  return { part, isFrozen: more.frozen === true };
 }
 
 /** A second attempt goes on where the first runner stopped. */

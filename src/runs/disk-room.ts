@@ -11,6 +11,8 @@ const OUTPUT_BYTES_MAX = 64 * KIB;
 
 export type RoomQuestion = {
   readonly disks: Area['disks'];
+  /** The path of the one that is taken when it has room, whatever the others have; null: none. */
+  readonly same: string | null;
   readonly minSpaceBytes: number;
   /** Prints the free KiB of the path behind it; null: the file system is asked. */
   readonly freeSpaceCommand: string | null;
@@ -25,7 +27,11 @@ export type Room =
   | { readonly kind: 'none'; readonly reason: string };
 
 export async function roomOn(question: RoomQuestion): Promise<Room> {
-  const { disks, minSpaceBytes } = question;
+  const { disks, same, minSpaceBytes } = question;
+  if (same !== null) {
+    const { bytes, trouble } = await measure(same, question);
+    if (bytes >= minSpaceBytes && trouble === '') return { kind: 'found', path: same };
+  }
   const measured: { name: string; path: string; bytes: number; trouble: string }[] = [];
   for (const disk of disks) measured.push({ ...disk, ...(await measure(disk.path, question)) });
   const best = measured.reduce<(typeof measured)[number] | null>(

@@ -121,11 +121,20 @@ function fieldsOf(area: Area, target: string): Environment {
 
 function ownVariables(at: TestSurroundings): Environment {
   return {
-    [EXECUTION_VARIABLE]: executionToken(at),
-    [CALLS_VARIABLE]: at.calls,
+    ...attemptVariables(at),
     TIDELOCK_PROGRAM: at.program,
     TIDELOCK_TEST_DIRECTORY: at.testDirectory,
   };
+}
+
+/** What makes the environment of one attempt its own. */
+export function attemptVariables(at: {
+  readonly runDir: string;
+  readonly testId: number;
+  readonly attempt: number;
+  readonly calls: string;
+}): Environment {
+  return { [EXECUTION_VARIABLE]: executionToken(at), [CALLS_VARIABLE]: at.calls };
 }
 
 /** Unique on this host: an area may be copied, and two areas have tests of the same number. */

@@ -82,6 +82,7 @@ export class Execution {
     this.#means = means;
     this.#calls = new HelperCalls(callsFile(record.runDir, record.attempt));
     this.#book = new CallBook(record, means);
+    if (record.steps.some(({ kept }) => kept !== undefined)) this.#book.keep(means.dataOf(record));
   }
 
   /** The process groups that are its own; for the sampler. */
@@ -96,11 +97,13 @@ export class Execution {
     let status = 'PASS';
     let comment = '';
     for (const [index, step] of this.record.steps.entries()) {
-      const verdict = await this.#perform(step, index);
+      const verdict = keptVerdict(step) ?? (await this.#perform(step, index));
       if (this.#killing !== null || this.#isDead || verdict === null) break;
-      status = together(status, verdict.status);
-      comment = verdict.comment === '' ? comment : `${step.name}: ${verdict.comment}`;
-      if (!goesOn(verdict.status)) break;
+      const before = status;
+      status = together(before, verdict.status);
+      const isTold = verdict.comment !== '' && (goesOn(before) || status !== before);
+      if (isTold) comment = `${step.name}: ${verdict.comment}`;
+      if (!goesOn(verdict.status) && step.kept === undefined) break;
       if (status === 'WARN') this.#enter({ kind: 'progress', status }, comment);
     }
     return await this.#finish(status, comment);
@@ -358,6 +361,11 @@ export class Execution {
 function eventOf({ state, status }: OwnResult): TransitionEvent {
   if (state === 'COMPLETED') return { kind: 'finish', status };
   return { kind: 'force', to: { state: state as State, status } };
+}
+
+/** Of a step that does not run again; null: it runs. */
+function keptVerdict({ kept }: LaunchStep): StepVerdict | null {
+  return kept === undefined ? null : { ...kept, isMasked: false };
 }
 
 function endOf(current: Current): void {

@@ -5,8 +5,8 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Environment, LogRules, Trigger, Waiver } from '../area/types.ts';
-import type { NotedVariables } from './told-variables.ts';
 import { CONTROL_FOLDER } from './nested-areas.ts';
+import type { NotedVariables } from './told-variables.ts';
 import type { Place } from './work-area.ts';
 
 export type LaunchStep = {
@@ -18,6 +18,8 @@ export type LaunchStep = {
   readonly isScript: boolean;
   /** Relative to the work area. */
   readonly log: string;
+  /** It does not run again: this is what an earlier attempt came to. */
+  readonly kept?: { readonly status: string; readonly comment: string } | undefined;
 };
 
 export type LaunchedBy = {
@@ -68,6 +70,15 @@ export function writeRecord(record: LaunchRecord): void {
   const path = join(folder, RECORD);
   writeFileSync(`${path}.new`, JSON.stringify(record), { mode: PRIVATE });
   renameSync(`${path}.new`, path);
+}
+
+/** Of the newest attempt before `attempt` that came so far; null: none did. */
+export function recordBefore(runDir: string, attempt: number): LaunchRecord | null {
+  for (let earlier = attempt - 1; earlier > 0; earlier--) {
+    const record = readRecord(runDir, earlier);
+    if (record !== null) return record;
+  }
+  return null;
 }
 
 /** Null: the launch did not come so far, and nothing of it ran. */

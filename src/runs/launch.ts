@@ -1,11 +1,14 @@
 /** Makes an execution ready: its place, its files, its environment, its record. */
-import { rmSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { existsSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { launcherFor } from '../area/launchers.ts';
 import type { Area, Environment, Item, TestDef } from '../area/types.ts';
+import { TidelockError } from '../core/errors.ts';
+import { scriptName } from '../planner/rerun.ts';
 import { copyByCommand } from './copy-command.ts';
 import { type Room, roomOn } from './disk-room.ts';
 import {
+  attemptVariables,
   dumpEnvironment,
   type EnvironmentLayers,
   earlyEnvironment,
@@ -47,19 +50,27 @@ export type Launch = {
   readonly runDir: string;
 };
 
+export type RoomFor = {
+  readonly place: Place;
+  readonly layers: EnvironmentLayers;
+  /** Where an earlier attempt has worked: it stays there while that disk is one of the area's and has room. */
+  readonly before: string | null;
+};
+
 /** Where it will work; the database knows it before anything is made. */
 export async function findRoom(
   area: Area,
   def: TestDef | null,
-  { place, layers }: { readonly place: Place; readonly layers: EnvironmentLayers },
+  { place, layers, before }: RoomFor,
 ): Promise<Room> {
   const path = placePath(place);
-  const { settings, disks, home } = area;
+  const { settings, home } = area;
+  const disks = def?.disks ?? area.disks;
   const { freeSpaceCommand } = settings;
   const env = freeSpaceCommand === null ? {} : earlyEnvironment(area, place, layers);
   const minSpaceBytes = Math.max(settings.minSpaceBytes, def?.diskSpaceBytes ?? 0);
-  const question = { disks: def?.disks ?? disks, minSpaceBytes, freeSpaceCommand, home, env };
-  const room = await roomOn(question);
+  const same = disks.find((disk) => join(disk.path, path) === before)?.path ?? null;
+  const room = await roomOn({ disks, same, minSpaceBytes, freeSpaceCommand, home, env });
   return room.kind === 'found' ? { ...room, path: join(room.path, path) } : room;
 }
 
@@ -95,12 +106,48 @@ export async function prepare(
   { def, env, layers, isClean, nested }: Preparation,
   { area, now }: LaunchMeans,
 ): Promise<LaunchRecord> {
-  const { place, runDir, runId, testId, attempt } = launch;
+  const { place, runDir } = launch;
   const disk = runDir.slice(0, -placePath(place).length - 1);
   const { isNew } = makeWorkArea({ disk, linkTree: area.linkTree, isClean, nested }, place);
   await fill(launch, { area, env, isNew, nested });
+  return begin(recordOf(launch, { def, env, layers }, { area, now }));
+}
+
+/**
+ * Makes an execution ready in the work area that it has: nothing is copied. `as`: what it is to be launched with.
+ * Throws `RUN_FAILED` when the work area is gone.
+ */
+export function prepareAgain(as: LaunchRecord, { attempt }: Launch, now: number): LaunchRecord {
+  const { runDir, testId } = as;
+  if (!existsSync(runDir)) {
+    throw new TidelockError({
+      code: 'RUN_FAILED',
+      message: `its work area ${runDir} is gone: there is nothing to go on from`,
+      hint: 'run it again as a whole: tidelock runs rerun --all --pattern',
+    });
+  }
+  const own = attemptVariables({ runDir, testId, attempt, calls: callsFile(runDir, attempt) });
+  return begin({ ...as, attempt, startedAt: now, env: { ...as.env, ...own } });
+}
+
+/** What is left of earlier attempts in the logs of steps that run goes. */
+function begin(record: LaunchRecord): LaunchRecord {
+  const { runDir, steps, env } = record;
+  for (const { log, kept } of steps)
+    if (kept === undefined) rmSync(join(runDir, log), { force: true });
+  dumpEnvironment(runDir, env);
+  writeRecord(record);
+  return record;
+}
+
+/** What the configuration that was read says. */
+export function recordOf(
+  launch: Launch,
+  { def, env, layers }: Pick<Preparation, 'def' | 'env' | 'layers'>,
+  { area, now }: Pick<LaunchMeans, 'area' | 'now'>,
+): LaunchRecord {
+  const { place, runDir, runId, testId, attempt } = launch;
   const steps = stepsOf(def);
-  if (!isNew) for (const { log } of steps) rmSync(join(runDir, log), { force: true });
   const launchEnv = Object.fromEntries(def.launchEnvironment.map(({ key, value }) => [key, value]));
   const launcher = launchedBy(launch, area);
   const host = launcher?.host ?? null;
@@ -112,8 +159,7 @@ export async function prepare(
     ...hostEnv,
     TIDELOCK_SHELL: shell === 'sh' ? '/bin/sh' : shell,
   };
-  dumpEnvironment(runDir, whole);
-  const record: LaunchRecord = {
+  return {
     ...{ runId, testId, place, attempt, runDir, shell, launcher, env: whole, steps },
     timeLimitS: def.runTimeLimitS ?? area.runTimeLimitS,
     isCompatible: area.isCompatible,
@@ -124,8 +170,6 @@ export async function prepare(
       ...{ fields: area.fields, item: launch.item },
     }),
   };
-  writeRecord(record);
-  return record;
 }
 
 type Filling = Pick<Preparation, 'env' | 'nested'> & {
@@ -159,9 +203,9 @@ function stepsOf({ runScript, steps }: TestDef): readonly LaunchStep[] {
       ? []
       : [
           {
-            ...{ name: basename(runScript.split(' ')[0] ?? 'script'), command: runScript },
+            ...{ name: scriptName(runScript), command: runScript },
             ...{ rules: null, ignoresExit: false, isScript: true },
-            log: logName(basename(runScript.split(' ')[0] ?? 'script')),
+            log: logName(scriptName(runScript)),
           },
         ];
   const plain = steps.map(({ name, command, rules, ignoresExit }) => {

@@ -9,15 +9,25 @@ import { messageOf } from '../core/errors.ts';
 import type { StatePair } from '../planner/rows.ts';
 import type { RunStore } from '../planner/run-store.ts';
 import { FRESH, isTerminal, isWaiting } from '../planner/states.ts';
-import type { PlanRequest } from '../planner/types.ts';
+import type { PlanRequest, StepRange } from '../planner/types.ts';
 import type { TargetBook } from './area-book.ts';
 import { Execution, type ExecutionMeans } from './execution.ts';
-import { environmentFor, findRoom, type Launch, type LaunchMeans, prepare } from './launch.ts';
-import { type LaunchRecord, readRecord } from './launch-record.ts';
+import {
+  environmentFor,
+  findRoom,
+  type Launch,
+  type LaunchMeans,
+  prepare,
+  prepareAgain,
+  recordOf,
+} from './launch.ts';
+import { type LaunchRecord, readRecord, recordBefore } from './launch-record.ts';
 import { itemsBelow, mayHaveNested, nestedIn } from './nested-areas.ts';
-import type { Outbox } from './outbox.ts';
+import { type Outbox, patiently } from './outbox.ts';
+import { partOf } from './part.ts';
 import { skipReason } from './skip-rules.ts';
 import type { Triggers } from './triggers.ts';
+import { removeOwnDir } from './work-area.ts';
 
 export type LauncherMeans = LaunchMeans & {
   readonly store: RunStore;
@@ -30,28 +40,43 @@ export type LauncherMeans = LaunchMeans & {
   readonly onLaunch: (testId: number) => void;
   readonly onEnd: (testId: number, pair: StatePair) => void;
   readonly defOf: (test: string) => TestDef | null;
+  /** Its item with all variables; late items are asked for once more. Throws when it is none of its test any more. */
+  readonly itemOf: (exec: Exec) => Promise<Item | null>;
   readonly onEntered: (exec: Exec, pair: StatePair) => void;
 };
 
 export type Exec = {
   readonly id: string;
   readonly test: string;
-  readonly item: Item | null;
+  /** As long as a late item has not been asked for, only its path is known. */
+  item: Item | null;
   readonly testId: number;
   readonly isToplevel: boolean;
   pair: StatePair;
   attempt: number;
   runDir: string | null;
+  /** Where an earlier attempt worked, if that is another place. */
+  leftDir: string | null;
   cleans: boolean;
+  /** Of its steps only these run again, in the work area that is there. */
+  part: StepRange | null;
   isStopped: boolean;
   running: Execution | null;
   /** What kept it from starting last. */
   trouble?: string;
 };
 
+export type LaunchedRun = {
+  readonly runId: number;
+  readonly request: PlanRequest;
+  /** What has been launched before is launched as it was then. */
+  readonly isFrozen: boolean;
+};
+
 export class Launcher {
   readonly #runId: number;
   readonly #request: PlanRequest;
+  readonly #isFrozen: boolean;
   readonly #means: LauncherMeans;
   /** How often each has been tried again since the run was started. */
   readonly #reruns = new Map<string, number>();
@@ -59,11 +84,9 @@ export class Launcher {
   readonly #again = new Set<string>();
   #running = 0;
 
-  constructor(
-    { runId, request }: { readonly runId: number; readonly request: PlanRequest },
-    means: LauncherMeans,
-  ) {
+  constructor({ runId, request, isFrozen }: LaunchedRun, means: LauncherMeans) {
     this.#runId = runId;
+    this.#isFrozen = isFrozen;
     this.#request = request;
     this.#means = means;
   }
@@ -83,11 +106,14 @@ export class Launcher {
   /** What an earlier runner has left under way: its processes may live, or have ended meanwhile. */
   adopt(exec: Exec): void {
     void this.#tracked(exec, async () => {
-      this.#means.onLaunch(exec.testId);
+      await patiently(() => this.#means.onLaunch(exec.testId));
       const record = exec.runDir === null ? null : readRecord(exec.runDir, exec.attempt);
       if (record !== null) await this.#run(exec, record);
       // Nothing of it ran: its runner died before.
-      else await this.#prepareAndRun(exec);
+      else {
+        exec.item = await this.#means.itemOf(exec);
+        await this.#prepareAndRun(exec);
+      }
     });
   }
 
@@ -147,23 +173,37 @@ export class Launcher {
 
   /** False: no disk has room, and it was put off. */
   async #enterLaunched(exec: Exec): Promise<boolean> {
-    const { outbox, area, host, now, onLaunch } = this.#means;
-    const { layers } = this.#means.book;
-    const def = this.#means.defOf(exec.test);
-    const room = await findRoom(area, def, { place: this.#placeOf(exec), layers });
+    const { outbox, host, now, onLaunch } = this.#means;
+    const frozen = this.#frozenOf(exec, exec.attempt + 1);
+    const isAsItWas = frozen !== null || exec.part !== null;
+    if (!isAsItWas && !(await this.#findPlace(exec))) return false;
+    exec.attempt += 1;
+    exec.pair = { state: 'LAUNCHED', status: 'n/a' };
+    const { testId, attempt, runDir } = exec;
+    const configHash = this.#means.defOf(exec.test)?.hash ?? null;
+    const facts = {
+      ...{ host, attempt, runDir, startedAt: now() },
+      // What is kept of an earlier result belongs to the configuration of that.
+      ...(isAsItWas ? {} : { configHash, isStale: false }),
+    };
+    const cause = causeOf(exec, frozen);
+    outbox.add({ kind: 'transition', testId, event: { kind: 'launch' }, facts, cause });
+    // What the database cannot take now it takes later; nothing starts before.
+    await patiently(() => onLaunch(testId));
+    return true;
+  }
+
+  async #findPlace(exec: Exec): Promise<boolean> {
+    const { area, book } = this.#means;
+    const before = exec.runDir;
+    const about = { place: this.#placeOf(exec), layers: book.layers, before };
+    const room = await findRoom(area, this.#means.defOf(exec.test), about);
     if (room.kind === 'none') {
       this.#putOff(exec, room.reason);
       return false;
     }
-    exec.attempt += 1;
     exec.runDir = room.path;
-    exec.pair = { state: 'LAUNCHED', status: 'n/a' };
-    const { testId, attempt, runDir } = exec;
-    const configHash = def?.hash ?? null;
-    const facts = { host, attempt, runDir, startedAt: now(), configHash, isStale: false };
-    const cause = `attempt ${attempt}`;
-    outbox.add({ kind: 'transition', testId, event: { kind: 'launch' }, facts, cause });
-    onLaunch(testId);
+    exec.leftDir = before === room.path ? null : before;
     return true;
   }
 
@@ -176,27 +216,55 @@ export class Launcher {
     this.#means.onEntered(exec, exec.pair);
   }
 
+  /** What it was launched with before; null: it is read anew. */
+  #frozenOf({ runDir }: Exec, attempt: number): LaunchRecord | null {
+    return this.#isFrozen && runDir !== null ? recordBefore(runDir, attempt) : null;
+  }
+
   #placeOf({ test, item }: Exec): Launch['place'] {
     const { target, run } = this.#request;
     return { target, run, test, itemPath: item?.path ?? '' };
   }
 
-  /** Reads the configuration again, with the whole environment, and makes the work area. */
   async #prepare(exec: Exec): Promise<LaunchRecord> {
-    const { book, outbox } = this.#means;
+    const record = await this.#prepared(exec);
+    if (exec.leftDir !== null) {
+      const { disks } = this.#means.area;
+      const { tests = [] } = this.#means.store.read({ kind: 'tests', runId: this.#runId });
+      const below = itemsBelow(tests)(exec.test, exec.item?.path ?? '');
+      await removeOwnDir(exec.leftDir, this.#placeOf(exec), { disks, below });
+      exec.leftDir = null;
+    }
+    await patiently(() => this.#means.outbox.flush());
+    return record;
+  }
+
+  /** Reads the configuration again, with the whole environment, unless that of an earlier attempt is wanted. */
+  async #prepared(exec: Exec): Promise<LaunchRecord> {
+    const { book, now } = this.#means;
     const launch: Launch = {
       ...{ runId: this.#runId, testId: exec.testId, attempt: exec.attempt, item: exec.item },
       ...{ place: this.#placeOf(exec), runDir: exec.runDir ?? '' },
       directory: this.#means.defOf(exec.test)?.directory ?? '',
     };
-    const env = environmentFor(launch, this.#means.book.layers, this.#means);
+    const frozen = this.#frozenOf(exec, exec.attempt);
+    if (frozen !== null) return prepareAgain(this.#inPart(exec, frozen), launch, now());
+    const env = environmentFor(launch, book.layers, this.#means);
     const def = await book.test(exec.test, env);
-    const nested = this.#nestedIn(exec);
     const { layers } = book;
-    const preparation = { def, env, layers, isClean: exec.cleans, nested };
-    const record = await prepare(launch, preparation, this.#means);
-    outbox.flush();
-    return record;
+    if (exec.part === null) {
+      const nested = this.#nestedIn(exec);
+      const preparation = { def, env, layers, isClean: exec.cleans, nested };
+      return await prepare(launch, preparation, this.#means);
+    }
+    const record = recordOf(launch, { def, env, layers }, this.#means);
+    return prepareAgain(this.#inPart(exec, record), launch, now());
+  }
+
+  /** With the results of the steps that do not run again. */
+  #inPart({ part, testId }: Exec, record: LaunchRecord): LaunchRecord {
+    const { steps: rows = [] } = this.#means.store.read({ kind: 'steps', testId });
+    return { ...record, steps: partOf(record.steps, part, rows) };
   }
 
   #nestedIn({ test, item, runDir }: Exec): readonly string[] {
@@ -273,4 +341,9 @@ export class Launcher {
       : { state: 'COMPLETED', status: 'FAIL' };
     this.#entered(exec, pair);
   }
+}
+
+function causeOf({ attempt, part }: Exec, frozen: LaunchRecord | null): string {
+  const steps = part === null ? '' : `, ${part.isOnly ? 'only' : 'from'} the step ${part.step}`;
+  return `attempt ${attempt}${steps}${frozen === null ? '' : `, as attempt ${frozen.attempt} was`}`;
 }

@@ -8,6 +8,8 @@ import { sqlFailureOf } from '../sqlite/sql.ts';
 
 /** Of one transaction; a reader waits for no more. */
 const WRITES_AT_ONCE = 500;
+const TRIES_MAX = 600;
+const PAUSE_MS = 500;
 
 export class Outbox {
   readonly #store: RunStore;
@@ -78,6 +80,18 @@ export class Outbox {
         this.#waiting.splice(mayPass(error) ? 1 : 0, 0, ...writes.slice(index + 1));
         throw error;
       }
+    }
+  }
+}
+
+/** Tries again what the database cannot take now, a few minutes long; then throws what it says. */
+export async function patiently<T>(write: () => T): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return write();
+    } catch (error) {
+      if (!mayPass(error) || tries >= TRIES_MAX) throw error;
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
     }
   }
 }

@@ -1,6 +1,7 @@
 import type { Environment, Item, TestDef } from '../area/types.ts';
 import { unreachable } from '../core/assert.ts';
-import { messageOf } from '../core/errors.ts';
+import { messageOf, TidelockError } from '../core/errors.ts';
+import { stepNamesOf } from '../planner/rerun.ts';
 import type { StatePair, TestRow } from '../planner/rows.ts';
 import {
   isActive,
@@ -8,50 +9,65 @@ import {
   type NeverStarted,
   type TransitionEvent,
 } from '../planner/states.ts';
-import type { PlannerEffect, PlannerEvent, PlanRequest } from '../planner/types.ts';
+import type { PlannerEffect, PlannerEvent, PlanRequest, StepRange } from '../planner/types.ts';
+import type { LateItems } from './area-book.ts';
 import { earlyEnvironment } from './environment.ts';
 import { type Exec, Launcher, type LauncherMeans } from './launcher.ts';
+import { goneSteps, NO_REDO, type Redo } from './part.ts';
+import { PlanQueue } from './plan-queue.ts';
 import type { GroupUse } from './processes.ts';
 import { expectedTimes, idOf, isStaleNow } from './run-history.ts';
 
-export type ActivityMeans = Omit<LauncherMeans, 'defOf' | 'onEntered'> & {
+export type ActivityMeans = Omit<LauncherMeans, 'defOf' | 'itemOf' | 'onEntered'> & {
   /** The planner's machine, fresh. */
   readonly plan: (event: PlannerEvent) => readonly PlannerEffect[];
 };
 
 type Settle = Extract<PlannerEffect, { readonly kind: 'settle' }>;
 
+export type ActiveRun = {
+  readonly runId: number;
+  readonly request: PlanRequest;
+  /** Whatever starts begins in an emptied directory. */
+  readonly cleansAll?: boolean;
+  readonly redo?: Redo;
+};
+
 export class RunActivity {
   readonly runId: number;
   readonly request: PlanRequest;
   readonly #means: ActivityMeans;
   readonly #cleansAll: boolean;
+  readonly #redo: Redo;
   readonly #launcher: Launcher;
   readonly #execs = new Map<string, Exec>();
   readonly #byTest = new Map<number, Exec>();
-  readonly #events: PlannerEvent[] = [];
+  readonly #queue: PlanQueue;
+  /** Late items, by test: they are asked for once. */
+  readonly #late = new Map<string, Promise<LateItems>>();
   readonly #done = Promise.withResolvers<void>();
   #tests: ReadonlyMap<string, TestDef> = new Map();
   #wakeAt = Number.POSITIVE_INFINITY;
-  #isStarted = false;
-  #isStepping = false;
   #isLeft = false;
   #isDone = false;
 
-  /** `cleansAll`: whatever starts begins in an emptied directory. */
-  constructor(
-    run: { readonly runId: number; readonly request: PlanRequest; readonly cleansAll?: boolean },
-    means: ActivityMeans,
-  ) {
+  constructor(run: ActiveRun, means: ActivityMeans) {
     this.runId = run.runId;
     this.#cleansAll = run.cleansAll === true;
+    this.#redo = run.redo ?? NO_REDO;
     this.request = run.request;
     this.#means = means;
-    this.#launcher = new Launcher(run, {
-      ...means,
-      defOf: (test) => this.#tests.get(test) ?? null,
-      onEntered: (exec, pair) => this.#entered(exec, pair),
-    });
+    this.#queue = new PlanQueue(means.plan, (effect) => this.#perform(effect));
+    const { runId, request } = run;
+    this.#launcher = new Launcher(
+      { runId, request, isFrozen: this.#redo.isFrozen },
+      {
+        ...means,
+        itemOf: (exec) => this.#wholeItem(exec),
+        defOf: (test) => this.#tests.get(test) ?? null,
+        onEntered: (exec, pair) => this.#entered(exec, pair),
+      },
+    );
   }
 
   /** Everything selected is terminal, and written. */
@@ -76,6 +92,7 @@ export class RunActivity {
   async start(): Promise<void> {
     const { book, store, area, now } = this.#means;
     this.#tests = await book.tests(this.#earlyEnvironment());
+    this.#requireStep();
     const rows = (store.read({ kind: 'tests', runId: this.runId }).tests ?? []).filter(
       ({ isToplevel }) => !isToplevel,
     );
@@ -100,9 +117,22 @@ export class RunActivity {
     }
   }
 
+  /** A misspelt step must not look like one that had nothing to do. */
+  #requireStep(): void {
+    const { rerun } = this.request;
+    if (rerun.kind !== 'steps') return;
+    if ([...this.#tests.values()].some((def) => stepNamesOf(def).includes(rerun.step))) return;
+    throw new TidelockError({
+      code: 'BAD_REQUEST',
+      message: `no test of the area has a step ${rerun.step}`,
+      hint: 'see the steps of a test with: tidelock runs show',
+    });
+  }
+
   /** `use`: when the host was sampled. */
   tick(use: ReadonlyMap<number, GroupUse> | null): void {
     for (const { running } of this.#execs.values()) running?.tick(use);
+    if (!this.#isLeft) this.#queue.goOn();
     const now = this.#means.now();
     if (now < this.#wakeAt) return;
     this.#wakeAt = Number.POSITIVE_INFINITY;
@@ -156,7 +186,9 @@ export class RunActivity {
       ...{
         attempt: row.attempt,
         runDir: row.runDir,
+        leftDir: null,
         cleans: this.#cleansAll,
+        part: this.#partLeft(row),
         isStopped: false,
         running: null,
       },
@@ -165,6 +197,37 @@ export class RunActivity {
     this.#byTest.set(row.id, exec);
     this.#markStale(row);
     return exec;
+  }
+
+  /** A runner that has died may have been about to run a part of it: then the other steps still have their results. */
+  #partLeft({ id: testId, runDir, state }: TestRow): StepRange | null {
+    const { part } = this.#redo;
+    const isOpen = state === 'NOT_STARTED' || state === 'LAUNCHED';
+    if (part === null || runDir === null || !isOpen || this.request.rerun.kind !== 'resume')
+      return null;
+    const { steps = [] } = this.#means.store.read({ kind: 'steps', testId });
+    return steps.length === 0 ? null : part;
+  }
+
+  /** Late items are read again: what a runner that died knew of them is not in the database. */
+  async #wholeItem({ test, item }: Exec): Promise<Item | null> {
+    if (item === null || this.#tests.get(test)?.items.kind !== 'late') return item;
+    const { items, reason } = await this.#lateItems(test);
+    const found = items?.find(({ path }) => path === item.path);
+    if (found !== undefined) return found;
+    throw new TidelockError({
+      code: 'RUN_FAILED',
+      message: `${item.path} is no item of ${test} any more${reason === '' ? '' : `: ${reason}`}`,
+      hint: 'its items are made by a command, and that answers something else now',
+    });
+  }
+
+  #lateItems(test: string): Promise<LateItems> {
+    const known = this.#late.get(test);
+    if (known !== undefined) return known;
+    const asked = this.#means.book.items(test, this.#earlyEnvironment());
+    this.#late.set(test, asked);
+    return asked;
   }
 
   #itemOf(test: string, itemPath: string): Item | null {
@@ -181,23 +244,8 @@ export class RunActivity {
     this.#means.outbox.add({ kind: 'setTest', testId: row.id, facts: { isStale } });
   }
 
-  /** Events that come while effects are performed wait for their turn. */
   #feed(event: PlannerEvent): void {
-    if (this.#isLeft) return;
-    // While the tests are read the host is sampled and kills arrive: all of that waits for the start.
-    if (event.kind === 'start') {
-      this.#isStarted = true;
-      this.#events.unshift(event);
-    } else this.#events.push(event);
-    if (this.#isStepping || !this.#isStarted) return;
-    this.#isStepping = true;
-    try {
-      for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
-        for (const effect of this.#means.plan(next)) this.#perform(effect);
-      }
-    } finally {
-      this.#isStepping = false;
-    }
+    if (!this.#isLeft) this.#queue.add(event);
   }
 
   #perform(effect: PlannerEffect): void {
@@ -213,7 +261,7 @@ export class RunActivity {
         return;
       case 'launch':
         this.#noteWaits(effect);
-        this.#launcher.launch(this.#of(effect.exec));
+        this.#launch(effect);
         return;
       case 'settle':
         this.#settle(effect);
@@ -244,12 +292,18 @@ export class RunActivity {
       const fresh: Exec = {
         ...{ id: exec, test, item, testId, isToplevel },
         pair: known?.pair ?? { state: 'NOT_STARTED', status: 'n/a' },
-        ...{ attempt: known?.attempt ?? 0, runDir: known?.runDir ?? null },
-        ...{ cleans: this.#cleansAll, isStopped: false, running: null },
+        ...{ attempt: known?.attempt ?? 0, runDir: known?.runDir ?? null, leftDir: null },
+        ...{ cleans: this.#cleansAll, part: null, isStopped: false, running: null },
       };
       this.#execs.set(exec, fresh);
       this.#byTest.set(testId, fresh);
     }
+  }
+
+  #launch({ exec: id, item }: Extract<PlannerEffect, { readonly kind: 'launch' }>): void {
+    const exec = this.#of(id);
+    exec.item = item; // of a late one that was there before, only the path was known
+    this.#launcher.launch(exec);
   }
 
   /** What a time line explains a late start with. */
@@ -261,24 +315,39 @@ export class RunActivity {
     this.#means.outbox.add({ kind: 'note', event });
   }
 
-  #reset({ exec: id, cleans, reason }: Extract<PlannerEffect, { readonly kind: 'reset' }>): void {
+  #reset({ exec: id, ...reset }: Extract<PlannerEffect, { readonly kind: 'reset' }>): void {
+    const { cleans, isPart, reason } = reset;
     const exec = this.#of(id);
+    exec.part = isPart ? this.#redo.part : null;
     exec.pair = { state: 'NOT_STARTED', status: 'n/a' };
     exec.cleans = cleans || this.#cleansAll;
     exec.isStopped = false;
     const { testId } = exec;
     const gone = { exitCode: null, cpuMs: null, rssMaxBytes: null, endedAt: null, startedAt: null };
-    const facts = { ...gone, comment: '', isStale: false };
+    const facts = {
+      ...gone,
+      comment: '',
+      ...(isPart || this.#redo.isFrozen ? {} : { isStale: false }),
+    };
     this.#means.outbox.add(
       { kind: 'transition', testId, event: { kind: 'reset' }, facts, cause: reason },
-      { kind: 'clearTest', testId },
+      { kind: 'clearTest', testId, steps: this.#goneSteps(exec) },
     );
+  }
+
+  /** Null: all. */
+  #goneSteps({ part, test, testId }: Exec): readonly string[] | null {
+    const def = this.#tests.get(test);
+    if (part === null || def === undefined) return null;
+    const { steps = [] } = this.#means.store.read({ kind: 'steps', testId });
+    return goneSteps(stepNamesOf(def), part, steps);
   }
 
   async #expand(test: string): Promise<void> {
     const at = (): number => this.#means.now();
     try {
-      const late = await this.#means.book.items(test, this.#earlyEnvironment());
+      this.#late.delete(test); // whoever asks again wants to know what is so now
+      const late = await this.#lateItems(test);
       this.#feed({ kind: 'expanded', test, ...late, at: at() });
     } catch (error) {
       this.#feed({ kind: 'expanded', test, items: null, reason: messageOf(error), at: at() });

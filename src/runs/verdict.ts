@@ -1,4 +1,5 @@
 /** What the end of a step means, and the steps of a test together. */
+import { isWorse } from '../planner/rollup.ts';
 import type { Exit } from './process-group.ts';
 
 /** Exit codes of scripts that decide about themselves. */
@@ -53,7 +54,11 @@ export function goesOn(status: string): boolean {
   return status === 'PASS' || status === 'WARN';
 }
 
-/** Of steps one after the other: the first that stopped it decides, else a warning stays. */
+/**
+ * Of steps one after the other: the first that stopped it decides, else a warning stays. Where steps go on behind one
+ * that is bad (its result is an earlier attempt's), the worse of both.
+ */
 export function together(soFar: string, status: string): string {
+  if (!goesOn(soFar)) return goesOn(status) || !isWorse(status, soFar) ? soFar : status;
   return soFar === 'WARN' && status === 'PASS' ? 'WARN' : status;
 }

@@ -2,7 +2,7 @@
  * The world of the planner: its machine, a table of states that stands for the run's database, and nothing else.
  *
  *   area                   its lines: src/planner/area-text.ts has the format
- *   plan                   `pattern=`, `tags=`, `rerun=` none, failed, downstream, clean, all or names as a list; lines
+ *   plan                   `pattern=`, `tags=`, `rerun=` none, failed, downstream, clean, all; `matching=`; `from-step=`, `step=`; lines
  *                          `EXEC STATE/STATUS` are results that are there, `EXEC expects=SECONDS` what is known of it
  *   dry-run                the same, and prints the plan without starting it
  *   complete, fail         `exec=(a, b/1)`; `complete status=WARN`
@@ -239,9 +239,19 @@ class PlannerWorld implements World {
 
 const RERUNS = ['none', 'resume', 'failed', 'downstream', 'clean', 'all'] as const;
 
-/** `rerun=failed`, `matching=(FAIL, KILLED)`, or `chosen=b/%`, to which `rerun=downstream` adds what waits for it. */
+/**
+ * `rerun=failed`, `matching=(FAIL, KILLED)`, `from-step=link`, `step=link`, or `chosen=b/%`, to which `rerun=downstream`
+ * adds what waits for it.
+ */
 function ruleOf(args: Arguments): RerunRule {
   const names = args.list('matching');
+  for (const [word, isOnly] of [
+    ['from-step', false],
+    ['step', true],
+  ] as const) {
+    const step = args.optional(word);
+    if (step !== undefined) return { kind: 'steps', step, isOnly };
+  }
   const kind = args.optionalChoice('rerun', RERUNS) ?? 'none';
   const pattern = args.optional('chosen');
   if (names.length > 0) return { kind: 'matching', names };

@@ -305,7 +305,7 @@ export class SqliteRunStore implements RunStore {
       case 'putData':
         return putData(tx, write);
       case 'clearTest':
-        return clearTest(tx, write.testId);
+        return clearTest(tx, write.testId, write.steps);
       case 'removeTests':
         return removeTests(tx, write);
       case 'note':

@@ -167,7 +167,16 @@ export function putData(tx: RunTransaction, { testId, rows }: Write<'putData'>):
   return { ids };
 }
 
-export function clearTest(tx: RunTransaction, testId: number): RunAnswer {
+export function clearTest(
+  tx: RunTransaction,
+  testId: number,
+  steps: readonly string[] | null = null,
+): RunAnswer {
+  if (steps !== null) {
+    const rows = tx.statements.all('SELECT id, name FROM steps WHERE test_id = ?', testId);
+    for (const [id, name] of rows) if (steps.includes(String(name))) tx.remove('steps', Number(id));
+    return {};
+  }
   for (const name of ['steps', 'data'] as const) {
     const ids = tx.statements.all(`SELECT id FROM ${name} WHERE test_id = ?`, testId);
     for (const [id] of ids) tx.remove(name, Number(id));

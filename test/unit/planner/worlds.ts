@@ -30,7 +30,15 @@ const either = (at: number): fc.Arbitrary<string> =>
       at === 0 || list.length === 0 ? '' : `either=${list.map(([on, mode]) => `t${on}:${mode}`)}`,
     );
 
-const extras = fc.constantFrom('', 'priority=3', 'group=g', 'needs=r:1', 'needs=r:2', 'exclusive');
+const extras = fc.constantFrom(
+  '',
+  'priority=3',
+  'group=g',
+  'needs=r:1',
+  'needs=r:2',
+  'exclusive',
+  'steps=make,link',
+);
 
 export const anyArea: fc.Arbitrary<AreaText> = fc
   .integer({ min: 1, max: 7 })
@@ -74,6 +82,7 @@ const anyRule: fc.Arbitrary<RerunRule> = fc.constantFrom<RerunRule>(
   { kind: 'chosen', pattern: 't2', downstream: true },
   { kind: 'clean' },
   { kind: 'all' },
+  { kind: 'steps', step: 'link', isOnly: false },
 );
 
 export const anyInput: fc.Arbitrary<PlanInput> = fc

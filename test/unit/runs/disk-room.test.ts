@@ -12,6 +12,7 @@ const disk = (name: string): RoomQuestion['disks'][number] => ({ name, path: joi
 const question = (more: Partial<RoomQuestion>): RoomQuestion => {
   return {
     disks: [disk('a'), disk('b')],
+    same: null,
     minSpaceBytes: 1,
     freeSpaceCommand: null,
     home,
@@ -26,6 +27,13 @@ test('the disk with the most room is taken, as a script of the area measures it'
   const disks = [disk('a'), disk('c')];
   const found = await roomOn(question({ disks, freeSpaceCommand: BY_NAME }));
   expect(found).toEqual({ kind: 'found', path: join(home, 'c') });
+});
+
+test('the disk on which it was before is taken while it has room', async () => {
+  const asked = { disks: [disk('a'), disk('c')], freeSpaceCommand: BY_NAME, same: join(home, 'a') };
+  expect(await roomOn(question(asked))).toEqual({ kind: 'found', path: join(home, 'a') });
+  const full = await roomOn(question({ ...asked, minSpaceBytes: 15 * 1024 }));
+  expect(full).toEqual({ kind: 'found', path: join(home, 'c') });
 });
 
 test('without enough room every disk is named with what it has', async () => {
