@@ -16,7 +16,16 @@ import { AREA_KEYS, uselessKeys } from './known-keys.ts';
 import { TESTS_MAX } from './limits.ts';
 import { baseOf, resolvePath } from './paths.ts';
 import { readSettings } from './settings.ts';
-import type { Area, Config, ConfigAnswer, Environment, Origin, Reading } from './types.ts';
+import type {
+  Area,
+  AreaSettings,
+  Config,
+  ConfigAnswer,
+  Environment,
+  Finding,
+  Origin,
+  Reading,
+} from './types.ts';
 
 /** A native area; an area of Megatest, which keeps its ways where ours are stricter. */
 export const AREA_CONFIGS = ['area.config', 'megatest.config'] as const;
@@ -52,13 +61,15 @@ export function* readArea({ home, environment }: AreaOptions): Reading<AreaReadi
   });
   const config = withFindings(reading);
   const tests = yield* findTests(config, home);
+  const settings = readSettings(config, home);
+  const lost = yield* lostReferences(config, settings);
   const area: Area = {
-    ...{ home, isCompatible, tests, config },
+    ...{ home, isCompatible, tests, settings },
+    config: { ...config, findings: [...config.findings, ...lost] },
     name: textOf(config, 'setup', 'area-name') ?? baseOf(home),
     fields: fieldsOf(config, file),
     ...placesOf(config, home),
     ...limitsOf(config),
-    settings: readSettings(config, home),
     autoRerun: wordsOf(textOf(config, 'setup', 'allow-auto-rerun') ?? '').map(stateStatusOf),
   };
   return { area, file, reading };
@@ -67,6 +78,20 @@ export function* readArea({ home, environment }: AreaOptions): Reading<AreaReadi
 function withFindings({ config, asked }: ConfigReading): Config {
   const findings = [...config.findings, ...uselessKeys(config, AREA_KEYS, asked)];
   return { ...config, findings };
+}
+
+function* lostReferences(
+  config: Config,
+  { referenceAreas }: AreaSettings,
+): Reading<readonly Finding[]> {
+  const findings: Finding[] = [];
+  for (const { name, path } of referenceAreas) {
+    const answer: ConfigAnswer = yield { kind: 'realPath', path };
+    const entry = entryOf(config, 'refareas', name);
+    if (entry === null || (answer.kind === 'text' && answer.text !== null)) continue;
+    findings.push({ message: `the reference area ${path} is not there`, origin: entry.origin });
+  }
+  return findings;
 }
 
 function* configFile(home: string): Reading<string> {

@@ -15,6 +15,7 @@ export const STANDARD_SETTINGS: AreaSettings = {
   ...{ launchers: NO_LAUNCHERS, deadTimeS: DAY_S, minSpaceBytes: MIB, areaSpaceBytes: 0 },
   ...{ freeSpaceCommand: null, copyCommand: null, preHook: null, rerunsMax: 0 },
   ...{ waiverComment: null, rollUpScripts: new Map(), referenceAreas: [] },
+  ...{ validStates: [], validStatuses: [] },
 };
 
 /** Throws AREA_UNFIT. */
@@ -34,6 +35,8 @@ export function readSettings(config: Config, home: string): AreaSettings {
     rollUpScripts: new Map(
       entriesOf(config, 'testrollup').map(({ key, value }) => [key, value.trim()]),
     ),
+    validStates: wordsOf(textOf(config, 'validvalues', 'state') ?? ''),
+    validStatuses: wordsOf(textOf(config, 'validvalues', 'status') ?? ''),
     referenceAreas: entriesOf(config, 'refareas').map(({ key, value }) => {
       return { name: key, path: resolvePath(home, wordsOf(value)[0] ?? key) };
     }),

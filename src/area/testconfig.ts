@@ -41,12 +41,13 @@ export function* readTest(options: TestOptions): Reading<TestReading> {
   const source = { config, directory, files, isCompatible: area.isCompatible };
   const items = readItems(config, deferred.size > 0);
   const steps = yield* readSteps(source);
-  const waivers = yield* readWaivers(source);
+  const { home } = area;
+  const waivers = yield* readWaivers(source, { home, environment: reading.environment });
   const needs = readPrerequisites(config, name, area.tests);
   const triggers = readTriggers(config);
-  const found = [steps, needs, items, triggers].flatMap(({ findings }) => findings);
+  const found = [steps, needs, items, triggers, waivers].flatMap(({ findings }) => findings);
   const test: TestDef = {
-    ...{ name, directory, steps: steps.steps, waivers },
+    ...{ name, directory, steps: steps.steps, waivers: waivers.waivers },
     runScript: textOf(config, 'setup', 'runscript'),
     ...{ prerequisites: needs.prerequisites, isExclusive: needs.isExclusive },
     items: items.items,

@@ -120,6 +120,9 @@ export type AreaSettings = {
   readonly waiverComment: string | null;
   /** Test with items -> the script whose output is its page. */
   readonly rollUpScripts: ReadonlyMap<string, string>;
+  /** Words that a test may give a step as its state and status; empty: any. */
+  readonly validStates: readonly string[];
+  readonly validStatuses: readonly string[];
   /** Areas whose runs count as earlier ones. */
   readonly referenceAreas: readonly { readonly name: string; readonly path: string }[];
 };

@@ -3,7 +3,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { basename, isAbsolute, join, relative } from 'node:path';
 import { dataOfCsv } from '../area/test-data.ts';
-import type { LogRules } from '../area/types.ts';
+import type { AreaSettings, LogRules } from '../area/types.ts';
 import type { NewData } from '../planner/run-store.ts';
 import { type HelperCall, statusOfWord } from './helper-calls.ts';
 import type { LaunchRecord, LaunchStep } from './launch-record.ts';
@@ -21,8 +21,8 @@ export type CallMeans = {
   readonly readRules: (file: string) => LogRules;
   /** Data of the last good run of the same test. */
   readonly dataBefore: (record: LaunchRecord) => readonly NewData[];
-  /** Its own, from an earlier attempt. */
-  readonly dataOf: (record: LaunchRecord) => readonly NewData[];
+  /** `[validvalues]`: words that a test may give its steps; an empty list: any. */
+  readonly valid: Pick<AreaSettings, 'validStates' | 'validStatuses'>;
 };
 
 type StepEnd = {
@@ -49,11 +49,6 @@ export class CallBook {
   constructor(record: LaunchRecord, means: CallMeans) {
     this.#record = record;
     this.#means = means;
-  }
-
-  /** What an earlier attempt has measured, and this one does not measure again. */
-  keep(rows: readonly NewData[]): void {
-    for (const row of rows) this.#rows.set(`${row.category}\0${row.variable}`, row);
   }
 
   /** The state that the test has given itself; null: none. */
@@ -124,11 +119,28 @@ export class CallBook {
     const isEnd = options.get('state') === 'end';
     if (!isEnd) this.#startedAt.set(name, at);
     const log = options.get('setlog');
+    const wrong = this.#wrongWord(options);
+    const status = wrong === null ? statusOfWord(options.get('status') ?? 'n/a') : 'FAIL';
     this.#step(name, {
-      ...{ status: statusOfWord(options.get('status') ?? 'n/a'), comment: options.get('m') ?? '' },
+      ...{ status, comment: wrong ?? options.get('m') ?? '' },
       ...{ log: log === undefined ? null : this.#logOf(call, log) },
       ...{ startedAt: this.#startedAt.get(name) ?? at, endedAt: isEnd ? at : null },
     });
+  }
+
+  /** What is none of the area's words for steps; null: all are. */
+  #wrongWord(options: HelperCall['options']): string | null {
+    const { validStates, validStatuses } = this.#means.valid;
+    const wrong = [
+      ['state', validStates],
+      ['status', validStatuses],
+    ] as const;
+    for (const [name, valid] of wrong) {
+      const word = options.get(name);
+      if (word === undefined || valid.length === 0 || valid.includes(word)) continue;
+      return `${name} ${word} is none of [validvalues]`;
+    }
+    return null;
   }
 
   /** `-runstep`: the command has run; with rules the caller waits for our verdict. */
@@ -194,7 +206,7 @@ export class CallBook {
   }
 
   #putData(rows: readonly NewData[]): void {
-    this.keep(rows);
+    for (const row of rows) this.#rows.set(`${row.category}\0${row.variable}`, row);
     this.#means.outbox.add({ kind: 'putData', testId: this.#record.testId, rows });
   }
 

@@ -5,9 +5,10 @@ import { fileURLToPath } from 'node:url';
 import { readLogpro } from '../area/logpro.ts';
 import type { LogRules } from '../area/types.ts';
 import { step } from '../planner/machine.ts';
-import type { RunStore } from '../planner/run-store.ts';
+import type { NewData, RunStore } from '../planner/run-store.ts';
 import { newPlannerState } from '../planner/state.ts';
 import type { AreaBook } from './area-book.ts';
+import { earlierResults } from './earlier-results.ts';
 import type { HostIdentity } from './host.ts';
 import type { LaunchRecord, LaunchStep } from './launch-record.ts';
 import { judgeFile } from './log-reading.ts';
@@ -16,7 +17,7 @@ import { Outbox } from './outbox.ts';
 import { Runner } from './runner.ts';
 import { Triggers } from './triggers.ts';
 import type { LogVerdict } from './verdict.ts';
-import { earlierResults, waiverOf } from './waivers.ts';
+import { waiverOf } from './waivers.ts';
 
 const HELPER_FOLDER = fileURLToPath(new URL('../../bin/helper', import.meta.url));
 const PROGRAM = fileURLToPath(new URL('../../bin/tidelock', import.meta.url));
@@ -64,8 +65,8 @@ export function newRunner(options: NewRunner): Runner {
     execution: {
       ...{ outbox, now, judgeLog: (step, log, record) => judged(outbox, step, { log, record }) },
       readRules: (file) => readLogpro(readFileSync(file, 'utf8'), { file, line: 1 }, book.area),
-      dataOf: ({ testId }) => store.read({ kind: 'data', testId }).data ?? [],
-      dataBefore: (record) => dataBefore(store, record),
+      dataBefore: (record) => dataBefore(options, record),
+      valid: book.area.settings,
       waiverOf: (record) => waiver(store, book, record),
     },
   });
@@ -86,16 +87,26 @@ async function judged(
 const NO_RULES: LogRules = { sections: [], rules: [] };
 
 /** Of the last run of the same target in which it was good. */
-function dataBefore(store: RunStore, record: LaunchRecord) {
-  const good = earlierResults(store, record).find(
-    ({ state, status }) => state === 'COMPLETED' && (status === 'PASS' || status === 'WARN'),
-  );
-  return good === undefined ? [] : (store.read({ kind: 'data', testId: good.id }).data ?? []);
+function dataBefore(
+  { store, book, onTrouble }: NewRunner,
+  record: LaunchRecord,
+): readonly NewData[] {
+  const references = book.area.settings.referenceAreas;
+  try {
+    for (const { row, data } of earlierResults({ store, references }, record)) {
+      const isGood = row.status === 'PASS' || row.status === 'WARN';
+      if (row.state === 'COMPLETED' && isGood) return data();
+    }
+  } catch (error) {
+    onTrouble(error); // what is measured now is written in any case
+  }
+  return [];
 }
 
 function waiver(store: RunStore, book: AreaBook, record: LaunchRecord): Promise<string | null> {
   return waiverOf(record, {
     store,
+    references: book.area.settings.referenceAreas,
     commentPattern: book.area.settings.waiverComment,
     judgeDiff: async ({ rules }, file) => {
       const found = await judgeFile(file, rules ?? NO_RULES);

@@ -5,32 +5,16 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { compileRegex } from '../area/regex.ts';
 import type { Waiver } from '../area/types.ts';
-import type { RunRow, TestRow } from '../planner/rows.ts';
-import type { RunStore } from '../planner/run-store.ts';
 import { runCommand } from './commands.ts';
+import { type EarlierMeans, earlierResults } from './earlier-results.ts';
 import { controlFolder, type LaunchRecord } from './launch-record.ts';
 import type { LogVerdict } from './verdict.ts';
 
-/** Results of one test that are looked at for the last one of the same target. */
-const HISTORY_MAX = 200;
 const FILES_MAX = 1000;
 /** A comparison that takes longer is killed, and does not waive. */
 const COMMAND_TIMEOUT_MS = 60_000;
 
-/** Results of the same test and item in earlier runs of the same target, the newest first. */
-export function earlierResults(store: RunStore, record: LaunchRecord): readonly TestRow[] {
-  const { test: name, itemPath, target } = record.place;
-  const history = store.read({ kind: 'history', name, itemPath, limit: HISTORY_MAX }).tests ?? [];
-  const others = history.filter(({ runId }) => runId !== record.runId);
-  const ids = [...new Set(others.map(({ runId }) => runId))];
-  const runs: readonly RunRow[] =
-    ids.length === 0 ? [] : (store.read({ kind: 'runs', ids }).runs ?? []);
-  const same = new Set(runs.filter((run) => run.target === target).map(({ id }) => id));
-  return others.filter(({ runId }) => same.has(runId));
-}
-
-export type WaiverMeans = {
-  readonly store: RunStore;
+export type WaiverMeans = EarlierMeans & {
   /** What the comment of a waiver must look like; null: anything. */
   readonly commentPattern: string | null;
   readonly judgeDiff: (waiver: Waiver, file: string) => Promise<LogVerdict>;
@@ -39,7 +23,8 @@ export type WaiverMeans = {
 /** The comment of the waiver that holds for this failure; null: none does. */
 export async function waiverOf(record: LaunchRecord, means: WaiverMeans): Promise<string | null> {
   if (record.waivers.length === 0) return null;
-  const [last] = earlierResults(means.store, record);
+  const [earlier] = earlierResults(means, record);
+  const last = earlier?.row;
   if (last?.state !== 'COMPLETED' || last.status !== 'WAIVED' || last.runDir === null) return null;
   const { commentPattern } = means;
   if (commentPattern !== null && !isLike(commentPattern, last.comment)) return null;

@@ -25,6 +25,7 @@ async function waived(files: number, isLastOther: boolean): Promise<string | nul
   };
   return await waiverOf(record as unknown as LaunchRecord, {
     store: { read } as unknown as RunStore,
+    references: [],
     commentPattern: null,
     judgeDiff: async () => ({ status: 'FAIL', comment: '' }),
   });
