@@ -21,6 +21,8 @@ export type CallMeans = {
   readonly readRules: (file: string) => LogRules;
   /** Data of the last good run of the same test. */
   readonly dataBefore: (record: LaunchRecord) => readonly NewData[];
+  /** Its own, from an earlier attempt. */
+  readonly dataOf: (record: LaunchRecord) => readonly NewData[];
   /** `[validvalues]`: words that a test may give its steps; an empty list: any. */
   readonly valid: Pick<AreaSettings, 'validStates' | 'validStatuses'>;
 };
@@ -49,6 +51,11 @@ export class CallBook {
   constructor(record: LaunchRecord, means: CallMeans) {
     this.#record = record;
     this.#means = means;
+  }
+
+  /** What an earlier attempt has measured, and this one does not measure again. */
+  keep(rows: readonly NewData[]): void {
+    for (const row of rows) this.#rows.set(`${row.category}\0${row.variable}`, row);
   }
 
   /** The state that the test has given itself; null: none. */
@@ -206,7 +213,7 @@ export class CallBook {
   }
 
   #putData(rows: readonly NewData[]): void {
-    for (const row of rows) this.#rows.set(`${row.category}\0${row.variable}`, row);
+    this.keep(rows);
     this.#means.outbox.add({ kind: 'putData', testId: this.#record.testId, rows });
   }
 

@@ -65,6 +65,7 @@ export function newRunner(options: NewRunner): Runner {
     execution: {
       ...{ outbox, now, judgeLog: (step, log, record) => judged(outbox, step, { log, record }) },
       readRules: (file) => readLogpro(readFileSync(file, 'utf8'), { file, line: 1 }, book.area),
+      dataOf: ({ testId }) => store.read({ kind: 'data', testId }).data ?? [],
       dataBefore: (record) => dataBefore(options, record),
       valid: book.area.settings,
       waiverOf: (record) => waiver(store, book, record),
