@@ -165,10 +165,11 @@ export class Actions {
       const names = { target: args.target, run: args.name };
       const env = earlyEnvironment(areaBook.area, names, book.layers);
       const { tests: known = [] } = store.read({ kind: 'tests', runId });
-      await beforeRun(areaBook.area, env, known.length === 0);
+      const { signal } = activity.ending;
+      await beforeRun(areaBook.area, { env, isNew: known.length === 0, signal });
       await activity.start();
       await activity.done;
-      await makeRollUpPages({ area: areaBook.area, store, outbox, runId, env });
+      await makeRollUpPages({ area: areaBook.area, store, outbox, runId, env, signal });
     } finally {
       work.activity = null;
       const facts = { state: 'done' as const, endedAt: now() };

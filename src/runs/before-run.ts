@@ -9,19 +9,27 @@ const HOOK_MS_MAX = 3_600_000;
 const OUTPUT_BYTES_MAX = 4 << 20;
 const TOLD_LINES = 5;
 
-/** `isNew`: the run has no tests yet. Throws RUN_FAILED. */
+export type RunStart = {
+  readonly env: Environment;
+  /** The run has no tests yet. */
+  readonly isNew: boolean;
+  /** Ends the hook. */
+  readonly signal: AbortSignal;
+};
+
+/** Throws RUN_FAILED. */
 export async function beforeRun(
   { home, settings }: Pick<Area, 'home' | 'settings'>,
-  env: Environment,
-  isNew: boolean,
+  { env, isNew, signal }: RunStart,
 ): Promise<void> {
   requireRoom(home, settings.areaSpaceBytes);
   if (!isNew || settings.preHook === null) return;
   const limits = { timeoutMs: HOOK_MS_MAX, outputBytesMax: OUTPUT_BYTES_MAX };
-  const hook = { command: settings.preHook, cwd: home, env, withErrors: true, ...limits };
+  const hook = { command: settings.preHook, cwd: home, env, signal, withErrors: true, ...limits };
   const { exitCode, output, isTimedOut } = await runCommand(hook);
   if (exitCode === 0) return;
-  const why = isTimedOut ? `did not end within ${HOOK_MS_MAX / 1000} s` : `ended with ${exitCode}`;
+  const late = isTimedOut ? `did not end within ${HOOK_MS_MAX / 1000} s` : `ended with ${exitCode}`;
+  const why = signal.aborted ? 'was ended by a kill' : late;
   throw failed(
     `the pre-hook ${why}, so nothing was started: ${settings.preHook}`,
     lastLines(output) || 'it printed nothing; it runs in the folder of the area',

@@ -20,6 +20,8 @@ export type Command = {
   readonly outputBytesMax: number;
   /** Its output goes there, and is not given back. */
   readonly output?: string | undefined;
+  /** Ends it early, as the end of its time does. Not with `runCommandNow`. */
+  readonly signal?: AbortSignal | undefined;
   /** Its errors are output too. */
   readonly withErrors?: boolean | undefined;
 };
@@ -31,7 +33,10 @@ export type CommandEnd = {
 };
 
 /** Other work goes on meanwhile. */
-export function runCommand(command: Command): Promise<CommandEnd> {
+export async function runCommand(command: Command): Promise<CommandEnd> {
+  if (command.signal?.aborted === true) {
+    return { exitCode: EXIT_KILLED, output: '', isTimedOut: false };
+  }
   const file = command.output === undefined ? null : openSync(command.output, 'w');
   const to = file ?? ('pipe' as const);
   let child: ChildProcess;
@@ -46,7 +51,10 @@ export function runCommand(command: Command): Promise<CommandEnd> {
   return endOf(child, command);
 }
 
-function endOf(child: ChildProcess, { timeoutMs, outputBytesMax }: Command): Promise<CommandEnd> {
+function endOf(
+  child: ChildProcess,
+  { timeoutMs, outputBytesMax, signal }: Command,
+): Promise<CommandEnd> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   let isTimedOut = false;
@@ -65,9 +73,12 @@ function endOf(child: ChildProcess, { timeoutMs, outputBytesMax }: Command): Pro
     isTimedOut = true;
     killAll(child.pid);
   }, timeoutMs);
+  const onAbort = (): void => killAll(child.pid);
+  signal?.addEventListener('abort', onAbort);
   return new Promise((resolve) => {
     const onEnd = (code: number | null): void => {
       clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
       const exitCode = isTimedOut || isTooMuch ? EXIT_KILLED : (code ?? EXIT_KILLED);
       resolve({ exitCode, output: Buffer.concat(chunks).toString('utf8'), isTimedOut });
     };

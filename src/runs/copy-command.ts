@@ -18,6 +18,8 @@ export type TestCopy = {
   readonly env: Environment;
   /** What the command prints goes there. */
   readonly logFolder: string;
+  /** Ends it. */
+  readonly signal: AbortSignal;
 };
 
 /** Throws RUN_FAILED with the end of what it printed. */
@@ -27,6 +29,7 @@ export async function copyByCommand({
   to,
   env,
   logFolder,
+  signal,
 }: TestCopy): Promise<void> {
   mkdirSync(logFolder, { recursive: true });
   const output = join(logFolder, 'copy.log');
@@ -38,6 +41,7 @@ export async function copyByCommand({
     command: whole,
     cwd: to,
     env,
+    signal,
     output,
     withErrors: true,
     ...limits,

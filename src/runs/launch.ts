@@ -95,6 +95,8 @@ export type Preparation = {
   readonly isClean: boolean;
   /** Work areas of other items inside of it. */
   readonly nested: readonly string[];
+  /** Ends the command that fills it. */
+  readonly signal: AbortSignal;
 };
 
 /**
@@ -103,13 +105,13 @@ export type Preparation = {
  */
 export async function prepare(
   launch: Launch,
-  { def, env, layers, isClean, nested }: Preparation,
+  { def, env, layers, isClean, nested, signal }: Preparation,
   { area, now }: LaunchMeans,
 ): Promise<LaunchRecord> {
   const { place, runDir } = launch;
   const disk = runDir.slice(0, -placePath(place).length - 1);
   const { isNew } = makeWorkArea({ disk, linkTree: area.linkTree, isClean, nested }, place);
-  await fill(launch, { area, env, isNew, nested });
+  await fill(launch, { area, env, isNew, nested, signal });
   return begin(recordOf(launch, { def, env, layers }, { area, now }));
 }
 
@@ -172,19 +174,20 @@ export function recordOf(
   };
 }
 
-type Filling = Pick<Preparation, 'env' | 'nested'> & {
+type Filling = Pick<Preparation, 'env' | 'nested' | 'signal'> & {
   readonly area: Area;
   readonly isNew: boolean;
 };
 
 async function fill(
   { directory, runDir, attempt }: Launch,
-  { area, env, isNew, nested }: Filling,
+  { area, env, isNew, nested, signal }: Filling,
 ): Promise<void> {
   const { copyCommand } = area.settings;
   if (copyCommand === null) return await copyTest(directory, runDir, isNew, nested);
   const logFolder = controlFolder(runDir, attempt);
-  await copyByCommand({ command: copyCommand, from: directory, to: runDir, env, logFolder });
+  const copy = { command: copyCommand, from: directory, to: runDir, env, logFolder, signal };
+  await copyByCommand(copy);
 }
 
 /** With the host that it is to start on, where the area has several. */

@@ -64,7 +64,11 @@ export type Exec = {
   running: Execution | null;
   /** What kept it from starting last. */
   trouble?: string;
+  /** Ends the command that fills its work area. */
+  copying?: AbortController;
 };
+
+const KILLED = { kind: 'killed' } as const;
 
 export type LaunchedRun = {
   readonly runId: number;
@@ -122,7 +126,9 @@ export class Launcher {
     try {
       await perform();
     } catch (error) {
-      this.#fail(exec, { kind: 'finish', status: 'FAIL' }, messageOf(error));
+      const isKilled = exec.isStopped && exec.running === null;
+      const event = isKilled ? KILLED : ({ kind: 'finish', status: 'FAIL' } as const);
+      this.#fail(exec, event, messageOf(error));
     } finally {
       this.#running -= 1;
     }
@@ -254,7 +260,9 @@ export class Launcher {
     const { layers } = book;
     if (exec.part === null) {
       const nested = this.#nestedIn(exec);
-      const preparation = { def, env, layers, isClean: exec.cleans, nested };
+      exec.copying = new AbortController();
+      const { signal } = exec.copying;
+      const preparation = { def, env, layers, isClean: exec.cleans, nested, signal };
       return await prepare(launch, preparation, this.#means);
     }
     const record = recordOf(launch, { def, env, layers }, this.#means);

@@ -16,6 +16,8 @@ export type RollUpMeans = {
   readonly outbox: Outbox;
   readonly runId: number;
   readonly env: Environment;
+  /** Ends the script. */
+  readonly signal: AbortSignal;
 };
 
 /** A script that fails leaves the page as it was, and says so in the comment of the toplevel. */
@@ -48,7 +50,7 @@ async function makePage(means: RollUpMeans, { top, folder, command }: Page): Pro
   const env = { ...means.env, MT_TEST_NAME: top.name, MT_TEST_RUN_DIR: folder };
   const fresh = `${file}.new`;
   const { exitCode } = await runCommand({
-    ...{ command, cwd: folder, env, output: fresh },
+    ...{ command, cwd: folder, env, output: fresh, signal: means.signal },
     ...{ timeoutMs: SCRIPT_MS_MAX, outputBytesMax: 0 },
   });
   if (exitCode === 0) renameSync(fresh, file);

@@ -45,6 +45,8 @@ export class RunActivity {
   readonly #queue: PlanQueue;
   /** Late items, by test: they are asked for once. */
   readonly #late = new Map<string, Promise<LateItems>>();
+  /** Aborted when all of the run is to end: for commands around it. */
+  readonly ending = new AbortController();
   readonly #done = Promise.withResolvers<void>();
   #tests: ReadonlyMap<string, TestDef> = new Map();
   #wakeAt = Number.POSITIVE_INFINITY;
@@ -145,10 +147,12 @@ export class RunActivity {
 
   /** Ends what runs and starts nothing more of it. */
   kill(pattern: string): void {
+    if (pattern === '%') this.ending.abort();
     this.#feed({ kind: 'kill', pattern, at: this.#means.now() });
   }
 
   killNow(): void {
+    this.ending.abort();
     for (const { running } of this.#execs.values()) running?.killNow('interrupted twice');
   }
 
@@ -370,6 +374,7 @@ export class RunActivity {
   #kill(id: string): void {
     const exec = this.#of(id);
     exec.isStopped = true;
+    exec.copying?.abort();
     exec.running?.kill('a kill was asked for');
   }
 

@@ -92,3 +92,31 @@ test('a step runs once, whatever becomes of the runner that had it launched', as
   expect(readFileSync(join(dir, 'runs/times'), 'utf8')).toBe('ran\n');
   expect(readFileSync(join(dir, 'queued/ran'), 'utf8')).toBe('ran\n');
 });
+
+test('a kill ends the commands around a run: its hook, and the copies of its work areas', async () => {
+  const hang = 'echo $$ > "$MT_RUN_AREA_HOME/pid"; sleep 1000';
+  const config = (more: string): string => `[fields]\nSYSTEM TEXT\n${more}\n`;
+  for (const more of [
+    `[runs]\npre-hook ${hang}`,
+    `[setup]\ntestcopycmd ${hang}; : TEST_TARG_PATH`,
+  ]) {
+    const area = writtenArea({ one: '[ezsteps]\nrun true\n' }, { 'area.config': config(more) });
+    const bed = await AreaBed.open(area);
+    try {
+      const runner = bed.runner();
+      const ended = bed.perform(runner, 'run', { target: 'x', name: 'one' }).catch(String);
+      const file = join(bed.home, 'pid');
+      await until('it runs', () => existsSync(file) && readFileSync(file, 'utf8') !== '');
+      runner.interrupt();
+      const isHook = more.startsWith('[runs]');
+      expect(JSON.stringify(await ended)).toContain(
+        isHook ? 'pre-hook was ended by a kill' : 'counts',
+      );
+      expect(bed.results('one')).toEqual(isHook ? {} : { one: 'KILLED/KILLED' });
+      const pid = Number(readFileSync(file, 'utf8'));
+      await until('its process is gone', () => pidStartOf(pid) === '');
+    } finally {
+      await bed.close();
+    }
+  }
+});

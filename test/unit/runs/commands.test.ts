@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -50,4 +50,18 @@ test('output and errors go to a file where one is named', async () => {
   const end = await runCommand({ ...plain('echo a; echo b >&2'), output, withErrors: true });
   expect(end.output).toBe('');
   expect(readFileSync(output, 'utf8')).toBe('a\nb\n');
+});
+
+test('is ended by a signal, with all that it has started; after it nothing begins', async () => {
+  const pids = join(folder, 'pids-signal');
+  const ending = new AbortController();
+  const { signal } = ending;
+  const running = runCommand({ ...plain(`sleep 1000 & echo $! $$ > ${pids}; wait`), signal });
+  await until('it runs', () => existsSync(pids) && readFileSync(pids, 'utf8').endsWith('\n'));
+  ending.abort();
+  expect(await running).toMatchObject({ isTimedOut: false, exitCode: 124 });
+  const all = readFileSync(pids, 'utf8').trim().split(' ').map(Number);
+  await until('its processes are gone', () => all.every(isGone));
+  const late = await runCommand({ ...plain('echo late'), signal });
+  expect(late).toEqual({ isTimedOut: false, exitCode: 124, output: '' });
 });
