@@ -11,15 +11,24 @@ import { basename, delimiter, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { ensureBrowser } from './browser.mjs';
+import { endTree } from './process-tree.mjs';
+import { runningTests } from './running-tests.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const bin = join(root, 'node_modules', '.bin');
 const reports = mkdtempSync(join(tmpdir(), 'tidelock-check-'));
-process.on('exit', () => rmSync(reports, { recursive: true, force: true }));
+/** The running step: whatever ends this process ends all of it. */
+let running = null;
+process.on('exit', () => {
+  if (running !== null) endTree(running);
+  rmSync(reports, { recursive: true, force: true });
+});
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
 
-/** A test that computes for ever cannot be stopped by vitest; the step is. */
+/** A test that computes for ever cannot be stopped by vitest; the step is, with all that it has started. */
 const STEP_MAX_MS = 15 * 60_000;
+/** Of the tests that ran then. */
+const RUNNING_MAX = 10;
 /** Files that take longer are named, the slowest first, so many at most. */
 const SLOW_MS = 10_000;
 const SLOW_FILES_MAX = 10;
@@ -50,8 +59,11 @@ steps: ${STEPS.map((step) => step.name).join(', ')}
 
 function testStep(project) {
   const report = join(reports, `${project}.json`);
-  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
-  const options = ['--silent=passed-only', ...reporters];
+  const reporters = ['default', 'json', join(root, 'tools', 'running-tests.mjs')];
+  const options = [
+    ...['--silent=passed-only', `--outputFile.json=${report}`],
+    ...reporters.map((reporter) => `--reporter=${reporter}`),
+  ];
   return { name: project, report, command: ['vitest', 'run', '--project', project, ...options] };
 }
 
@@ -79,8 +91,10 @@ function chosenSteps() {
 }
 
 /** Runs a tool of node_modules, on the pinned Node whatever runs this file. */
-function run([tool, ...rest]) {
-  const env = { ...process.env, PATH: bin + delimiter + process.env.PATH, NO_COLOR: '1' };
+function run({ name, command: [tool, ...rest] }) {
+  const file = join(reports, `${name}.running`);
+  const path = bin + delimiter + process.env.PATH;
+  const env = { ...process.env, PATH: path, NO_COLOR: '1', TIDELOCK_RUNNING: file };
   delete env.FORCE_COLOR;
   const child = spawn(join(bin, tool), rest, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
@@ -89,18 +103,25 @@ function run([tool, ...rest]) {
       output += text;
     });
   }
+  running = child.pid ?? null;
   const limit = setTimeout(() => {
-    output = `not finished after ${STEP_MAX_MS / 60_000} minutes\n${output}`;
-    child.kill('SIGKILL');
+    output = `not finished after ${STEP_MAX_MS / 60_000} minutes${whatRan(file)}\n${output}`;
+    if (child.pid !== undefined) endTree(child.pid);
   }, STEP_MAX_MS);
   return new Promise((resolve) => {
     child.on('error', (error) => resolve({ isPassed: false, output: error.message }));
     child.on('close', (code, signal) => {
       clearTimeout(limit);
+      running = null;
       if (signal !== null) output = `ended by ${signal}; ${output}`;
       resolve({ isPassed: code === 0, output });
     });
   });
+}
+
+function whatRan(file) {
+  const tests = runningTests(file).slice(0, RUNNING_MAX);
+  return tests.length === 0 ? '' : `; running: ${tests.join('; ')}`;
 }
 
 /** What a step has to say: how many passed, a line for each failure, and the slowest files. */
@@ -157,7 +178,7 @@ async function runStep(step) {
     return { passed: 0, failures: [], skipped: `skipped: ${step.name}: ${missing}\n` };
   }
   const startMs = Date.now();
-  const outcome = outcomeOf(step, await run(step.command));
+  const outcome = outcomeOf(step, await run(step));
   const { passed, failures, slow, output } = outcome;
   const seconds = `${((Date.now() - startMs) / 1000).toFixed(1)} s`;
   const tests = step.report ? `${passed} passed, ${failures.length} failed` : '';
