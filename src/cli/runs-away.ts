@@ -79,8 +79,8 @@ function ageText({ seen }: RunReplica, status: RunsStatus | null): string {
   if (seen === null) return 'nothing is known';
   const asOf = `as of ${new Date(seen.at).toISOString().slice(0, 19)}Z`;
   return status === null
-    ? `${asOf}: the server of ${seen.home} cannot be reached`
-    : `${asOf}: ${status.seq - seen.seq} changes of ${seen.home} have not come within ${REACH_MS_MAX / 1000} s`;
+    ? `${asOf}: the server of ${seen.status.host} cannot be reached`
+    : `${asOf}: ${status.seq - seen.status.seq} changes of ${status.host} have not come within ${REACH_MS_MAX / 1000} s`;
 }
 
 function awayRuns(away: Away, replica: RunReplica): AwayRuns {
@@ -89,7 +89,7 @@ function awayRuns(away: Away, replica: RunReplica): AwayRuns {
     ...{ home, away, replica, runs: replica.runs },
     write: async (batch) => {
       const written = await away.calls.write(batch);
-      const { history = '' } = replica.seen ?? {};
+      const history = replica.seen?.status.history ?? '';
       const isHere = await replica.reach({ history, seq: written.seq }, REACH_MS_MAX);
       if (!isHere) throw notReached(home, replica.trouble);
       return written;

@@ -1,7 +1,8 @@
 /** `tidelock runs serve`: the one server of an area: calls of other hosts, feeds, pages, and the sync. */
 import type { Command } from 'commander';
 import { messageOf } from '../core/errors.ts';
-import type { Home } from '../runs/home.ts';
+import { findHome, type Home } from '../runs/home.ts';
+import type { RunPlans } from '../runs/run-plans.ts';
 import { type Served, type Serving, serveRuns } from '../runs/serving.ts';
 import { commandLine, shortPath } from './options.ts';
 import { addHomeFlags, type HomeFlags, homeOptionsOf } from './runs-home.ts';
@@ -35,22 +36,46 @@ async function run(flags: Flags): Promise<void> {
   const ending = Promise.withResolvers<Ending>();
   const end = (reason: string, isWanted: boolean): void => ending.resolve({ reason, isWanted });
   stop.signal.addEventListener('abort', () => end('stopped', true));
+  const started = await start(flags, end);
+  if (started === null) return stop.release();
+  const { reason, isWanted } = await ending.promise;
+  if (!isWanted) process.exitCode = EXIT_FAILED;
+  await started.close();
+  console.error(`tidelock runs serve ends: ${reason}`);
+  stop.release();
+}
+
+type Started = { readonly close: () => Promise<void> };
+
+/** On the home host as its leader (null: another one leads), elsewhere on a replica. */
+async function start(
+  flags: Flags,
+  onEnd: (reason: string, isWanted: boolean) => void,
+): Promise<Started | null> {
   const home = homeOptionsOf(flags);
   const { config: area } = home;
+  const found = findHome(home);
+  if (found.home !== found.identity.host) {
+    const { serveReplica } = await import('./runs-serve-away.ts');
+    return await serveReplica({ found, flags, prepare: () => prepare(flags), onEnd });
+  }
   const served = await serveRuns({
     home,
     logRoots: [area.home, area.linkTree, ...area.disks.map(({ path }) => path)],
     prepare: () => prepare(flags),
     startRunner,
-    onEnd: end,
+    plansOf,
+    onEnd,
   });
   announce(served, flags.json === true);
-  if (!served.isLeader) return stop.release();
-  const { reason, isWanted } = await ending.promise;
-  if (!isWanted) process.exitCode = EXIT_FAILED;
-  await served.serving.close();
-  console.error(`tidelock runs serve ends: ${reason}`);
-  stop.release();
+  return served.isLeader ? served.serving : null;
+}
+
+/** Loaded by the leader only. */
+async function plansOf({ store, place }: Home): Promise<RunPlans> {
+  const { RunPlans } = await import('../runs/run-plans.ts');
+  const { processEnvironment } = await import('./runs-session.ts');
+  return new RunPlans({ store, home: place.area, environment: processEnvironment() });
 }
 
 /** Loaded by the leader only. */

@@ -18,6 +18,7 @@ import { MatrixPage } from './runs/pages/matrix.tsx';
 import { QueuePage } from './runs/pages/queue.tsx';
 import { RunPage } from './runs/pages/run.tsx';
 import { TestPage } from './runs/pages/test.tsx';
+import { ReplicaBanner } from './runs/replica-banner.tsx';
 import { type PageEntry, Shell } from './shell.tsx';
 import { engineOf, useLive } from './store.ts';
 import { applyTheme } from './theme.ts';
@@ -52,6 +53,7 @@ function App(): JSX.Element {
   const shown = PAGES.filter(({ group }) => group !== 'Runs' || runs.isThere === true);
   return (
     <Shell pages={shown} current={current} live={live}>
+      <ReplicaBanner book={runs} />
       <Page />
     </Shell>
   );

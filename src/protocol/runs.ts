@@ -255,4 +255,18 @@ export type RunsStatus = {
     readonly error: string | null;
   };
   readonly calls: { readonly waiting: number; readonly done: number; readonly refused: number };
+  /** Only where a replica is shown, on another host. */
+  readonly replica?: ReplicaAge | undefined;
+};
+
+/** How old what a replica shows may be. */
+export type ReplicaAge = {
+  /** The host whose server it follows. */
+  readonly home: string;
+  /** The pages there; null: no server is known. */
+  readonly url: string | null;
+  /** It has what the home had so long ago. */
+  readonly ageMs: number;
+  /** Why it does not follow; null while it does. */
+  readonly trouble: string | null;
 };

@@ -102,17 +102,27 @@ export class Away {
     };
   }
 
+  /** What the server says to a request for a path of it, whatever that is. Throws `OFF_HOME`, `SERVER_UNREACHABLE`. */
+  async forward(path: string, signal: AbortSignal): Promise<Response> {
+    const there = this.find();
+    if (there === null) throw nobodyServes(this.home);
+    return await this.#ask(`${there.url}${path}`, signal);
+  }
+
   async #get(url: string): Promise<Response> {
+    const answer = await this.#ask(url, AbortSignal.timeout(ANSWER_MS_MAX));
+    if (answer.ok) return answer;
+    throw this.#explained(failureOf(answer, await answer.text()));
+  }
+
+  async #ask(url: string, signal: AbortSignal): Promise<Response> {
     const { token } = this.#options;
     const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
-    let answer: Response;
     try {
-      answer = await fetch(url, { headers, signal: AbortSignal.timeout(ANSWER_MS_MAX) });
+      return await fetch(url, { headers, signal });
     } catch (error) {
       throw unreachableServer(error);
     }
-    if (answer.ok) return answer;
-    throw this.#explained(failureOf(answer, await answer.text()));
   }
 
   /** Says which token is wanted, and where it is made. */

@@ -27,9 +27,8 @@ const REACH_MS_MAX = 10_000;
 
 /** What the file is known to have. */
 export type Seen = {
-  readonly home: string;
-  readonly history: string;
-  readonly seq: number;
+  /** What the server said of itself; its sequence and more are in the file. */
+  readonly status: RunsStatus;
   /** When the server had no more than this; milliseconds since 1970. */
   readonly at: number;
 };
@@ -93,7 +92,8 @@ export class RunReplica {
   get seen(): Seen | null {
     if (!existsSync(this.#file)) return null;
     try {
-      return JSON.parse(readFileSync(this.#seenFile, 'utf8')) as Seen;
+      const seen = JSON.parse(readFileSync(this.#seenFile, 'utf8')) as Partial<Seen>;
+      return seen.status === undefined || seen.at === undefined ? null : (seen as Seen);
     } catch {
       return null;
     }
@@ -112,7 +112,7 @@ export class RunReplica {
   /** The rows. Only when something was ever seen. */
   get runs(): ReplicaRuns {
     this.#runs ??= new ReplicaRuns(this.#file);
-    const { history = '' } = this.seen ?? {};
+    const history = this.seen?.status.history ?? '';
     if (this.#runs.history !== history) this.#runs.history = history;
     return this.#runs;
   }
@@ -126,7 +126,7 @@ export class RunReplica {
     this.#wake();
     for (;;) {
       const { seen } = this;
-      if (seen !== null && seen.history === history && seen.seq >= seq) return true;
+      if (seen !== null && seen.status.history === history && seen.status.seq >= seq) return true;
       if (this.#trouble !== null && isFatal(this.#trouble)) throw this.#trouble;
       if (performance.now() > deadline) return false;
       await pause(LOOK_MS, this.#end.signal);
@@ -190,12 +190,12 @@ export class RunReplica {
     const { away, now } = this.#options;
     while (!signal.aborted) {
       const at = now();
-      const { host: home, history, seq } = await away.statusAt(there.url);
+      const status = await away.statusAt(there.url);
       await until(isCaughtUp, signal);
       // A position of the run database is its sequence and one.
-      await kept.waitFor(formatLsn(toLsn(seq + 1)), { timeoutMs: REACH_MS_MAX });
+      await kept.waitFor(formatLsn(toLsn(status.seq + 1)), { timeoutMs: REACH_MS_MAX });
       if (signal.aborted || !isCaughtUp()) continue;
-      this.#see({ home, history, seq, at });
+      this.#see({ status, at });
       this.#note(null);
       const wake = new AbortController();
       this.#wake = () => wake.abort();
@@ -207,9 +207,8 @@ export class RunReplica {
     const draft = `${this.#seenFile}.${process.pid}`;
     writeFileSync(draft, JSON.stringify(seen), { mode: 0o600 });
     renameSync(draft, this.#seenFile); // readers see all of it or the old one
-    if (this.#runs !== null && this.#runs.history !== seen.history) {
-      this.#runs.history = seen.history;
-    }
+    const { history } = seen.status;
+    if (this.#runs !== null && this.#runs.history !== history) this.#runs.history = history;
   }
 
   #tell(error: unknown): void {

@@ -1,52 +1,20 @@
 /** `tidelock runs` on hosts that are not the area's home, played with host ids: its server acts, a replica is looked at. */
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
+import type { RunChanges, RunQueryResult } from '../../src/planner/run-store.ts';
+import type { RunsStatus } from '../../src/protocol/runs.ts';
+import { AwayWorld } from '../support/away-world.ts';
 import { Command } from '../support/command.ts';
 import { until } from '../support/stack.ts';
-import { writtenArea } from '../support/written-area.ts';
 
 const SECRET = 'a secret of thirty-two bytes or more';
 /** Says that it runs, and waits for a file that the test makes when it has seen enough. */
 const GATED =
   'touch "$MT_RUN_AREA_HOME/begun"; until [ -e "$MT_RUN_AREA_HOME/go" ]; do sleep 0.05; done';
 
-class World {
-  readonly area: string;
-  readonly #temp: string;
-
-  constructor(tests: Readonly<Record<string, string>>) {
-    this.area = writtenArea(tests);
-    this.#temp = mkdtempSync(join(tmpdir(), 'tidelock-away-'));
-    onTestFinished(() => rmSync(this.#temp, { recursive: true, force: true, maxRetries: 5 }));
-  }
-
-  on(host: string, args: readonly string[], environment: Record<string, string> = {}): Command {
-    const words = ['runs', ...args, '--area', this.area, '--host-id', host];
-    return new Command(words, { TMPDIR: this.#temp, ...environment });
-  }
-
-  /** On a host that is not the home. */
-  far(...args: readonly string[]): Command {
-    return this.on('far', args);
-  }
-
-  /** Of a command that ends well. */
-  async text(command: Command): Promise<string> {
-    expect(await command.exit(), command.stderr).toBe(0);
-    return command.stdout;
-  }
-
-  async serve(environment: Record<string, string> = {}): Promise<Command> {
-    const server = this.on('home', ['serve', '--json'], environment);
-    await server.line('it serves', ({ ready }) => ready === true);
-    return server;
-  }
-}
-
 test('a run of another host is performed at home and followed to its end, though the leader is killed in the middle', async () => {
-  const world = new World({
+  const world = new AwayWorld({
     slow: `[ezsteps]\nrun ${GATED}\n`,
     bad: '[requirements]\nwaiton slow\n[ezsteps]\nrun echo "the reason"; exit 3\n',
   });
@@ -70,7 +38,7 @@ test('a run of another host is performed at home and followed to its end, though
 });
 
 test('another host sees what the home host sees, and without a server how old that is', async () => {
-  const world = new World({ good: '[ezsteps]\nrun true\n' });
+  const world = new AwayWorld({ good: '[ezsteps]\nrun true\n' });
   const server = await world.serve();
   await world.text(world.on('home', ['run', '--target', 'x', '--name', 'one']));
   const looks = [
@@ -102,7 +70,7 @@ test('another host sees what the home host sees, and without a server how old th
 });
 
 test('a server with keys wants a token of other hosts, and says which', async () => {
-  const world = new World({ good: '[ezsteps]\nrun true\n' });
+  const world = new AwayWorld({ good: '[ezsteps]\nrun true\n' });
   const keys = { TIDELOCK_TOKEN_SECRETS: SECRET };
   await world.serve(keys);
   const none = world.far('ls');
@@ -120,4 +88,44 @@ test('a server with keys wants a token of other hosts, and says which', async ()
   expect(refused.stderr).toContain('error TOKEN_FORBIDS');
   await world.text(world.far(...words, '--token', await token('read,write')));
   expect(await world.text(world.on('far', ['ls'], reader))).toContain('1 good');
+});
+
+test('a server off the home host shows a replica: what changes, files from home, no actions; it outlives the leader', async () => {
+  const world = new AwayWorld({ good: '[ezsteps]\nrun echo "all is well"\n' });
+  const { server: home, url: homeUrl } = await world.serveOn('home');
+  await world.text(world.on('home', ['run', '--target', 'x', '--name', 'one']));
+  const { url } = await world.serveOn('far');
+  const read = async <T>(path: string): Promise<T> => (await fetch(`${url}${path}`)).json() as T;
+  const status = (): Promise<RunsStatus> => read('/runs/v1/status');
+  const changes = async (since: number): Promise<RunChanges | undefined> => {
+    const query = encodeURIComponent(JSON.stringify({ kind: 'changes', since, limit: 1000 }));
+    return (await read<RunQueryResult>(`/runs/v1/read?query=${query}`)).changes;
+  };
+  expect(await status()).toMatchObject({ host: 'far', replica: { home: 'home', url: homeUrl } });
+  const first = await changes(0);
+  const good = first?.rows.tests.find(({ name }) => name === 'good');
+  const log = await fetch(`${url}/runs/v1/log?test=${good?.id}`);
+  expect(await log.text()).toBe('all is well\n');
+  const request = { action: 'kill', runId: null, testId: null, args: {} };
+  const refused = await fetch(`${url}/runs/v1/tasks`, {
+    ...{ method: 'POST', body: JSON.stringify(request) },
+    headers: { 'content-type': 'application/json' },
+  });
+  expect(await refused.json()).toMatchObject({
+    error: { code: 'OFF_HOME', message: expect.stringContaining(homeUrl) },
+  });
+
+  await world.text(world.on('home', ['rm', '--yes']));
+  const gone = async (): Promise<boolean> =>
+    ((await changes(first?.seq ?? 0))?.removed ?? []).some(
+      ({ table, id }) => table === 'tests' && id === good?.id,
+    );
+  await until('the replica hears of what went away', gone);
+  await home.kill('SIGKILL');
+  await until('it says so', async () => (await status()).replica?.trouble !== null);
+  const next = await world.serveOn('home');
+  await until('it follows the next leader', async () => {
+    const { replica } = await status();
+    return replica?.url === next.url && replica.trouble === null;
+  });
 });

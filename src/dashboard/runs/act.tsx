@@ -4,6 +4,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Action, RunRow } from '../../planner/rows.ts';
 import { ApiError, post } from '../api.ts';
 import { Failure } from '../parts.tsx';
+import { useRuns } from './hooks.ts';
 
 export type Wish = {
   readonly action: Action;
@@ -42,9 +43,15 @@ export function ActionButton({
   children: ComponentChildren;
 }): JSX.Element {
   const [isOpen, setOpen] = useState(false);
+  const home = useRuns().status?.replica?.home;
   return (
     <>
-      <button type="button" onClick={() => setOpen(true)}>
+      <button
+        type="button"
+        disabled={home !== undefined}
+        title={home === undefined ? undefined : `A replica, to look at: act on ${home}`}
+        onClick={() => setOpen(true)}
+      >
         {children}
       </button>
       {isOpen ? <Confirm wish={wish} close={() => setOpen(false)} /> : null}

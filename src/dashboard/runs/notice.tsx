@@ -36,13 +36,18 @@ export function SyncLine({ book }: { book: RunBook }): JSX.Element | null {
   return (
     <p class="line">
       <code>{status.area}</code>
-      <Badge tone={book.runners.size === 0 ? 'idle' : 'good'}>
-        {book.runners.size === 0 ? 'no runner' : `${count(book.runners.size)} at work`}
-      </Badge>
+      {status.replica === undefined ? <Runners count={book.runners.size} /> : null}
       <span>{count(open.length)} open actions</span>
       <Badge tone={isLate ? 'bad' : 'good'}>
         {error ?? `durable: ${seconds(ageMs / 1000)} behind, ${seconds(ageMsMax / 1000)} at most`}
       </Badge>
     </p>
+  );
+}
+
+/** No replica has them. */
+function Runners({ count: n }: { count: number }): JSX.Element {
+  return (
+    <Badge tone={n === 0 ? 'idle' : 'good'}>{n === 0 ? 'no runner' : `${count(n)} at work`}</Badge>
   );
 }

@@ -8,10 +8,24 @@ import type { TableDef } from '../../core/table.ts';
 import type { Cell } from '../../core/value.ts';
 import { LineBuffer } from '../../log/line-buffer.ts';
 import type { CopyPage, CopyRow } from '../../planner/run-durable.ts';
-import { copiedColumns, type RunTable, runTable } from '../../planner/run-tables.ts';
+import {
+  copiedColumns,
+  type RemovedRow,
+  type RunTable,
+  runTable,
+} from '../../planner/run-tables.ts';
 import { type LogTask, toGroup, writeCommit } from '../ingest.ts';
 import type { LocalContent, LocalRows } from '../local/local-source.ts';
-import { cellsOf, goneLine, RUN_TABLE_DEFS, runTableOf, stateLine } from './run-rows.ts';
+import {
+  cellsOf,
+  goneLine,
+  REMOVED_DEF,
+  RUN_TABLE_DEFS,
+  removedCells,
+  removedLine,
+  runTableOf,
+  stateLine,
+} from './run-rows.ts';
 
 const CHUNK_ROWS = 2000;
 
@@ -20,6 +34,7 @@ export type RunMoment = {
   readonly seq: number;
   changes(since: number): Iterable<CopyPage>;
   rows(table: RunTable): Iterable<CopyRow>;
+  removed(): Iterable<RemovedRow>;
   close(): void;
 };
 
@@ -89,17 +104,25 @@ export class RunContent implements LocalContent {
   ): AsyncGenerator<{ rows: Cell[][]; selectors: string[] }, void, void> {
     const { area } = this.#runs;
     if (selectors !== 'any' && !selectors.includes(area)) return;
-    const table = runTableOf(definition);
-    const columns = copiedColumns(table);
     let chunk: Cell[][] = [];
-    for (const row of moment.rows(table)) {
-      chunk.push(cellsOf(columns, row));
+    for (const cells of this.#cells(moment, definition)) {
+      chunk.push(cells);
       if (chunk.length < CHUNK_ROWS) continue;
       yield { rows: chunk, selectors: chunk.map(() => area) };
       chunk = [];
       await new Promise<void>((resolve) => setImmediate(resolve));
     }
     if (chunk.length > 0) yield { rows: chunk, selectors: chunk.map(() => area) };
+  }
+
+  *#cells(moment: RunMoment, definition: TableDef): Generator<Cell[]> {
+    if (definition.name === REMOVED_DEF.name) {
+      for (const row of moment.removed()) yield removedCells(this.#runs.area, row);
+      return;
+    }
+    const table = runTableOf(definition);
+    const columns = copiedColumns(table);
+    for (const row of moment.rows(table)) yield cellsOf(columns, row);
   }
 
   #tasks(moment: RunMoment, after: Ts): readonly LogTask[] {
@@ -120,7 +143,10 @@ export class RunContent implements LocalContent {
       buffer.endLine(buffer.selectorId(area), 0);
       this.#changes += 1;
     };
-    for (const { table, id } of removed) append(goneLine(table, area, id));
+    for (const row of removed) {
+      append(goneLine(row.table, area, row.id));
+      append(removedLine(area, row));
+    }
     for (const { table, rows: changed } of rows) {
       for (const row of changed) append(stateLine(runTable(table), area, row));
     }

@@ -6,6 +6,7 @@ import type { CopyRow } from '../../planner/run-durable.ts';
 import {
   COPIED_TABLES,
   copiedColumns,
+  type RemovedRow,
   type RunColumn,
   type RunColumnKind,
   type RunTable,
@@ -34,21 +35,60 @@ function definitionOf(table: RunTable): TableDef {
   };
 }
 
+/** What pages ask for: those of a replica's host read what changed by `seq`, as pages of the home do. */
 const INDEXES: Partial<Record<RunTableName, TableDef['indexes']>> = {
-  tests: [{ name: 'tests_run', columns: ['run_id'] }],
-  steps: [{ name: 'steps_test', columns: ['test_id'] }],
-  data: [{ name: 'data_test', columns: ['test_id'] }],
+  runs: [bySeq('runs')],
+  tests: [
+    bySeq('tests'),
+    { name: 'tests_run', columns: ['run_id'] },
+    { name: 'tests_history', columns: ['name', 'item_path', 'ended_at'] },
+  ],
+  steps: [bySeq('steps'), { name: 'steps_test', columns: ['test_id'] }],
+  data: [bySeq('data'), { name: 'data_test', columns: ['test_id'] }],
+  tasks: [bySeq('tasks')],
   events: [
     { name: 'events_run', columns: ['run_id'] },
     { name: 'events_test', columns: ['test_id'] },
   ],
 };
 
-function replicatedName(name: RunTableName): string {
+function bySeq(name: RunTableName): TableDef['indexes'][number] {
+  return { name: `${name}_seq`, columns: ['seq'] };
+}
+
+function replicatedName(name: RunTableName | typeof REMOVED): string {
   return `public.${name}`;
 }
 
-export const RUN_TABLE_DEFS: readonly TableDef[] = COPIED_TABLES.map(definitionOf);
+/** Rows that went away, as rows: who reads changes of a replica hears of them too. */
+const REMOVED = 'removed';
+export const REMOVED_DEF: TableDef = {
+  name: replicatedName(REMOVED),
+  columns: [
+    { name: 'seq', type: 'bigint', kind: 'bigint' },
+    { name: 'area', type: 'text', kind: 'text' },
+    { name: 'tbl', type: 'text', kind: 'text' },
+    { name: 'id', type: 'bigint', kind: 'bigint' },
+  ],
+  key: ['seq'],
+  indexes: [],
+  selector: parseSelectorRule('area'),
+};
+
+export const RUN_TABLE_DEFS: readonly TableDef[] = [
+  ...COPIED_TABLES.map(definitionOf),
+  REMOVED_DEF,
+];
+
+export function removedCells(area: string, { seq, table, id }: RemovedRow): Cell[] {
+  return [seq, area, table, Number(id)];
+}
+
+export function removedLine(area: string, row: RemovedRow): string {
+  const { name } = REMOVED_DEF;
+  const line = { type: 'insert', table: name, selector: area, row: removedCells(area, row) };
+  return `${JSON.stringify(line)}\n`;
+}
 
 /** The table of a definition. */
 export function runTableOf(definition: TableDef): RunTable {

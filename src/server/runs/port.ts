@@ -16,6 +16,9 @@ export type RunsPort = {
   execution?(row: Executed, against: Executed | null): ExecutionFacts;
   /** Known failures of the area. Throws `BAD_CONFIG`. */
   quarantine?(): readonly QuarantineEntry[];
+  /** Files of executions are on another host: a request for one is answered by what its server says. Undefined: they are here. */
+  forward?(path: string, signal: AbortSignal): Promise<Response>;
+  /** Throws `OFF_HOME` where a replica is shown. */
   write(batch: WriteBatch): WriteResult;
   read(query: RunQuery): RunQueryResult;
   /** Gives the one who ends it. */

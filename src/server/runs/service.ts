@@ -9,6 +9,7 @@ import { ChangeStreams } from './change-stream.ts';
 import { executionRoute, quarantineRoute } from './facts-routes.ts';
 import { fileRoute, filesRoute } from './file-routes.ts';
 import { logPlaceRoute, logRoute, logSearchRoute } from './log-route.ts';
+import { orForwarded } from './forward.ts';
 import type { RunsParts } from './parts.ts';
 import type { RunsPort } from './port.ts';
 import { changesRoute, readRoute, statusRoute, stopRoute, taskRoute } from './routes.ts';
@@ -55,7 +56,7 @@ export function openRuns(options: RunsOptions): RunsService {
   const parts = { port, line, streams, clock, status, stallMs };
   return {
     ...parts,
-    routes: ROUTES.map((route) => route(parts)),
+    routes: ROUTES.map((route) => orForwarded(route(parts), port)),
     plugin: (scope) => addCalls(scope, parts),
     carries: (socket) => streams.carries(socket),
     close: () => streams.close(),

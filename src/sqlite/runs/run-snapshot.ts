@@ -1,6 +1,12 @@
 /** One moment of a run database, read in pages on a connection of its own while writers go on. */
 import type { CopyPage } from '../../planner/run-durable.ts';
-import { copiedColumns, type RunTable, runTable } from '../../planner/run-tables.ts';
+import {
+  copiedColumns,
+  type RemovedRow,
+  type RunTable,
+  type RunTableName,
+  runTable,
+} from '../../planner/run-tables.ts';
 import { openSql, type Sql } from '../sql.ts';
 import { changesOf, marksOf } from './run-reads.ts';
 import { columnList, type Fields, rowOf, Statements } from './run-values.ts';
@@ -43,6 +49,15 @@ export class RunSnapshot {
     const text = `SELECT ${columnList(columns)} FROM ${table.name} ORDER BY ${table.key}`;
     for (const row of this.#statements.get(text).iterate()) {
       yield rowOf(columns, row as unknown as readonly unknown[]);
+    }
+  }
+
+  /** What went away of the copied tables, oldest first. */
+  *removed(): Generator<RemovedRow> {
+    const text = 'SELECT seq, tbl, id FROM removed ORDER BY seq';
+    for (const row of this.#statements.get(text).iterate()) {
+      const [seq, name, id] = row as unknown as [number, RunTableName, number | string];
+      if (!runTable(name).isLocal) yield { seq, table: name, id };
     }
   }
 
