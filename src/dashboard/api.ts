@@ -90,3 +90,21 @@ export async function range(path: string, signal: AbortSignal): Promise<Range> {
   const number = (name: string): number => Number(response.headers.get(name) ?? 0);
   return { body, from: number('tidelock-from'), size: number('tidelock-size') };
 }
+
+/** What the page fetches to be stored: larger files would fill the memory of the browser. */
+const SAVED_BYTES_MAX = 512 * 1024 * 1024;
+
+/** Fetches a file with the token and lets the browser store it. Throws `ApiError`. */
+export async function saveFile(path: string, name: string): Promise<void> {
+  const response = await fetch(path, { headers: authorization() });
+  if (!response.ok) throw await errorOf(response);
+  if (Number(response.headers.get('content-length')) > SAVED_BYTES_MAX) {
+    await response.body?.cancel();
+    throw new ApiError('PAGE', 'too large for the browser: take it from its host', '');
+  }
+  const address = URL.createObjectURL(await response.blob());
+  const link = document.createElement('a');
+  Object.assign(link, { href: address, download: name });
+  link.click();
+  URL.revokeObjectURL(address);
+}

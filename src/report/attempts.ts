@@ -42,8 +42,17 @@ export function attemptsOf(events: readonly EventRow[]): readonly Attempt[] {
   return attempts;
 }
 
+/** A runner does it; who has asked it to stands in the task before, where it was of this execution alone. */
 export function forcedOf(events: readonly EventRow[]): readonly Forced[] {
-  return events.filter(({ kind, isForced }) => kind === 'transition' && isForced);
+  let asked: string | null = null;
+  const forced: Forced[] = [];
+  for (const event of events) {
+    if (event.kind === 'task' && event.cause.endsWith(': set-state')) asked = event.actor;
+    if (event.kind !== 'transition' || !event.isForced) continue;
+    forced.push({ ...event, actor: asked ?? event.actor });
+    asked = null;
+  }
+  return forced;
 }
 
 export function triggersOf(events: readonly EventRow[]): readonly FiredTrigger[] {

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { systemClock as engineClock } from '../../src/engine/clock.ts';
 import type { LiveEngine } from '../../src/engine/live-engine.ts';
 import { openRunEngine } from '../../src/engine/runs/run-engine.ts';
+import { executionFacts } from '../../src/runs/execution-facts.ts';
+import { readQuarantine } from '../../src/runs/quarantine.ts';
 import type { Runner } from '../../src/runs/runner.ts';
 import { systemClock } from '../../src/server/clock.ts';
 import { DEFAULT_LIMITS, NO_TOKENS } from '../../src/server/config.ts';
@@ -75,6 +77,8 @@ export class RunsBed {
 function portOf({ store, home }: AreaBed): RunsPort {
   return {
     ...{ area: store.area, history: store.history, logRoots: [home] },
+    execution: executionFacts,
+    quarantine: () => readQuarantine(home),
     write: (batch) => store.write(batch),
     read: (query) => store.read(query),
     onChange: (listener) => store.onChange(listener),

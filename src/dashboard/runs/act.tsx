@@ -118,9 +118,9 @@ function Answer({
       {options === undefined ? (
         <input id={`ask-${name}`} name={name} defaultValue={value} autocomplete="off" />
       ) : (
-        <select id={`ask-${name}`} name={name} defaultValue={value}>
+        <select id={`ask-${name}`} name={name}>
           {options.map((option) => (
-            <option key={option} value={option}>
+            <option key={option} value={option} selected={option === value}>
               {option}
             </option>
           ))}

@@ -24,13 +24,14 @@ test('attempts are read from events, with how each ended', () => {
     ['step', 'look: end/FAIL', ''],
     ['transition', 'COMPLETED/FAIL', 'look: exit 1'],
     ['trigger', 'COMPLETED/FAIL', 'mail ann'],
+    ['task', 'new', 'task 3: set-state'],
     ['transition', 'COMPLETED/WAIVED', 'known', true],
     ['transition', 'NOT_STARTED/n/a', 'again'],
     ['transition', 'LAUNCHED/n/a', 'attempt 2'],
   );
   expect(attemptsOf(events)).toEqual([
     { number: 1, startedAt: 0, endedAt: 3000, verdict: 'COMPLETED/FAIL', cause: 'look: exit 1' },
-    { number: 2, startedAt: 7000, endedAt: null, verdict: null, cause: '' },
+    { number: 2, startedAt: 8000, endedAt: null, verdict: null, cause: '' },
   ]);
   expect(forcedOf(events)).toMatchObject([
     { new: 'COMPLETED/WAIVED', actor: 'ann', cause: 'known' },
