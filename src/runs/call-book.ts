@@ -2,6 +2,7 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { basename, isAbsolute, join, relative } from 'node:path';
+import { DATA_ROWS_MAX } from '../area/limits.ts';
 import { dataOfCsv } from '../area/test-data.ts';
 import type { AreaSettings, LogRules } from '../area/types.ts';
 import type { NewData } from '../planner/run-store.ts';
@@ -13,6 +14,8 @@ import { goesOn, type LogVerdict, type StepVerdict, verdictOf } from './verdict.
 /** Codes of `-runstep` with rules: what scripts know from logpro. */
 const RULE_CODES = ['PASS', 'FAIL', 'WARN', 'CHECK', 'WAIVED', 'ABORT', 'SKIP'];
 const PENDING_MAX = 1000;
+/** Kinds of losses that one execution tells. */
+const LOST_MAX = 20;
 
 export type CallMeans = {
   readonly outbox: Outbox;
@@ -45,6 +48,7 @@ export class CallBook {
   readonly #rows = new Map<string, NewData>();
   readonly #startedAt = new Map<string, number>();
   readonly #pending = new Set<Promise<void>>();
+  readonly #lost = new Set<string>();
   #own: OwnResult | null = null;
   #topLog: string | null = null;
 
@@ -65,6 +69,11 @@ export class CallBook {
 
   get data(): readonly NewData[] {
     return [...this.#rows.values()];
+  }
+
+  /** What it has told and is not there, in a sentence; '' when all is. */
+  get lost(): string {
+    return [...this.#lost].join('; ');
   }
 
   get topLog(): string | null {
@@ -101,7 +110,7 @@ export class CallBook {
         this.#takeStatus(call);
         return;
       case 'data':
-        this.#putData(dataOfCsv(textOf(call.options.get('data-file')), this.#before()));
+        this.#takeData(call);
         return;
       case 'values':
         this.#putData(valuesOf(call, this.#before()));
@@ -112,9 +121,30 @@ export class CallBook {
       case 'log':
         this.#topLog = this.#logOf(call, call.name);
         return;
+      case 'lost':
+        this.#lose(call.name);
+        return;
       default:
         this.#comment(call.name);
     }
+  }
+
+  /** Nothing that a test has told is left out silently: it stands in its comment, and among the events. */
+  #lose(what: string): void {
+    if (this.#lost.has(what) || this.#lost.size >= LOST_MAX) return;
+    this.#lost.add(what);
+    const { runId, testId } = this.#record;
+    const event = { kind: 'note' as const, runId, testId, old: null, new: null, cause: what };
+    this.#means.outbox.add({ kind: 'note', event });
+  }
+
+  #takeData({ options }: HelperCall): void {
+    const file = options.get('data-file');
+    const text = textOf(file);
+    if (text === null) this.#lose(`its test data could not be read: ${file ?? 'no file'}`);
+    const rows = dataOfCsv(text ?? '', this.#before());
+    if (rows.length >= DATA_ROWS_MAX) this.#lose(`its test data are cut after ${rows.length} rows`);
+    this.#putData(rows);
   }
 
   #before(): readonly NewData[] {
@@ -170,7 +200,13 @@ export class CallBook {
       this.stepEnded(step, { startedAt, exitCode: code, verdict }, at);
       if (rulesFile !== '') answer(options.get('answer'), verdict.status);
     };
-    if (this.#pending.size >= PENDING_MAX) return;
+    if (this.#pending.size >= PENDING_MAX) {
+      this.#lose(
+        `more than ${PENDING_MAX} steps at once wait to be judged: the others are left out`,
+      );
+      if (rulesFile !== '') answer(options.get('answer'), 'ABORT');
+      return;
+    }
     const pending = judge().finally(() => this.#pending.delete(pending));
     this.#pending.add(pending);
   }
@@ -258,11 +294,12 @@ function answer(file: string | undefined, status: string): void {
   }
 }
 
-function textOf(file: string | undefined): string {
+/** Null: it cannot be read. */
+function textOf(file: string | undefined): string | null {
   try {
-    return file === undefined ? '' : readFileSync(file, 'utf8');
+    return file === undefined ? null : readFileSync(file, 'utf8');
   } catch {
-    return '';
+    return null;
   }
 }
 

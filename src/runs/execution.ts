@@ -329,7 +329,8 @@ export class Execution {
     return this.record.steps.length > 0 && this.record.steps.every(({ isScript }) => isScript);
   }
 
-  #end(event: TransitionEvent, comment: string): StatePair {
+  #end(event: TransitionEvent, words: string): StatePair {
+    const comment = [words, this.#book.lost].filter((part) => part !== '').join('; ');
     const { runDir, steps, startedAt } = this.record;
     const facts = {
       ...{ endedAt: this.#means.now(), comment, startedAt, exitCode: this.#exitCode, runDir },

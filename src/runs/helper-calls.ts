@@ -6,7 +6,7 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { uptime } from 'node:os';
 
 const READ_BYTES = 64 * 1024;
-/** Of one record; a call with more is no call. */
+/** Of one record; a call with more is left out, and that is told. */
 const RECORD_BYTES_MAX = 1 << 20;
 const ZERO = 0;
 
@@ -14,8 +14,17 @@ export type HelperCall = {
   /** Milliseconds since 1970. */
   readonly at: number;
   readonly cwd: string;
-  readonly kind: 'step' | 'status' | 'ran' | 'data' | 'values' | 'log' | 'message' | 'fault';
-  /** Name of the step, or ''. */
+  readonly kind:
+    | 'step'
+    | 'status'
+    | 'ran'
+    | 'data'
+    | 'values'
+    | 'log'
+    | 'message'
+    | 'fault'
+    | 'lost';
+  /** Name of the step, or ''; of `lost`: what is not there, and why. */
   readonly name: string;
   /** Of `:name value` and `-name value`, without the sign. */
   readonly options: ReadonlyMap<string, string>;
@@ -41,6 +50,8 @@ export class HelperCalls {
   readonly #path: string;
   #offset: number;
   #rest: Buffer = Buffer.alloc(0);
+  /** Of a record that is too large. */
+  #fieldsToSkip = 0;
 
   /** `offset`: how much an earlier reader has taken. */
   constructor(path: string, offset = 0) {
@@ -81,8 +92,8 @@ export class HelperCalls {
 
   #split(): readonly HelperCall[] {
     const calls: HelperCall[] = [];
-    let start = 0;
-    for (;;) {
+    let start = this.#skipped();
+    while (this.#fieldsToSkip === 0) {
       const record = recordAt(this.#rest, start);
       if (record === null) break;
       start = record.end;
@@ -90,10 +101,35 @@ export class HelperCalls {
       if (call !== null) calls.push(call);
     }
     this.#rest = this.#rest.subarray(start);
-    // What is no record even at this size will never be one.
-    if (this.#rest.length >= RECORD_BYTES_MAX) this.#rest = Buffer.alloc(0);
-    return calls;
+    if (this.#rest.length < RECORD_BYTES_MAX) return calls;
+    // Its rest is left out as it comes; what is told after it counts.
+    this.#fieldsToSkip = fieldsOf(this.#rest);
+    this.#rest = this.#rest.subarray(this.#skipped());
+    return [...calls, lostCall(`a call of more than ${RECORD_BYTES_MAX} bytes was left out`)];
   }
+
+  /** Where the record ends that is left out, or as far as it has come. */
+  #skipped(): number {
+    let at = 0;
+    while (this.#fieldsToSkip > 0) {
+      const end = this.#rest.indexOf(ZERO, at);
+      if (end < 0) return this.#rest.length;
+      at = end + 1;
+      this.#fieldsToSkip -= 1;
+    }
+    return at;
+  }
+}
+
+/** For the one who judges the test: something that it has told is not there. */
+function lostCall(name: string): HelperCall {
+  return { at: Date.now(), cwd: '', kind: 'lost', name, options: new Map() };
+}
+
+/** Of the record at the beginning; one that is none ends at its first zero. */
+function fieldsOf(bytes: Buffer): number {
+  const end = bytes.indexOf(ZERO);
+  return end < 0 ? 1 : 3 + (Number.parseInt(bytes.toString('latin1', 0, end), 10) || 0);
 }
 
 type Fields = readonly string[];

@@ -1,4 +1,8 @@
-import { expect, test } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { DATA_ROWS_MAX } from '../../../src/area/limits.ts';
 import { CallBook, type CallMeans } from '../../../src/runs/call-book.ts';
 import type { HelperCall } from '../../../src/runs/helper-calls.ts';
 import type { LaunchRecord } from '../../../src/runs/launch-record.ts';
@@ -18,6 +22,41 @@ function told(
   book.take(call(options));
   return writes.map(({ step: { status, comment } }) => [status, comment]);
 }
+
+/** What a book that has taken these calls says is not there, and the notes that it has written. */
+function losses(calls: readonly HelperCall[]): { readonly lost: string; readonly notes: number } {
+  const writes: { readonly kind: string }[] = [];
+  const never = new Promise<never>(() => undefined);
+  const outbox = { add: (write: never) => writes.push(write) };
+  const more = { dataBefore: () => [], readRules: () => null, judgeLog: () => never };
+  const means = { outbox, valid: ANY, ...more } as never;
+  const book = new CallBook({ testId: 1, runId: 1, runDir: '/x' } as LaunchRecord, means);
+  for (const one of calls) book.take(one);
+  return { lost: book.lost, notes: writes.filter(({ kind }) => kind === 'note').length };
+}
+
+test('what is left out is told once, in the comment and among the events', () => {
+  const ran = { ...call({ logpro: 'rules', code: '0' }), kind: 'ran' } as const;
+  expect(losses(Array.from({ length: 1000 }, () => ran))).toEqual({ lost: '', notes: 0 });
+  expect(losses(Array.from({ length: 1005 }, () => ran))).toEqual({
+    ...{
+      lost: 'more than 1000 steps at once wait to be judged: the others are left out',
+      notes: 1,
+    },
+  });
+  const data = { ...call({ 'data-file': '/nowhere/at all' }), kind: 'data' } as const;
+  expect(losses([data]).lost).toBe('its test data could not be read: /nowhere/at all');
+});
+
+test('test data beyond the limit are told', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'tidelock-data-'));
+  onTestFinished(() => rmSync(dir, { recursive: true }));
+  const file = join(dir, 'data.csv');
+  const rows = Array.from({ length: DATA_ROWS_MAX + 1 }, (_, at) => `c,v${at},1`);
+  writeFileSync(file, rows.join('\n'));
+  const data = { ...call({ 'data-file': file }), kind: 'data' } as const;
+  expect(losses([data])).toEqual({ lost: 'its test data are cut after 100000 rows', notes: 1 });
+});
 
 const ANY = { validStates: [], validStatuses: [] };
 const SOME = { validStates: ['start', 'end'], validStatuses: ['0', '1', 'warm'] };

@@ -51,3 +51,20 @@ test('a record that is cut anywhere waits for its rest', () => {
 test('a number is an exit code, a word is a status', () => {
   expect(['0', '1', '-1', 'WARN'].map(statusOfWord)).toEqual(['PASS', 'FAIL', 'FAIL', 'WARN']);
 });
+
+test('a call that is too large is told, in however many pieces it comes, and those after it count', () => {
+  const file = callsFile();
+  const record = (...words: readonly string[]): string =>
+    [String(words.length), '0', '/x', ...words].map((word) => `${word}\0`).join('');
+  const large = record('-m', 'x'.repeat(3 << 20));
+  const calls = new HelperCalls(file);
+  const told: string[] = [];
+  const read = (): void => {
+    for (const { kind, name } of calls.next()) told.push(kind === 'lost' ? kind : name);
+  };
+  appendFileSync(file, record('-m', 'before') + large.slice(0, 2 << 20));
+  for (let reads = 0; reads < 5; reads++) read();
+  appendFileSync(file, large.slice(2 << 20) + record('-m', 'after'));
+  for (let reads = 0; reads < 5; reads++) read();
+  expect(told).toEqual(['before', 'lost', 'after']);
+});
