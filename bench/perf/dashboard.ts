@@ -67,7 +67,7 @@ async function round(bed: MatrixBed, { page, firstOf }: WatchedPage, at: number)
 async function filterTime(page: Page, bed: MatrixBed): Promise<number> {
   const ms = await page.evaluate(() => window.tidelockBench.type('find', '/i77'));
   await page.evaluate(() => window.tidelockBench.type('find', ''));
-  await page.evaluate((text) => window.tidelockBench.lineHas(text), bed.allItems);
+  await page.evaluate((text) => window.tidelockBench.lineSays(text), bed.allItems);
   return ms;
 }
 

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { messageOf } from '../core/errors.ts';
 import { findHome, type Home } from '../runs/home.ts';
+import type { RunPlans } from '../runs/run-plans.ts';
 import { type Served, type Serving, serveRuns } from '../runs/serving.ts';
 import { commandLine, shortPath } from './options.ts';
 import { addHomeFlags, type HomeFlags, homeOptionsOf } from './runs-home.ts';
@@ -63,10 +64,18 @@ async function start(
     logRoots: [area.home, area.linkTree, ...area.disks.map(({ path }) => path)],
     prepare: () => prepare(flags),
     startRunner,
+    plansOf,
     onEnd,
   });
   announce(served, flags.json === true);
   return served.isLeader ? served.serving : null;
+}
+
+/** Loaded by the leader only. */
+async function plansOf({ store, place }: Home): Promise<RunPlans> {
+  const { RunPlans } = await import('../runs/run-plans.ts');
+  const { processEnvironment } = await import('./runs-session.ts');
+  return new RunPlans({ store, home: place.area, environment: processEnvironment() });
 }
 
 /** Loaded by the leader only. */

@@ -11,7 +11,7 @@ import { TablesPage } from './pages/tables.tsx';
 import { WritesPage } from './pages/writes.tsx';
 import { Empty } from './parts.tsx';
 import { followLinks, usePlace } from './route.ts';
-import { useRuns } from './runs/hooks.ts';
+import { startRuns, useRuns } from './runs/hooks.ts';
 import { ComparePage } from './runs/pages/compare.tsx';
 import { FlakyPage } from './runs/pages/flaky.tsx';
 import { MatrixPage } from './runs/pages/matrix.tsx';
@@ -64,6 +64,7 @@ function NoPage(): JSX.Element {
 }
 
 applyTheme();
+startRuns();
 followLinks(document.body);
 const root = document.getElementById('app');
 if (root !== null) render(<App />, root);

@@ -1,5 +1,6 @@
 /** Small parts that every page is made of. */
 import type { ComponentChildren, JSX } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
 import type { ApiError } from './api.ts';
 
 export type Tone = 'good' | 'warn' | 'bad' | 'idle';
@@ -31,9 +32,15 @@ type PanelProps = {
 
 /** A titled part of a page. */
 export function Panel({ title, note, actions, children, wide }: PanelProps): JSX.Element {
-  const id = `panel-${title.toLowerCase().replaceAll(/[^a-z]+/g, '-')}`;
+  const name = title.toLowerCase().replaceAll(/[^a-z]+/g, '-');
+  const id = `panel-${name}`;
+  const place = useRef<HTMLElement>(null);
+  // `?part=log` in the address: the page opens there.
+  useEffect(() => {
+    if (new URLSearchParams(location.search).get('part') === name) place.current?.scrollIntoView();
+  }, []);
   return (
-    <section class={wide === true ? 'panel wide' : 'panel'} aria-labelledby={id}>
+    <section ref={place} class={wide === true ? 'panel wide' : 'panel'} aria-labelledby={id}>
       <header>
         <h2 id={id}>{title}</h2>
         {note === undefined ? null : <p class="note">{note}</p>}

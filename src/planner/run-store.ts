@@ -4,6 +4,7 @@
  * One call of `write` is one transaction: rows, their events, roll-ups, counts of runs and `seq` become visible
  * together or not at all. The answers stand in the order of the writes.
  */
+import type { CellPage, CellPlace } from './cells.ts';
 import type { DataRow, EventRow, RunnerRow, RunRow, StepRow, TaskRow, TestRow } from './rows.ts';
 import type { RemovedRow } from './run-tables.ts';
 import type { TransitionEvent } from './states.ts';
@@ -160,9 +161,33 @@ export type RunChanges = {
 
 export type RunQuery =
   /** At most `limit` rows, in order of `seq`. */
-  | { readonly kind: 'changes'; readonly since: number; readonly limit: number }
-  | { readonly kind: 'runs'; readonly ids?: readonly number[] | undefined }
+  | {
+      readonly kind: 'changes';
+      readonly since: number;
+      readonly limit: number;
+      /** Without steps, data and events: what pages show of all runs. */
+      readonly isBrief?: boolean | undefined;
+    }
+  /** The newest first. */
+  | {
+      readonly kind: 'runs';
+      readonly ids?: readonly number[] | undefined;
+      /** Only those with a smaller id. */
+      readonly before?: number | undefined;
+      readonly limit?: number | undefined;
+    }
   | { readonly kind: 'tests'; readonly runId: number }
+  /** Tests as cells of a matrix: a page of each run, in the order of names and items. */
+  | {
+      readonly kind: 'cells';
+      readonly runIds: readonly number[];
+      /** `tests`: without items. */
+      readonly part: 'tests' | 'all';
+      /** Behind this place; null: from the first one on. */
+      readonly after: CellPlace | null;
+      /** Of each run. */
+      readonly limit: number;
+    }
   | { readonly kind: 'test'; readonly testId: number }
   /** Results of the same test and item in all runs, the newest first. */
   | {
@@ -209,6 +234,7 @@ export type LagSample = { readonly at: number; readonly ageMs: number };
 
 export type RunQueryResult = Partial<RunRows> & {
   readonly changes?: RunChanges;
+  readonly cells?: readonly CellPage[];
   readonly lag?: readonly LagSample[];
 };
 

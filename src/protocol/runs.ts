@@ -6,6 +6,7 @@
  */
 import { z } from 'zod';
 import { TidelockError } from '../core/errors.ts';
+import type { Plan } from '../planner/plan.ts';
 import { ACTIONS, EVENT_KINDS, STATES } from '../planner/rows.ts';
 import type {
   RunQuery,
@@ -26,6 +27,8 @@ export const FRAME_BYTES_MAX = 16 * 1024 * 1024;
 
 const WRITES_MAX = 10_000;
 const LIST_MAX = 20_000;
+/** Runs of a matrix. */
+const CELL_RUNS_MAX = 100;
 const TEXT_MAX = 100_000;
 const NAME_MAX = 1000;
 const LEASE_MS_MAX = 3_600_000;
@@ -147,9 +150,13 @@ function read<K extends RunQuery['kind'], F extends z.ZodRawShape>(kind: K, fiel
 }
 
 const runQuery = z.discriminatedUnion('kind', [
-  read('changes', { since: count, limit }),
-  read('runs', { ids: ids.optional() }),
+  read('changes', { since: count, limit, isBrief: z.boolean().optional() }),
+  read('runs', { ids: ids.optional(), before: id.optional(), limit: limit.optional() }),
   read('tests', { runId: id }),
+  read('cells', {
+    ...{ runIds: z.array(id).max(CELL_RUNS_MAX), part: z.enum(['tests', 'all']), limit },
+    after: z.strictObject({ name, itemPath: name, isToplevel: z.boolean() }).nullable(),
+  }),
   read('test', { testId: id }),
   read('history', { name, itemPath: name, target: name.optional(), limit }),
   read('steps', { testId: id }),
@@ -206,6 +213,25 @@ const taskRequest = z.strictObject({
   ...{ action: z.enum(ACTIONS), runId: id.nullable(), testId: id.nullable(), args: z.json() },
 });
 
+/** A run that somebody thinks of. */
+export type PlanWish = {
+  readonly target: string;
+  /** Of the run. */
+  readonly name: string;
+  readonly pattern: string;
+  readonly tags: string | null;
+};
+
+/** What it would do; items beyond a limit of the server's are counted only. */
+export type PlanAnswer = { readonly plan: Plan; readonly leftOut: number };
+
+const planWish = z.strictObject({ target: name, name, pattern: text, tags: name.nullable() });
+
+/** Throws `BAD_REQUEST`. */
+export function parsePlanWish(body: unknown): PlanWish {
+  return parsed(planWish, body);
+}
+
 /** Throws `BAD_REQUEST`, naming the first field that is wrong. */
 export function parseFrame(body: unknown): CallFrame {
   return parsed(frame, body) as CallFrame;
@@ -232,6 +258,11 @@ function parsed<T>(schema: z.ZodType<T>, body: unknown): T {
     hint: `protocol version ${RUNS_PROTOCOL} is spoken here: both sides should be of one version`,
   });
 }
+
+/** What a page knows first: runs and tasks the newest first, up to a limit of the server's. */
+export type RunsStart = Pick<RunQueryResult, 'runs' | 'tasks' | 'runners'> & {
+  readonly status: RunsStatus;
+};
 
 /** How the server and its database are. */
 export type RunsStatus = {

@@ -5,7 +5,7 @@ import { openRunEngine } from '../engine/runs/run-engine.ts';
 import { systemClock } from '../server/clock.ts';
 import type { ServerConfig } from '../server/config.ts';
 import type { Log } from '../server/log.ts';
-import type { RunsPort } from '../server/runs/port.ts';
+import type { RunPlansPort, RunsPort } from '../server/runs/port.ts';
 import { createServer } from '../server/server.ts';
 import { executionFacts } from './execution-facts.ts';
 import type { Home } from './home.ts';
@@ -14,6 +14,7 @@ import { readQuarantine } from './quarantine.ts';
 export type LeadParts = {
   readonly home: Home;
   readonly logRoots: readonly string[];
+  readonly plans?: RunPlansPort | undefined;
   readonly config: ServerConfig;
   readonly log: Log;
   readonly status: RunsPort['status'];
@@ -24,14 +25,14 @@ export async function startLead(parts: LeadParts): Promise<{
   readonly url: string;
   readonly close: () => Promise<void>;
 }> {
-  const { home, logRoots, config, log, status, onStop } = parts;
+  const { home, logRoots, plans, config, log, status, onStop } = parts;
   const { store, place } = home;
   const engine = await openRunEngine({
     ...{ dir: join(place.localDir, 'engine'), clock: engineClock, runs: store },
     onNotice: (notice) => log.info(notice),
   });
   const runs: RunsPort = {
-    ...{ area: store.area, history: store.history, logRoots, status, stop: onStop },
+    ...{ area: store.area, history: store.history, logRoots, plans, status, stop: onStop },
     execution: executionFacts,
     quarantine: () => readQuarantine(store.area),
     write: (batch) => store.write(batch),

@@ -6,6 +6,7 @@ import type { TidelockError } from '../core/errors.ts';
 import type { RunsStatus } from '../protocol/runs.ts';
 import type { ServerConfig } from '../server/config.ts';
 import type { Log } from '../server/log.ts';
+import type { RunPlansPort } from '../server/runs/port.ts';
 import type { LeaseHolder } from '../sqlite/runs/run-store.ts';
 import { type Home, type HomeOptions, type LocalRuns, openLocal, startSync } from './home.ts';
 import { type Leader, runForLeader } from './leader.ts';
@@ -14,6 +15,8 @@ export type ServingOptions = {
   readonly home: HomeOptions;
   /** Folders in which tests of the area may work. */
   readonly logRoots?: readonly string[];
+  /** Reads the area for plans. */
+  readonly plansOf?: ((home: Home) => Promise<RunPlansPort>) | undefined;
   /** Asked of the leader only. */
   readonly prepare: () => Promise<{ readonly config: ServerConfig; readonly log: Log }>;
   /** Takes what is queued; gives the one who ends it. */
@@ -75,8 +78,9 @@ async function start(options: ServingOptions, home: Home, status: Serving['statu
     const { config, log } = await options.prepare();
     const onStop = (): void => options.onEnd('it was asked to stop', true);
     const { logRoots = [] } = options;
+    const plans = await options.plansOf?.(home);
     const stopRunner = (await options.startRunner?.(home)) ?? (() => undefined);
-    const server = await startLead({ home, logRoots, config, log, status, onStop });
+    const server = await startLead({ home, logRoots, plans, config, log, status, onStop });
     return { server, stopRunner };
   } catch (error) {
     await home.syncer.stop();

@@ -7,6 +7,7 @@ import type { LiveEngine } from '../../src/engine/live-engine.ts';
 import { openRunEngine } from '../../src/engine/runs/run-engine.ts';
 import { executionFacts } from '../../src/runs/execution-facts.ts';
 import { readQuarantine } from '../../src/runs/quarantine.ts';
+import { RunPlans } from '../../src/runs/run-plans.ts';
 import type { Runner } from '../../src/runs/runner.ts';
 import { systemClock } from '../../src/server/clock.ts';
 import { DEFAULT_LIMITS, NO_TOKENS } from '../../src/server/config.ts';
@@ -77,6 +78,7 @@ export class RunsBed {
 function portOf({ store, home }: AreaBed): RunsPort {
   return {
     ...{ area: store.area, history: store.history, logRoots: [home] },
+    plans: new RunPlans({ store, home, environment: { PATH: process.env.PATH ?? '' } }),
     execution: executionFacts,
     quarantine: () => readQuarantine(home),
     write: (batch) => store.write(batch),

@@ -60,7 +60,7 @@ describe.skipIf(BROWSER_PATH === null)('the run pages', () => {
   test('the filter stands in the address, and items are folded under the worst result', async () => {
     const { page, complaints } = await openPage(browser, url);
     await page.goto(`${url}/dashboard/runs?grade=good`);
-    const results = page.getByRole('region', { name: 'Results by test and run' });
+    const results = page.getByRole('grid', { name: 'Results by test and run' });
     await results.getByText('good', { exact: true }).first().waitFor();
     await page.getByLabel('Test or item').fill('sizes/l');
     await results.getByRole('button', { name: 'sizes' }).click();
@@ -111,6 +111,7 @@ async function start(page: Page, name: string, tests: string): Promise<void> {
   await dialog.getByLabel('Target').fill('small');
   await dialog.getByLabel('Name of the run').fill(name);
   await dialog.getByLabel('Tests').fill(tests);
+  await dialog.getByRole('button', { name: 'Show the plan' }).click();
   await dialog.getByRole('button', { name: 'Start the run' }).click();
   await page.getByRole('link', { name, exact: true }).waitFor();
 }

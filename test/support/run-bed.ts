@@ -40,8 +40,9 @@ export function newTask(change: Partial<NewTask> = {}): RunWrite {
 export function seedRun(
   store: SqliteRunStore,
   names: readonly string[],
+  run = 'r1',
 ): { readonly runId: number; readonly ids: readonly number[] } {
-  const create = { kind: 'createRun', target: 'a/b', name: 'r1' } as const;
+  const create = { kind: 'createRun', target: 'a/b', name: run } as const;
   const runId = store.write({ actor: 'me', writes: [create] }).answers[0]?.id ?? 0;
   const tests = names.map((text) => {
     const [name = '', itemPath] = text.split('/');

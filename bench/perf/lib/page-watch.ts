@@ -6,9 +6,7 @@ type Bench = {
   readonly first: (selector: string) => Promise<number>;
   /** Since the page began, when the matrix had all its rows. */
   readonly loaded: () => Promise<number>;
-  /** When the line above the matrix has these words. */
-  readonly lineHas: (text: string) => Promise<void>;
-  /** By the wall clock. */
+  /** When the line above the matrix has these words, by the wall clock. */
   readonly lineSays: (text: string) => Promise<number>;
   /** Puts text into a filter: milliseconds until what follows was painted. */
   readonly type: (field: string, text: string) => Promise<number>;
@@ -67,7 +65,6 @@ function watch(): void {
       look();
     });
   const line = (): string => document.querySelector('[data-testid=lines]')?.textContent ?? '';
-  const lineHas = (text: string): Promise<void> => when(() => line().includes(text));
   window.tidelockBench = {
     first: async (selector) => {
       await when(() => document.querySelector(selector) !== null);
@@ -77,9 +74,8 @@ function watch(): void {
       await when(() => line() !== '' && !line().includes('loading'));
       return performance.now();
     },
-    lineHas,
     lineSays: async (text) => {
-      await lineHas(text);
+      await when(() => line().includes(text));
       return Date.now();
     },
     type: async (field, text) => {

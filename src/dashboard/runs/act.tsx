@@ -63,7 +63,7 @@ type Outcome =
   | { readonly kind: 'asking' | 'sending' | 'queued' }
   | { readonly kind: 'failed'; readonly error: ApiError };
 
-function Confirm({ wish, close }: { wish: Wish; close: () => void }): JSX.Element {
+export function Confirm({ wish, close }: { wish: Wish; close: () => void }): JSX.Element {
   const dialog = useRef<HTMLDialogElement>(null);
   const [outcome, setOutcome] = useState<Outcome>({ kind: 'asking' });
   useEffect(() => dialog.current?.showModal(), []);

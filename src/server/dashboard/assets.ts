@@ -32,10 +32,16 @@ const FOLDER = fileURLToPath(new URL('../../dashboard/', import.meta.url));
 
 /** Reads or bundles them once. Throws `NOT_READY` in a clone without its packages. */
 export class AssetSource {
+  readonly #hasRuns: boolean;
   #loading: Promise<Assets> | null = null;
 
+  /** `hasRuns`: the page says so itself, and asks for them before it is drawn. */
+  constructor(hasRuns: boolean) {
+    this.#hasRuns = hasRuns;
+  }
+
   load(): Promise<Assets> {
-    this.#loading ??= loadAssets().catch((error: unknown) => {
+    this.#loading ??= loadAssets(this.#hasRuns).catch((error: unknown) => {
       this.#loading = null;
       throw error;
     });
@@ -43,10 +49,19 @@ export class AssetSource {
   }
 }
 
-async function loadAssets(): Promise<Assets> {
+async function loadAssets(hasRuns: boolean): Promise<Assets> {
   const isBuilt = existsSync(join(FOLDER, INDEX)) && !existsSync(join(FOLDER, 'main.tsx'));
   const files = isBuilt ? readBuilt() : await bundle();
-  return new Map([...files].map(([name, body]) => [name, assetOf(name, body)]));
+  return new Map(
+    [...files].map(([name, body]) => [
+      name,
+      assetOf(name, hasRuns && name === INDEX ? withRuns(body) : body),
+    ]),
+  );
+}
+
+function withRuns(page: Buffer): Buffer {
+  return Buffer.from(page.toString('utf8').replace('<html ', '<html data-runs '));
 }
 
 function readBuilt(): ReadonlyMap<string, Buffer> {

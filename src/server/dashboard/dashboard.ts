@@ -45,7 +45,7 @@ export function openDashboard(context: ServerContext, options: DashboardOptions)
         });
   return {
     routes: [
-      ...pageRoutes(new AssetSource(), hasRuns ? 'runs' : ''),
+      ...pageRoutes(new AssetSource(hasRuns), hasRuns ? 'runs' : ''),
       liveRoute({ context, hub, hasRuns, history }),
       ...(inspection === undefined ? [] : lookRoutes(context, inspection)),
     ],

@@ -18,10 +18,17 @@ const PAGES_MAX = 16;
 const BEAT_MS = 10_000;
 const READERS_MAX = 64;
 
-type Reader = {
+export type Following = {
   readonly response: ServerResponse;
-  readonly socket: Socket | null;
+  readonly since: number;
+  /** Wall clock, milliseconds. */
   readonly expiresAtMs: number;
+  /** Without steps, data and events. */
+  readonly isBrief: boolean;
+};
+
+type Reader = Omit<Following, 'since'> & {
+  readonly socket: Socket | null;
   seq: number;
   /** It gets an answer even when nothing has changed. */
   isNew: boolean;
@@ -32,7 +39,6 @@ type Reader = {
 
 /** What follows a sequence, as it was last read. */
 type Page = {
-  readonly since: number;
   readonly seq: number;
   readonly isMore: boolean;
   readonly words: string;
@@ -55,7 +61,7 @@ export class ChangeStreams {
   readonly #sockets = new WeakSet<Socket>();
   #stopRounds: (() => void) | null = null;
   /** Of this round, until something changes. */
-  #pages = new Map<number, Page>();
+  readonly #pages = new Map<string, Page>();
 
   constructor({ port, clock, stallMs, onError }: ChangeStreamsOptions) {
     this.#port = port;
@@ -83,11 +89,11 @@ export class ChangeStreams {
     });
   }
 
-  follow(response: ServerResponse, since: number, expiresAtMs: number): void {
+  follow({ since, ...following }: Following): void {
+    const { response } = following;
     const { socket } = response;
-    const wroteAt = this.#clock.now();
-    const reader = { response, socket, expiresAtMs, seq: since, wroteAt, blockedAt: null };
-    const entry: Reader = { ...reader, isNew: true, isBehind: true };
+    const state = { seq: since, wroteAt: this.#clock.now(), blockedAt: null };
+    const entry: Reader = { ...following, ...state, socket, isNew: true, isBehind: true };
     this.#readers.add(entry);
     if (socket !== null) this.#sockets.add(socket);
     response.once('close', () => this.#forget(entry));
@@ -143,7 +149,7 @@ export class ChangeStreams {
 
   /** One page now; the next ones of this round in turns of their own, while the reader takes them. */
   #tell(reader: Reader, pages: number): void {
-    const page = this.#pageAfter(reader.seq);
+    const page = this.#pageFor(reader);
     reader.isBehind = page.isMore;
     if (page.seq === reader.seq && !reader.isNew) return;
     reader.isNew = false;
@@ -156,15 +162,17 @@ export class ChangeStreams {
     });
   }
 
-  #pageAfter(since: number): Page {
-    const known = this.#pages.get(since);
+  #pageFor({ seq: since, isBrief }: Reader): Page {
+    const place = `${since} ${isBrief}`;
+    const known = this.#pages.get(place);
     if (known !== undefined) return known;
-    const { changes } = this.#port.read({ kind: 'changes', since, limit: PAGE_ROWS });
-    if (changes === undefined) return { since, seq: since, isMore: false, words: '' };
+    const query = { kind: 'changes', since, limit: PAGE_ROWS, isBrief } as const;
+    const { changes } = this.#port.read(query);
+    if (changes === undefined) return { seq: since, isMore: false, words: '' };
     const { seq, isMore } = changes;
     const words = `id: ${seq}\nevent: changes\ndata: ${JSON.stringify(changes)}\n\n`;
-    const page = { since, seq, isMore, words };
-    this.#pages.set(since, page);
+    const page = { seq, isMore, words };
+    this.#pages.set(place, page);
     return page;
   }
 

@@ -1,7 +1,7 @@
 /** What pages and people ask of a run manager. */
 import type { FastifyReply, RouteOptions } from 'fastify';
 import { TidelockError } from '../../core/errors.ts';
-import { parseQuery, parseTaskRequest, RUNS_PREFIX } from '../../protocol/runs.ts';
+import { parseQuery, parseTaskRequest, RUNS_PREFIX, type RunsStart } from '../../protocol/runs.ts';
 import { requireSelectors } from '../auth.ts';
 import { requireSameSite } from '../same-site.ts';
 import { COUNT, object } from '../schemas.ts';
@@ -9,10 +9,13 @@ import type { RunsParts } from './parts.ts';
 
 const QUERY_MAX = 20_000;
 const ATTEMPTS_MAX = 3;
+/** The newest ones; a page asks for older runs itself. */
+const START_RUNS = 200;
+const START_TASKS = 500;
 /** A person waits for it: before what is queued by programs. */
 const PRIORITY = 10;
 
-type Follow = { readonly since?: number; readonly history?: string };
+type Follow = { readonly since?: number; readonly history?: string; readonly brief?: boolean };
 
 /** GET /runs/v1/changes: server-sent events, from `since` of this history on. */
 export function changesRoute({ port, streams }: RunsParts): RouteOptions {
@@ -23,14 +26,38 @@ export function changesRoute({ port, streams }: RunsParts): RouteOptions {
     config: { scope: 'read' },
     schema: {
       hide: true,
-      querystring: object({ since: COUNT, history: { type: 'string' } }, ['since', 'history']),
+      querystring: object(
+        { since: COUNT, history: { type: 'string' }, brief: { type: 'boolean' } },
+        ['since', 'history', 'brief'],
+      ),
     },
     handler: async ({ access, query }, reply) => {
       requireSelectors(access, [port.area]);
       streams.requireRoom();
-      const { since = 0, history } = query as Follow;
+      const { since = 0, history, brief: isBrief = false } = query as Follow;
       openStream(reply);
-      streams.follow(reply.raw, history === port.history ? since : 0, access.expiresAtMs);
+      const { expiresAtMs } = access;
+      const from = history === port.history ? since : 0;
+      streams.follow({ response: reply.raw, since: from, expiresAtMs, isBrief });
+    },
+  };
+}
+
+/** GET /runs/v1/start: what a page knows first, as of one moment, and from where on it follows the changes. */
+export function startRoute({ port, line, status }: RunsParts): RouteOptions {
+  return {
+    method: 'GET',
+    url: `${RUNS_PREFIX}/start`,
+    config: { scope: 'read' },
+    schema: { hide: true, querystring: object({}) },
+    handler: async ({ access }): Promise<RunsStart> => {
+      requireSelectors(access, [port.area]);
+      return await line.enter(false, () => ({
+        status: status(),
+        ...port.read({ kind: 'runs', limit: START_RUNS }),
+        ...port.read({ kind: 'tasks', states: null, limit: START_TASKS }),
+        ...port.read({ kind: 'runners' }),
+      }));
     },
   };
 }

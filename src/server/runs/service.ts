@@ -8,11 +8,19 @@ import { addCalls } from './call-route.ts';
 import { ChangeStreams } from './change-stream.ts';
 import { executionRoute, quarantineRoute } from './facts-routes.ts';
 import { fileRoute, filesRoute } from './file-routes.ts';
-import { logPlaceRoute, logRoute, logSearchRoute } from './log-route.ts';
 import { orForwarded } from './forward.ts';
+import { logPlaceRoute, logRoute, logSearchRoute } from './log-route.ts';
 import type { RunsParts } from './parts.ts';
+import { planRoutes } from './plan-routes.ts';
 import type { RunsPort } from './port.ts';
-import { changesRoute, readRoute, statusRoute, stopRoute, taskRoute } from './routes.ts';
+import {
+  changesRoute,
+  readRoute,
+  startRoute,
+  statusRoute,
+  stopRoute,
+  taskRoute,
+} from './routes.ts';
 
 export type RunsService = RunsParts & {
   readonly routes: readonly RouteOptions[];
@@ -33,7 +41,7 @@ export type RunsOptions = {
 };
 
 const ROUTES = [
-  ...[changesRoute, readRoute, statusRoute, stopRoute, taskRoute],
+  ...[changesRoute, readRoute, startRoute, statusRoute, stopRoute, taskRoute],
   ...[
     logRoute,
     logSearchRoute,
@@ -56,7 +64,7 @@ export function openRuns(options: RunsOptions): RunsService {
   const parts = { port, line, streams, clock, status, stallMs };
   return {
     ...parts,
-    routes: ROUTES.map((route) => orForwarded(route(parts), port)),
+    routes: [...ROUTES.map((route) => orForwarded(route(parts), port)), ...planRoutes(parts)],
     plugin: (scope) => addCalls(scope, parts),
     carries: (socket) => streams.carries(socket),
     close: () => streams.close(),

@@ -9,12 +9,15 @@ import {
   runTable,
 } from '../../planner/run-tables.ts';
 import { asNumber, asText } from '../sql.ts';
+import { cellPages } from './cell-reads.ts';
 import type { Fields, Statements } from './run-values.ts';
 
 /** Faults and excesses of the lag of one time line. */
 const MARKS_MAX = 5000;
 /** Samples of the lag of one time line. */
 const LAG_SLICES = 600;
+/** Left out of brief changes. */
+const LONG_TABLES: ReadonlySet<RunTableName> = new Set(['steps', 'data', 'events']);
 /** Rows that one answer holds at most. */
 const ROWS_MAX = 20_000;
 
@@ -29,9 +32,11 @@ export function answer(statements: Statements, query: RunQuery): RunQueryResult 
     case 'changes':
       return { changes: changesOf(statements, query) };
     case 'runs':
-      return rows(statements, 'runs', ...whereIds(query.ids));
+      return runs(statements, query);
     case 'tests':
       return rows(statements, 'tests', 'WHERE run_id = ? ORDER BY id', query.runId);
+    case 'cells':
+      return { cells: cellPages(statements, query) };
     case 'test':
       return rows(statements, 'tests', 'WHERE id = ?', query.testId);
     case 'history':
@@ -66,9 +71,19 @@ function rows(
   return { [name]: statements.rows(runTable(name), rest, ...values) };
 }
 
+function runs(
+  statements: Statements,
+  { ids, before, limit = ROWS_MAX }: Extract<RunQuery, { kind: 'runs' }>,
+): RunQueryResult {
+  if (ids !== undefined || before === undefined)
+    return rows(statements, 'runs', ...whereIds(ids, limited(limit)));
+  const rest = 'WHERE id < ? ORDER BY id DESC LIMIT ?';
+  return rows(statements, 'runs', rest, before, limited(limit));
+}
+
 /** Without ids: all of them, the newest first. */
-function whereIds(ids: readonly number[] | undefined): [string, ...number[]] {
-  if (ids === undefined) return [`ORDER BY id DESC LIMIT ${ROWS_MAX}`];
+function whereIds(ids: readonly number[] | undefined, max = ROWS_MAX): [string, ...number[]] {
+  if (ids === undefined) return [`ORDER BY id DESC LIMIT ${max}`];
   return [`WHERE id IN (${ids.map(() => '?').join(', ') || 'NULL'})`, ...ids];
 }
 
@@ -141,12 +156,15 @@ function limited(limit: number): number {
  */
 export function changesOf(
   statements: Statements,
-  { since, limit }: { readonly since: number; readonly limit: number },
+  { since, limit, isBrief }: Omit<Extract<RunQuery, { kind: 'changes' }>, 'kind'>,
 ): RunChanges {
   const max = limited(limit);
   const parts = RUN_TABLES.map(({ name }) => ({
     name,
-    found: statements.rows(runTable(name), 'WHERE seq > ? ORDER BY seq LIMIT ?', since, max + 1),
+    found:
+      isBrief === true && LONG_TABLES.has(name)
+        ? []
+        : statements.rows(runTable(name), 'WHERE seq > ? ORDER BY seq LIMIT ?', since, max + 1),
   }));
   const removed = removedSince(statements, since, max + 1);
   const all = [...parts.flatMap(({ found }) => found.map(seqOf)), ...removed.map(seqOf)];

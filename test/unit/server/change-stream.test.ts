@@ -54,7 +54,9 @@ function world() {
   const streams = new ChangeStreams({ port, clock, stallMs: 5000, onError });
   const follow = (since = 0): FakeResponse => {
     const response = new FakeResponse();
-    streams.follow(response as unknown as ServerResponse, since, Number.POSITIVE_INFINITY);
+    const expiresAtMs = Number.POSITIVE_INFINITY;
+    const raw = response as unknown as ServerResponse;
+    streams.follow({ response: raw, since, expiresAtMs, isBrief: false });
     return response;
   };
   const change = (seq: number): void => {

@@ -1,18 +1,17 @@
 /** Runs across, tests down; items folded under their test with the worst result. The address holds the filters. */
 import type { JSX } from 'preact';
 import { useEffect, useMemo, useState } from 'preact/hooks';
-import type { RunRow, TestRow } from '../../../planner/rows.ts';
-import { STATES } from '../../../planner/rows.ts';
-import { count, dateTime } from '../../format.ts';
+import type { RunRow } from '../../../planner/rows.ts';
+import { count } from '../../format.ts';
 import { Empty, Panel } from '../../parts.tsx';
-import { href, setQuery, usePlace } from '../../route.ts';
-import { ActionButton } from '../act.tsx';
+import { setQuery, usePlace } from '../../route.ts';
 import type { RunBook } from '../book.ts';
-import { type GridFilter, type GridLine, gridLines, runsOf, worstOf } from '../filter.ts';
-import { useRuns, useTestsOf } from '../hooks.ts';
+import { type GridLine, gridLines, type MatrixFilter, readFilter, runsOf } from '../filter.ts';
+import { useGridOf, useRuns } from '../hooks.ts';
+import { Filters, type Tags, useTags } from '../matrix-filters.tsx';
+import { MatrixTable } from '../matrix-table.tsx';
+import { NewRun } from '../new-run.tsx';
 import { RunsNotice, SyncLine } from '../notice.tsx';
-import { Counts, Verdict } from '../verdict.tsx';
-import { VirtualTable } from '../virtual.tsx';
 
 /** Runs beside each other, unless the address says otherwise. */
 const COLUMNS = 8;
@@ -20,90 +19,26 @@ const COLUMNS_MAX = 40;
 
 export function MatrixPage(): JSX.Element {
   const { query } = usePlace();
-  const read = (name: string): string => query.get(name) ?? '';
-  const columns = Math.min(COLUMNS_MAX, Number(read('columns')) || COLUMNS);
+  const columns = Math.min(COLUMNS_MAX, Number(query.get('columns')) || COLUMNS);
   const known = useRuns();
-  const all = runsOf(known.runs.values(), { target: read('target'), run: read('run') });
+  const filter = readFilter(query, Date.now());
+  const all = runsOf(known.runs.values(), filter);
   const runs = all.slice(0, columns);
-  const book = useTestsOf(runs.map(({ id }) => id));
-  const filter: GridFilter = {
-    ...{ text: read('find'), state: read('state'), status: read('status'), grade: read('grade') },
-  };
+  const book = useGridOf(runs.map(({ id }) => id));
+  const isLoaded = runs.every(({ id }) => book.isInGrid(id) || book.isLeftOut(id));
+  // Tags come behind the rows: nobody waits for them.
+  const tags = useTags(isLoaded || filter.tag !== '' ? (runs[0]?.target ?? null) : null);
   return (
     <>
       <RunsNotice book={book} />
       {book.isThere === true ? (
         <>
           <SyncLine book={book} />
-          <Filters filter={filter} target={read('target')} run={read('run')} />
-          <Grid book={book} runs={runs} total={all.length} filter={filter} />
+          <Filters filter={filter} tags={tags.names} />
+          <Grid {...{ book, runs, filter, tags, isLoaded }} total={all.length} />
         </>
       ) : null}
     </>
-  );
-}
-
-type FiltersProps = { readonly filter: GridFilter; readonly target: string; readonly run: string };
-
-const GRADES = ['good', 'bad', 'broken', 'skipped', 'open'];
-
-function Filters({ filter, target, run }: FiltersProps): JSX.Element {
-  return (
-    <search class="filter">
-      <Field name="find" label="Test or item" value={filter.text} />
-      <Field name="target" label="Target" value={target} />
-      <Field name="run" label="Run" value={run} />
-      <Choice name="grade" label="Result" value={filter.grade} options={GRADES} />
-      <Choice name="state" label="State" value={filter.state} options={STATES} />
-      <Field name="status" label="Status" value={filter.status} />
-    </search>
-  );
-}
-
-function Field({
-  name,
-  label,
-  value,
-}: {
-  name: string;
-  label: string;
-  value: string;
-}): JSX.Element {
-  return (
-    <label>
-      {label}
-      <input
-        {...{ type: 'search', name, value, spellcheck: false, autocomplete: 'off' }}
-        onInput={(event) => setQuery({ [name]: event.currentTarget.value })}
-      />
-    </label>
-  );
-}
-
-type ChoiceProps = {
-  readonly name: string;
-  readonly label: string;
-  readonly value: string;
-  readonly options: readonly string[];
-};
-
-function Choice({ name, label, value, options }: ChoiceProps): JSX.Element {
-  return (
-    <label>
-      {label}
-      <select
-        name={name}
-        value={value}
-        onChange={(event) => setQuery({ [name]: event.currentTarget.value })}
-      >
-        <option value="">any</option>
-        {options.map((option) => (
-          <option key={option} value={option}>
-            {option}
-          </option>
-        ))}
-      </select>
-    </label>
   );
 }
 
@@ -111,32 +46,32 @@ type GridProps = {
   readonly book: RunBook;
   readonly runs: readonly RunRow[];
   readonly total: number;
-  readonly filter: GridFilter;
+  readonly filter: MatrixFilter;
+  readonly tags: Tags;
+  readonly isLoaded: boolean;
 };
 
-function Grid({ book, runs, total, filter }: GridProps): JSX.Element {
+function Grid({ book, runs, total, filter, tags, isLoaded }: GridProps): JSX.Element {
   const [open, setOpen] = useState<ReadonlySet<string>>(new Set());
   const runIds = runs.map(({ id }) => id);
-  const lines = useMemo(
-    () => gridLines(book.grid, runIds, { filter, open }),
-    [book.version, runIds.join(' '), Object.values(filter).join('\0'), open],
-  );
+  const lines = useMemo(() => {
+    const { tag, grid } = filter;
+    const hasTag = (test: string): boolean => tag === '' || tags.has(test, tag);
+    return gridLines(book.grid.tests, runIds, { filter: grid, open, hasTag });
+  }, [book.grid.version, runIds.join(' '), JSON.stringify(filter), tags.names.join(' '), open]);
   const toggle = (name: string): void => {
     const next = new Set(open);
     if (!next.delete(name)) next.add(name);
     setOpen(next);
   };
-  const isLoading = runIds.some((id) => !book.isLoaded(id));
-  const items = lines.reduce((sum, one) => sum + (one.kind === 'test' ? one.itemCount : 0), 0);
-  const note = `${count(lines.length)} lines, ${count(items)} items of ${count(runs.length)} of ${count(total)} runs${isLoading ? ', loading' : ''}`;
   return (
     <Panel
       title="Results"
-      note={<span data-testid="lines">{note}</span>}
+      note={<span data-testid="lines">{wordsOf({ lines, runs, total, isLoaded })}</span>}
       actions={
         <>
           <NewRun />
-          {total > runs.length ? (
+          {total > runs.length && runs.length < COLUMNS_MAX ? (
             <button type="button" onClick={() => setQuery({ columns: `${runs.length + COLUMNS}` })}>
               More runs
             </button>
@@ -144,117 +79,41 @@ function Grid({ book, runs, total, filter }: GridProps): JSX.Element {
         </>
       }
     >
+      <LeftOut book={book} runs={runs} />
       {runs.length === 0 ? (
         <Empty>No run fits. Start one here, or with: tidelock runs run</Empty>
       ) : (
-        <VirtualTable
-          caption="Results by test and run"
-          rowCount={lines.length}
-          columnCount={runs.length + 1}
-          head={<Head runs={runs} />}
-          row={(index) => {
-            const line = lines[index];
-            return line === undefined ? null : (
-              <Line key={keyOf(line)} {...{ line, runs, index, toggle }} />
-            );
-          }}
-        />
+        <MatrixTable {...{ lines, runs, toggle }} />
       )}
     </Panel>
   );
 }
 
-function keyOf(line: GridLine): string {
-  return line.kind === 'test' ? line.test.name : `${line.test.name}/${line.item}`;
-}
-
-function Head({ runs }: { runs: readonly RunRow[] }): JSX.Element {
-  return (
-    <tr>
-      <th scope="col" class="first">
-        Test
-      </th>
-      {runs.map((run) => (
-        <th key={run.id} scope="col">
-          <a href={href('run', { id: `${run.id}` })} title={dateTime(run.createdAt)}>
-            {run.name}
-          </a>
-          <span class="target">{run.target}</span>
-          <Counts run={run} />
-        </th>
-      ))}
-    </tr>
-  );
-}
-
-type LineProps = {
-  readonly line: GridLine;
+type Shown = {
+  readonly lines: readonly GridLine[];
   readonly runs: readonly RunRow[];
-  readonly index: number;
-  readonly toggle: (name: string) => void;
+  readonly total: number;
+  readonly isLoaded: boolean;
 };
 
-function Line({ line, runs, index, toggle }: LineProps): JSX.Element {
-  const { test } = line;
-  const rowOf = (run: RunRow): TestRow | undefined =>
-    line.kind === 'test' ? worstOf(test, run.id) : test.items.get(line.item)?.get(run.id);
-  return (
-    <tr class={line.kind} aria-rowindex={index + 2}>
-      <th scope="row" class="first">
-        {line.kind === 'item' ? (
-          <span class="indent">{line.item}</span>
-        ) : line.itemCount === 0 ? (
-          <span class="plain">{test.name}</span>
-        ) : (
-          <button
-            type="button"
-            class="fold"
-            aria-expanded={line.isOpen}
-            onClick={() => toggle(test.name)}
-          >
-            {test.name} <span class="note">{count(line.itemCount)} items</span>
-          </button>
-        )}
-      </th>
-      {runs.map((run) => (
-        <td key={run.id}>
-          <Cell row={rowOf(run)} />
-        </td>
-      ))}
-    </tr>
-  );
+function wordsOf({ lines, runs, total, isLoaded }: Shown): string {
+  const items = lines.reduce((sum, one) => sum + (one.kind === 'test' ? one.itemCount : 0), 0);
+  const words = `${count(lines.length)} lines, ${count(items)} items of ${count(runs.length)} of ${count(total)} runs`;
+  return isLoaded ? words : `${words}, loading`;
 }
 
-function Cell({ row }: { row: TestRow | undefined }): JSX.Element {
-  if (row === undefined) return <span class="note">none</span>;
-  return (
-    <a class="cell" href={href('test', { id: `${row.id}` })}>
-      <Verdict row={row} />
-      {row.isStale ? <span class="note"> stale</span> : null}
-    </a>
-  );
-}
-
-function NewRun(): JSX.Element {
-  const [name] = useState(() =>
-    new Date().toISOString().slice(0, 16).replace('T', '-').replace(':', ''),
-  );
-  return (
-    <ActionButton
-      wish={{
-        ...{ action: 'run', button: 'Start the run', runId: null, testId: null },
-        says: 'The tests that fit, and what they need, are started by a runner of this area.',
-        args: { rerun: { kind: 'none' } },
-        asks: [
-          { name: 'target', label: 'Target', value: '' },
-          { name: 'name', label: 'Name of the run', value: name },
-          { name: 'pattern', label: 'Tests', value: '%' },
-        ],
-      }}
-    >
-      New run
-    </ActionButton>
-  );
+/** What is not shown for want of room. */
+function LeftOut({ book, runs }: { book: RunBook; runs: readonly RunRow[] }): JSX.Element | null {
+  const out = runs.filter(({ id }) => book.isLeftOut(id)).map(({ name }) => name);
+  const sentences = [
+    ...(out.length === 0
+      ? []
+      : [`There is no room for all results of ${out.join(', ')}: choose fewer runs.`]),
+    ...(book.runs.leftOut === 0
+      ? []
+      : [`The oldest ${count(book.runs.leftOut)} runs are left out.`]),
+  ];
+  return sentences.length === 0 ? null : <p class="padded note">{sentences.join(' ')}</p>;
 }
 
 /** Draws again each second while `isOn`: durations go on. */
