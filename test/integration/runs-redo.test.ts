@@ -130,6 +130,7 @@ test('a runner that dies before a part has started leaves a part to the next one
         { kind: 'clearTest', testId, steps: ['link', 'check'] },
       ],
     });
+    // Leases end by the wall clock, and nothing happens when one does: this one takes a millisecond.
     const since = Date.now();
     await until('its lease is over', () => Date.now() > since + 5);
     bed.runner({ isServing: true });

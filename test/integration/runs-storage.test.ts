@@ -23,6 +23,8 @@ import { until } from '../support/stack.ts';
 
 const CANDIDATE = new URL('../support/runs-candidate.ts', import.meta.url);
 const LEASE_MS = 1500;
+/** Of the length of 1,000 rows' sync: no commit waits longer, whoever is killed. */
+const SYNCS_MAX = 10;
 /** A start of a runner costs more than all that it does: on a busy machine there would be ever more of them. */
 const KILLS_MAX = 20;
 /** Seconds on an idle machine; dozens of processes are started. */
@@ -178,6 +180,13 @@ async function* changesOf({ body }: Response): AsyncGenerator<RunChanges, void, 
   }
 }
 
+function untilDurable(
+  { seq }: SqliteRunStore,
+  { durable }: Awaited<ReturnType<typeof openLocal>>,
+): Promise<void> {
+  return until('the durable database has all', async () => (await durable.mark())?.seq === seq);
+}
+
 /** Every task is done by one runner; a second attempt began only when the lease of the first had run out. */
 function expectOnce(store: SqliteRunStore, ran: readonly Ran[]): void {
   const tasks = store.read({ kind: 'tasks', states: null, limit: 2000 }).tasks ?? [];
@@ -230,8 +239,12 @@ describe('runners that are killed', () => {
       const names = ['t/', ...Array.from({ length: 20 }, (_, n) => `t/${n}`)];
       const testIds = seedRun(store, names).ids.slice(1);
       const tasks = Array.from({ length: 1000 }, () => newTask({ attemptsMax: 100 }));
-      store.write({ actor: 'test', writes: tasks });
       const { url } = await candidate(settings).first('leads');
+      const began = Date.now();
+      store.write({ actor: 'test', writes: tasks });
+      await untilDurable(store, local);
+      /** What one sync takes on this machine, today. */
+      const syncMs = Date.now() - began;
       const file = join(settings.tempDir, 'replica.db');
       const replica = await openReplica({ server: url, selectors: [settings.area], file });
       onTestFinished(() => replica.close());
@@ -257,17 +270,16 @@ describe('runners that are killed', () => {
         END_MS_MAX,
       );
       await runners.end();
-      expect(await watch.end()).toBeLessThanOrEqual(SYNC_AGE_MS_MAX);
+      // The promise is for a machine that keeps up; on one that does not, a sync takes as much longer.
+      const ageMsMax = Math.max(SYNC_AGE_MS_MAX, SYNCS_MAX * syncMs);
+      expect(await watch.end()).toBeLessThanOrEqual(ageMsMax);
       expect(runners.kills).toBeGreaterThan(3);
       expect(runners.errors).toBe('');
       expectOnce(store, runners.ran);
       await replica.waitFor(formatLsn(toLsn(store.seq + 1)));
       const { place } = local;
       expect(rowsOf(file)).toEqual(rowsOf(place.localFile));
-      await until(
-        'the durable database has all',
-        async () => (await local.durable.mark())?.seq === store.seq,
-      );
+      await untilDurable(store, local);
       expect(rowsOf(place.durableFile)).toEqual(rowsOf(place.localFile));
     },
     TEST_MS_MAX,

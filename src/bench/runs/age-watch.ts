@@ -1,6 +1,7 @@
 /**
  * An independent look at the bound of the sync: reads what the durable file has and how old the oldest commit is that
- * it does not have, and believes no syncer. Its own delay counts against the bound.
+ * it does not have, and believes no syncer. The age is that of a moment before it asked: what is missing in the answer was
+ * missing then, and a delay of its own makes no commit older.
  */
 import type { CopyMark, DurableStore } from '../../planner/run-durable.ts';
 
@@ -32,14 +33,15 @@ export class AgeWatch {
 
   async #run(): Promise<void> {
     while (!this.#isEnding) {
-      this.#look(await this.#durable.mark());
+      const asked = Date.now();
+      this.#look(await this.#durable.mark(), asked);
       await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
     }
   }
 
-  #look(mark: CopyMark | null): void {
+  #look(mark: CopyMark | null, asked: number): void {
     this.looks += 1;
     const oldest = this.#store.oldestCommit(mark?.seq ?? 0);
-    if (oldest !== null) this.ageMsMax = Math.max(this.ageMsMax, Date.now() - oldest);
+    if (oldest !== null) this.ageMsMax = Math.max(this.ageMsMax, asked - oldest);
   }
 }

@@ -6,7 +6,7 @@ import { LinearRegex, matchOf } from '../../../src/regex/linear.ts';
 import { regexOf } from '../../../src/regex/regex.ts';
 import { readScript } from '../../../src/regex/script-syntax.ts';
 
-const RUNS = { numRuns: 3000 };
+const RUNS = { numRuns: 1500 };
 /** More than any of these small texts needs, unless the expression is a catastrophe. */
 const STEPS_MAX = 200_000;
 const STATES_MAX = 3000;
