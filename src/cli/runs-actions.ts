@@ -1,10 +1,19 @@
 /** `tidelock runs kill`, `rm`, `set`, `lock`, `unlock`: what is done to runs and results that are there. */
 import type { Command } from 'commander';
 import { TidelockError } from '../core/errors.ts';
-import { type Action, STATES, type State, type StatePair, type TaskRow } from '../planner/rows.ts';
+import {
+  type Action,
+  type RunRow,
+  STATES,
+  type State,
+  type StatePair,
+  type TaskRow,
+} from '../planner/rows.ts';
 import { type ActionArgs, actionArgs } from '../runs/action-args.ts';
-import { findRun } from '../runs/run-results.ts';
+import { findRun, type ReadRuns } from '../runs/run-results.ts';
 import { addHomeFlags, type HomeFlags } from './runs-home.ts';
+import { isFiltered, nothingFits, wants } from './runs-list.ts';
+import { naming } from './runs-look.ts';
 import {
   isServed,
   JSON_OPTION,
@@ -17,7 +26,7 @@ import { failureOf, putAction, untilEnded } from './runs-tasks.ts';
 
 type Flags = HomeFlags & {
   readonly target?: string;
-  readonly name: string;
+  readonly name?: string;
   readonly pattern?: string;
   readonly state?: string;
   readonly status?: string;
@@ -33,7 +42,13 @@ export function register(runs: Command): void {
   selecting(runs.command('kill').description('end executions, and let the rest of them not start'))
     .option(...JSON_OPTION)
     .action((flags: Flags) => act('kill', flags));
-  selecting(runs.command('rm').description('remove results and their directories; kills first'))
+  filtering(
+    addHomeFlags(
+      runs.command('rm').description('remove results and their directories; kills first'),
+    )
+      .option('--target <target>', 'of the run; needed when several targets have such a run')
+      .option('--name <name>', 'of the run, or: last; needed'),
+  )
     .option('--yes', 'also when the whole run is meant')
     .option(...JSON_OPTION)
     .action((flags: Flags) => remove(flags));
@@ -43,21 +58,21 @@ export function register(runs: Command): void {
     .option(...JSON_OPTION)
     .action((to: string, flags: Flags) => act('set-state', flags, pairOf(to)));
   naming(runs.command('lock').description('let nothing of a run be changed or removed'))
+    .option('--comment <text>', 'why')
     .option(...JSON_OPTION)
     .action((flags: Flags) => act('lock', flags));
   naming(runs.command('unlock').description('take the lock away'))
+    .option('--comment <text>', 'why')
     .option(...JSON_OPTION)
     .action((flags: Flags) => act('unlock', flags));
 }
 
-function naming(command: Command): Command {
-  return addHomeFlags(command)
-    .option('--target <target>', 'of the run; needed when several targets have such a run')
-    .option('--name <name>', 'of the run, or: last', 'last');
+function selecting(command: Command): Command {
+  return filtering(naming(command));
 }
 
-function selecting(command: Command): Command {
-  return naming(command)
+function filtering(command: Command): Command {
+  return command
     .option('--pattern <pattern>', 'only these tests and items: build,check/small%')
     .option('--state <list>', 'only results in these states')
     .option('--status <list>', 'only results with these statuses');
@@ -71,13 +86,21 @@ function pairOf(text: string): StatePair {
   }
   throw new TidelockError({
     code: 'BAD_REQUEST',
-    message: `${text} is not STATE/STATUS`,
-    hint: `states are ${STATES.join(', ')}`,
+    message: `${text} is not STATE/STATUS, as COMPLETED/PASS is`,
+    hint: `states are ${STATES.join(', ')}; statuses PASS, WARN, WAIVED, FAIL, n/a, ..`,
   });
 }
 
 async function remove(flags: Flags): Promise<void> {
-  if (flags.pattern === undefined && flags.yes !== true) {
+  if (flags.name === undefined) {
+    throw new TidelockError({
+      code: 'BAD_REQUEST',
+      message: 'which run is to be removed?',
+      hint: 'name it: --name NAME, or --name last',
+    });
+  }
+  const isWhole = [flags.pattern, flags.state, flags.status].every((flag) => flag === undefined);
+  if (isWhole && flags.yes !== true) {
     throw new TidelockError({
       code: 'BAD_REQUEST',
       message: 'this would remove the whole run',
@@ -91,7 +114,9 @@ async function act(action: Action, flags: Flags, to: StatePair | null = null): P
   const session = await openSession(flags);
   try {
     const { store } = session;
-    const run = await findRun((query) => store.read(query), flags.name, flags.target);
+    const read: ReadRuns = (query) => store.read(query);
+    const run = await findRun(read, flags.name ?? 'last', flags.target);
+    await requireSome(read, run, flags);
     const args = actionArgs({
       ...{ target: run.target, name: run.name, pattern: flags.pattern ?? '%', to },
       ...{ states: wordsOf(flags.state), statuses: wordsOf(flags.status) },
@@ -101,10 +126,19 @@ async function act(action: Action, flags: Flags, to: StatePair | null = null): P
     if (task.state !== 'done') throw failureOf(task);
     const result = task.result as Readonly<Record<string, unknown>>;
     if (flags.json === true) console.log(JSON.stringify({ action, ...args, result }));
-    else console.log(`${run.target} ${run.name}: ${action}: ${countsOf(result)}`);
+    else console.log(`${run.target} ${run.name}: ${action}${toText(to)}: ${countsOf(result)}`);
   } finally {
     await session.close();
   }
+}
+
+const toText = (to: StatePair | null): string => (to === null ? '' : ` ${to.state}/${to.status}`);
+
+/** A misspelt selection must not look as if it had been done. */
+async function requireSome(read: ReadRuns, run: RunRow, flags: Flags): Promise<void> {
+  if (!isFiltered(flags)) return;
+  const { tests = [] } = await read({ kind: 'tests', runId: run.id });
+  if (!tests.some(wants(flags))) throw nothingFits(run);
 }
 
 /** What came of an action, in words. */

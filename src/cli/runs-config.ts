@@ -15,14 +15,19 @@ import { readTest } from '../area/testconfig.ts';
 import type { Config, Entry, Environment, Finding, TestDef } from '../area/types.ts';
 import { TidelockError } from '../core/errors.ts';
 import { readNow } from '../runs/config-host.ts';
+import { runsOf } from '../runs/run-results.ts';
 import { shortPath } from './options.ts';
 import { homeOf } from './runs-area.ts';
+import { addHomeFlags, type HomeFlags } from './runs-home.ts';
+import { reading } from './runs-look.ts';
 
 type Flags = {
+  readonly db?: true;
   readonly area?: string;
   readonly test?: string;
   readonly target?: string;
   readonly origin?: true;
+  readonly keys?: true;
   readonly json?: true;
 };
 
@@ -36,14 +41,30 @@ export function register(runs: Command): void {
     .option('--test <name>', 'the testconfig of this test, and what it makes of it')
     .option('--target <target>', 'the environment of this target')
     .option('--origin', 'with file and line of each value')
+    .option('--keys', 'only the names of the fields of a target')
     .option('--json', 'one JSON object')
     .action(show);
-  runs
-    .command('targets')
-    .description('targets that runconfigs.config has a section for')
-    .option('--area <dir>', 'the area; default: found upwards from here')
+  addHomeFlags(
+    runs.command('targets').description('targets that runconfigs.config has a section for'),
+  )
+    .option('--db', 'targets that have runs, with their number and the newest one')
     .option('--json', 'one JSON array')
-    .action(targets);
+    .action((flags: Flags & HomeFlags) =>
+      flags.db === true ? targetsWithRuns(flags) : targets(flags),
+    );
+}
+
+async function targetsWithRuns(flags: Flags & HomeFlags): Promise<void> {
+  await reading(flags, async (read) => {
+    const runs = await runsOf(read);
+    const names = [...new Set(runs.map(({ target }) => target))].sort();
+    const found = names.map((target) => {
+      const of = runs.filter((run) => run.target === target);
+      return { target, runs: of.length, newest: of.at(-1)?.name ?? '' };
+    });
+    if (flags.json === true) console.log(JSON.stringify(found));
+    else for (const one of found) console.log(`${one.target}  ${one.runs} runs  ${one.newest}`);
+  });
 }
 
 /** What one answer shows. */
@@ -55,12 +76,21 @@ type Shown = {
 
 function show(flags: Flags): void {
   const read = areaOf(flags.area);
+  if (flags.keys === true) {
+    showKeys(read, flags);
+    return;
+  }
   const shown = flags.test === undefined ? areaShown(read, flags.target) : testShown(read, flags);
   for (const { message, origin } of shown.findings) {
     console.error(`warning: ${shortPath(origin.file)}:${origin.line}: ${message}`);
   }
   if (flags.json === true) console.log(JSON.stringify(jsonOf(shown), null, 2));
   else printShown(shown, flags.origin === true);
+}
+
+function showKeys({ area: { fields } }: AreaReading, { json }: Flags): void {
+  if (json === true) console.log(JSON.stringify(fields));
+  else for (const field of fields) console.log(field);
 }
 
 function areaOf(area: string | undefined): AreaReading {

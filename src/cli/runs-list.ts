@@ -20,53 +20,42 @@ import { leavesOf, type RunResults } from '../report/results.ts';
 import { findRun, type ReadRuns, resultsOf, runsOf } from '../runs/run-results.ts';
 import { sinceOption } from './options.ts';
 import { visible } from './runs-ending.ts';
-import { examples } from './runs-help.ts';
 import { addHomeFlags, type HomeFlags } from './runs-home.ts';
 import { naming, reading } from './runs-look.ts';
 import { JSON_OPTION, wordsOf } from './runs-session.ts';
 
 const FORMATS = ['text', 'json', 'csv'] as const;
 
-type Flags = HomeFlags & {
-  readonly target?: string;
-  readonly name?: string;
+/** Of executions. */
+export type Selection = {
   readonly pattern?: string;
   readonly state?: string;
   readonly status?: string;
+  /** Milliseconds since 1970. */
   readonly since?: number;
-  readonly tests?: true;
-  readonly fields?: string;
-  readonly sort?: string;
-  readonly format?: (typeof FORMATS)[number];
-  readonly csv?: true;
-  readonly json?: true;
 };
+
+type Flags = HomeFlags &
+  Selection & {
+    readonly target?: string;
+    readonly name?: string;
+    readonly tests?: true;
+    readonly fields?: string;
+    readonly sort?: string;
+    readonly format?: (typeof FORMATS)[number];
+    readonly csv?: true;
+    readonly json?: true;
+  };
 
 export function register(runs: Command): void {
   const ls = addHomeFlags(runs.command('ls').description('runs of the area, oldest first'))
     .option('--target <target>', 'only of this target')
     .option('--name <pattern>', 'only runs with such a name: nightly%')
     .option('--tests', 'every execution of them');
-  filtering(ls)
-    .addHelpText(
-      'after',
-      examples(
-        'ls --since 2d --status FAIL',
-        'ls --name nightly% --sort -failed --fields run,failed,seconds',
-        "ls --tests --pattern 'check/%' --fields run,test,item,status,seconds --format csv",
-      ),
-    )
-    .action((flags: Flags) => reading(flags, (read) => list(read, flags)));
-  filtering(naming(runs.command('show').description('results of a run; steps of what is not PASS')))
-    .addHelpText(
-      'after',
-      examples(
-        'show',
-        'show --name nightly --state COMPLETED --status FAIL',
-        'show --sort -seconds',
-      ),
-    )
-    .action((flags: Flags) => reading(flags, (read) => show(read, flags)));
+  filtering(ls).action((flags: Flags) => reading(flags, (read) => list(read, flags)));
+  filtering(
+    naming(runs.command('show').description('results of a run; steps of what is not PASS')),
+  ).action((flags: Flags) => reading(flags, (read) => show(read, flags)));
 }
 
 function filtering(command: Command): Command {
@@ -86,10 +75,10 @@ const formatOf = ({ format, csv, json }: Flags): Flags['format'] =>
   format ?? (csv === true ? 'csv' : json === true ? 'json' : 'text');
 
 /** Whether only some of the executions are wanted. */
-const isFiltered = ({ pattern, state, status }: Flags): boolean =>
+export const isFiltered = ({ pattern, state, status }: Selection): boolean =>
   [pattern, state, status].some((flag) => flag !== undefined);
 
-function wants(flags: Flags): (row: TestRow) => boolean {
+export function wants(flags: Selection): (row: TestRow) => boolean {
   const patterns = compilePatterns(flags.pattern ?? '%');
   const [states, statuses] = [wordsOf(flags.state), wordsOf(flags.status)];
   const since = flags.since ?? 0;
@@ -171,7 +160,7 @@ function runLine(run: RunRow): string {
 }
 
 /** `2026-11-22 20:15:07`, in local time. */
-function dayText(ms: number): string {
+export function dayText(ms: number): string {
   const time = new Date(ms);
   const two = (n: number): string => String(n).padStart(2, '0');
   const day = [time.getFullYear(), two(time.getMonth() + 1), two(time.getDate())].join('-');
@@ -236,7 +225,7 @@ function testLine(row: TestRow, width: number): string {
   return visible(all.join('  ').trimEnd());
 }
 
-function nothingFits({ target, name }: RunRow): TidelockError {
+export function nothingFits({ target, name }: RunRow): TidelockError {
   return new TidelockError({
     code: 'RUN_NOT_FOUND',
     message: `run ${name} of ${target} has nothing that fits`,

@@ -8,7 +8,6 @@ import type { RunRow, TestRow } from '../planner/rows.ts';
 import { isActive, isWaiting } from '../planner/states.ts';
 import { execOf, leavesOf } from '../report/results.ts';
 import { findRun, type ReadRuns, runsOf } from '../runs/run-results.ts';
-import { examples } from './runs-help.ts';
 import { addHomeFlags, type HomeFlags } from './runs-home.ts';
 import { type CopyLog, logCopier } from './runs-log.ts';
 import { JSON_OPTION, openLook, type Session } from './runs-session.ts';
@@ -29,7 +28,6 @@ export function register(runs: Command): void {
     .argument('<test>', 'TEST or TEST/ITEM')
     .option('--step <name>', 'of this step; default: the one shown first')
     .option('--follow', 'go on until the test has ended')
-    .addHelpText('after', examples('log build', 'log check/small/first --name nightly --follow'))
     .action((test: string, flags: Flags) =>
       reading(flags, (read, session) => log({ read, copy: logCopier(session) }, test, flags)),
     );
@@ -37,7 +35,6 @@ export function register(runs: Command): void {
     .argument('[pattern]', 'tests and items', '%')
     .option('--files <glob>', 'files in them: "*.csv", "**/core"')
     .option(...JSON_OPTION)
-    .addHelpText('after', examples('path build', "path 'check/%' --files '**/*.log' --name last"))
     .action((pattern: string, flags: Flags) =>
       reading(flags, (read) => paths(read, pattern, flags)),
     );

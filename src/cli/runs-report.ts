@@ -1,9 +1,12 @@
 /** `tidelock runs compare`, `flaky`, `report`: what results say, to people and to other programs. */
 import type { Command } from 'commander';
 import { Option } from 'commander';
+import { compilePatterns, matches } from '../area/patterns.ts';
+import { TidelockError } from '../core/errors.ts';
 import type { RunRow, TestRow } from '../planner/rows.ts';
 import { type Compared, DIFFERENCES } from '../report/compare.ts';
 import { type Flaky, flakyTests, RUNS_DEFAULT } from '../report/flaky.ts';
+import type { RunResults } from '../report/results.ts';
 import { writeWhole } from '../runs/more-actions.ts';
 import {
   comparedRuns,
@@ -11,6 +14,7 @@ import {
   REPORT_FORMATS,
   type ReadRuns,
   type ReportFormat,
+  reportsText,
   reportText,
   resultsOf,
   runsOf,
@@ -22,7 +26,7 @@ import { JSON_OPTION, openLook, type Session } from './runs-session.ts';
 type Flags = HomeFlags & {
   readonly target?: string;
   readonly name: string;
-  readonly last: number;
+  readonly last?: number;
   readonly format: ReportFormat;
   readonly out?: string;
   readonly json?: true;
@@ -52,7 +56,8 @@ export function register(runs: Command): void {
     });
   addHomeFlags(runs.command('report').description('a run for other programs'))
     .option(...TARGET)
-    .option('--name <name>', 'of the run, or: last, last-good', 'last')
+    .option('--name <name>', 'of the run, or: last, last-good; several: nightly%, a,b', 'last')
+    .option('--last <count>', 'the newest runs, so many', smallCountOption)
     .addOption(
       new Option('--format <format>', 'of the report').choices(REPORT_FORMATS).default('junit'),
     )
@@ -115,7 +120,7 @@ async function testsOf(read: ReadRuns, { id: runId }: RunRow): Promise<readonly 
   return (await read({ kind: 'tests', runId })).tests ?? [];
 }
 
-async function flaky(read: ReadRuns, { target, last, json }: Flags): Promise<void> {
+async function flaky(read: ReadRuns, { target, last = RUNS_DEFAULT, json }: Flags): Promise<void> {
   const runs = await runsOf(read, target);
   const found: (Flaky & { readonly target: string })[] = [];
   for (const one of new Set(runs.map((run) => run.target))) {
@@ -131,8 +136,30 @@ async function flaky(read: ReadRuns, { target, last, json }: Flags): Promise<voi
 }
 
 async function report({ session, read }: Opened, flags: Flags): Promise<void> {
-  const run = await findRun(read, flags.name, flags.target);
-  const text = reportText(await resultsOf(read, run), flags.format, session.book.area.fields);
+  const { fields } = session.book.area;
+  const all: RunResults[] = [];
+  for (const run of await reported(read, flags)) all.push(await resultsOf(read, run));
+  const [one] = all;
+  const text =
+    isOne(flags) && one !== undefined
+      ? reportText(one, flags.format, fields)
+      : reportsText(all, flags.format, fields);
   if (flags.out === undefined) process.stdout.write(text);
   else writeWhole(flags.out, text);
+}
+
+/** Named as such, and not only by chance. */
+const isOne = ({ name, last }: Flags): boolean => last === undefined && !/[%*,]/.test(name);
+
+async function reported(read: ReadRuns, flags: Flags): Promise<readonly RunRow[]> {
+  const { name, target, last } = flags;
+  if (isOne(flags)) return [await findRun(read, name, target)];
+  const patterns = compilePatterns(name === 'last' ? '%' : name);
+  const found = (await runsOf(read, target)).filter((run) => matches(patterns, run.name, ''));
+  if (found.length > 0) return found.slice(-(last ?? found.length));
+  throw new TidelockError({
+    code: 'RUN_NOT_FOUND',
+    message: `no run has a name like ${name}`,
+    hint: 'list them with: tidelock runs ls',
+  });
 }

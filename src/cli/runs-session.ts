@@ -46,7 +46,9 @@ async function open(flags: HomeFlags, purpose: 'act' | 'look'): Promise<Session>
     const away = await openAway({ found, token: flags.token, purpose });
     return { book, host, store: away.runs, home: null, away, close: away.close };
   }
-  const home = await openHome(options);
+  const onLost = ({ message, hint }: TidelockError): void =>
+    console.error(`trouble: nothing more of this becomes durable: ${message}; ${hint}`);
+  const home = await openHome({ ...options, onLost });
   return { book, host, store: home.store, home, away: null, close: home.close };
 }
 

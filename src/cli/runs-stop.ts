@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { TidelockError } from '../core/errors.ts';
 import { RUNS_PREFIX } from '../protocol/runs.ts';
 import { addHomeFlags } from './runs-home.ts';
+import { JSON_OPTION } from './runs-session.ts';
 import { type AskFlags, ask, finderOf } from './runs-status.ts';
 
 const WAIT_MS_MAX = 15_000;
@@ -10,19 +11,27 @@ const LOOK_MS = 100;
 
 export function register(runs: Command): void {
   const command = runs.command('stop').description('end the server of an area');
-  addHomeFlags(command).action(run);
+  addHomeFlags(command)
+    .option(...JSON_OPTION)
+    .action(run);
 }
 
 async function run(flags: AskFlags): Promise<void> {
   const url = finderOf(flags)();
   const answer = url === null ? null : await ask(`${url}${RUNS_PREFIX}/stop`, 'POST', flags);
   if (url === null || answer === null) {
-    console.log('no server of this area answers');
+    tell(flags, null);
     return;
   }
   if (!answer.ok) throw refused(await answer.text());
   await gone(url, flags);
-  console.log(`the server at ${url} has ended`);
+  tell(flags, url);
+}
+
+/** Null: there was none. */
+function tell({ json }: AskFlags, url: string | null): void {
+  const text = url === null ? 'no server of this area answers' : `the server at ${url} has ended`;
+  console.log(json === true ? JSON.stringify({ stopped: url !== null, url }) : text);
 }
 
 async function gone(url: string, flags: AskFlags): Promise<void> {

@@ -1,9 +1,11 @@
 /** `tidelock runs sync --now`: what the local database has is made durable, by us or by whoever syncs. */
 import type { Command } from 'commander';
-import { openLocal, startSync } from '../runs/home.ts';
+import type { CopyMark } from '../planner/run-durable.ts';
+import { type Home, openHome } from '../runs/home.ts';
 import { addHomeFlags, type HomeFlags, homeOptionsOf } from './runs-home.ts';
+import { JSON_OPTION } from './runs-session.ts';
 
-type Flags = HomeFlags & { readonly now?: boolean };
+type Flags = HomeFlags & { readonly now?: boolean; readonly json?: true };
 
 const WAIT_MS_MAX = 30_000;
 const LOOK_MS = 50;
@@ -12,25 +14,31 @@ export function register(runs: Command): void {
   const command = runs
     .command('sync')
     .description('wait until the durable database has what the local one has now');
-  addHomeFlags(command).option('--now', 'for scripts that say so; it is always now').action(run);
+  addHomeFlags(command)
+    .option('--now', 'for scripts that say so; it is always now')
+    .option(...JSON_OPTION)
+    .action(run);
 }
 
 async function run(flags: Flags): Promise<void> {
   const options = homeOptionsOf(flags);
-  const home = startSync(await openLocal(options), options);
+  const home = await openHome(options);
   const { seq } = home.store;
   const deadline = performance.now() + WAIT_MS_MAX;
   try {
-    for (;;) {
-      const mark = await home.durable.mark();
-      if (mark?.history === home.store.history && mark.seq >= seq) break;
-      if (seq === 0 || performance.now() > deadline) break;
+    let mark = await home.durable.mark();
+    while (seq > 0 && !isThere(mark, home, seq) && performance.now() < deadline) {
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+      mark = await home.durable.mark();
     }
-    const mark = await home.durable.mark();
-    console.log(`durable: change ${mark?.seq ?? 0} of ${seq}`);
-    if ((mark?.seq ?? 0) < seq) process.exitCode = 1;
+    const has = mark?.history === home.store.history ? Math.min(mark.seq, seq) : 0;
+    if (flags.json === true) console.log(JSON.stringify({ durable: has, seq }));
+    else console.log(`durable: change ${has} of ${seq}`);
+    if (has < seq) process.exitCode = 1;
   } finally {
     await home.close();
   }
 }
+
+const isThere = (mark: CopyMark | null, { store }: Home, seq: number): boolean =>
+  mark?.history === store.history && mark.seq >= seq;

@@ -2,14 +2,19 @@
 import type { Command } from 'commander';
 import { register as registerActions } from './runs-actions.ts';
 import { register as registerConfig } from './runs-config.ts';
+import { register as registerDoctor } from './runs-doctor.ts';
+import { register as registerEnv } from './runs-env.ts';
+import { addExamples } from './runs-help.ts';
 import { register as registerInit } from './runs-init.ts';
 import { register as registerKeep } from './runs-keep.ts';
 import { register as registerList } from './runs-list.ts';
 import { register as registerLook } from './runs-look.ts';
+import { register as registerMegatest } from './runs-megatest.ts';
 import { register as registerReplay } from './runs-replay.ts';
 import { register as registerReplica } from './runs-replica.ts';
 import { register as registerReport } from './runs-report.ts';
 import { register as registerRun } from './runs-run.ts';
+import { register as registerRunStatus } from './runs-run-status.ts';
 import { register as registerServe } from './runs-serve.ts';
 import { register as registerStatus } from './runs-status.ts';
 import { register as registerStop } from './runs-stop.ts';
@@ -21,6 +26,7 @@ export function register(program: Command): void {
   registerConfig(runs);
   registerRun(runs);
   registerActions(runs);
+  registerRunStatus(runs);
   registerList(runs);
   registerLook(runs);
   registerReplay(runs);
@@ -31,4 +37,8 @@ export function register(program: Command): void {
   registerStop(runs);
   registerSync(runs);
   registerReplica(runs);
+  registerDoctor(runs);
+  registerEnv(runs);
+  registerMegatest(runs, program);
+  addExamples(runs);
 }

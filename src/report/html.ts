@@ -26,16 +26,25 @@ tr.bad td:nth-child(2), tr.broken td:nth-child(2) { font-weight: 600; }
 pre { background: #8881; overflow-x: auto; padding: .6rem; }
 `;
 
-export function htmlOf(results: RunResults, options: HtmlOptions): string {
-  const title = `${results.run.target} ${results.run.name}`;
-  const leaves = leavesOf(results.tests);
-  const failed = leaves.filter(isFailure);
+/** One run, or several one below the other. */
+export function htmlOf(all: readonly RunResults[], options: HtmlOptions): string {
+  const title = escapeMarkup(all.map(({ run }) => `${run.target} ${run.name}`).join(', '));
   return [
     '<!doctype html>',
     '<html lang="en"><head><meta charset="utf-8">',
     '<meta name="viewport" content="width=device-width, initial-scale=1">',
-    `<title>${escapeMarkup(title)}</title><style>${STYLE}</style></head><body>`,
-    `<h1>${escapeMarkup(title)}</h1>`,
+    `<title>${title}</title><style>${STYLE}</style></head><body>`,
+    ...all.flatMap((results) => sectionOf(results, options)),
+    '</body></html>',
+    '',
+  ].join('\n');
+}
+
+function sectionOf({ run, tests }: RunResults, options: HtmlOptions): readonly string[] {
+  const leaves = leavesOf(tests);
+  const failed = leaves.filter(isFailure);
+  return [
+    `<h1>${escapeMarkup(`${run.target} ${run.name}`)}</h1>`,
     `<p>${summaryOf(leaves)}</p>`,
     ...(failed.length === 0 ? [] : ['<h2>Failed</h2>']),
     ...failed.map((test) => failureOf(test, options.tail(test))),
@@ -43,9 +52,8 @@ export function htmlOf(results: RunResults, options: HtmlOptions): string {
     '<table><thead><tr><th>Test</th><th>Result</th><th>Seconds</th><th>Comment</th></tr></thead>',
     '<tbody>',
     ...leaves.map(rowOf),
-    '</tbody></table></body></html>',
-    '',
-  ].join('\n');
+    '</tbody></table>',
+  ];
 }
 
 function summaryOf(leaves: readonly TestRow[]): string {
@@ -59,6 +67,7 @@ const failureOf = (test: TestRow, log: string | null): string =>
   [
     `<h3>${escapeMarkup(execOf(test))}</h3>`,
     `<p>${escapeMarkup([verdictOf(test), test.comment].filter((text) => text !== '').join(': '))}</p>`,
+    ...(test.runDir === null ? [] : [`<p><code>${escapeMarkup(test.runDir)}</code></p>`]),
     ...(log === null ? [] : [`<pre>${escapeMarkup(log)}</pre>`]),
   ].join('\n');
 

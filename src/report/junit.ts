@@ -24,38 +24,56 @@ type Case = {
   readonly log: string | null;
 };
 
-export function junitOf(results: RunResults, options: JunitOptions): string {
-  const leaves = leavesOf(results.tests);
-  const names = [...new Set(leaves.map(({ name }) => name))];
-  const suites = names.map((name) => {
-    const tests = leaves.filter((row) => row.name === name);
-    return suiteOf(name, tests, results, options);
-  });
-  const { target, name } = results.run;
+/** One run, or several: then their names are in those of the suites. */
+export function junitOf(all: readonly RunResults[], options: JunitOptions): string {
+  const suites = all.flatMap((results) => suitesOf(results, options, all.length > 1));
+  const cases = suites.flatMap((suite) => suite.cases);
+  const name = all.map(({ run }) => nameOf(run)).join(', ');
   return [
     '<?xml version="1.0" encoding="UTF-8"?>',
-    `<testsuites${attributes({ name: `${target} ${name}` })}>`,
-    ...suites,
+    `<testsuites${attributes({ name, ...totalsOf(cases) })}>`,
+    ...suites.map(({ text }) => text),
     '</testsuites>',
     '',
   ].join('\n');
 }
 
-function suiteOf(
-  name: string,
-  tests: readonly TestRow[],
-  results: RunResults,
-  options: JunitOptions,
-): string {
-  const cases = tests.flatMap((test) => casesOf(test, results, options));
+const nameOf = ({ target, name }: RunResults['run']): string => `${target} ${name}`;
+
+type Suite = { readonly text: string; readonly cases: readonly Case[] };
+
+function suitesOf(results: RunResults, options: JunitOptions, withRun: boolean): Suite[] {
+  const leaves = leavesOf(results.tests);
+  return [...new Set(leaves.map(({ name }) => name))].map((test) => {
+    const tests = leaves.filter(({ name }) => name === test);
+    const cases = tests.flatMap((row) => casesOf(row, results, options));
+    const name = withRun ? `${nameOf(results.run)} ${test}` : test;
+    return { cases, text: suiteText(name, { tests, cases, results, options }) };
+  });
+}
+
+function totalsOf(cases: readonly Case[]): Readonly<Record<string, string | number>> {
   const count = (grades: readonly string[]): number =>
     cases.filter(({ of }) => grades.includes(gradeOf(of))).length;
+  return {
+    ...{ tests: cases.length, failures: count(['bad']), errors: count(['broken']) },
+    skipped: count(['skipped', 'open']),
+    time: seconds(cases.reduce((sum, one) => sum + (one.durationMs ?? 0), 0)),
+  };
+}
+
+type SuiteParts = {
+  readonly tests: readonly TestRow[];
+  readonly cases: readonly Case[];
+  readonly results: RunResults;
+  readonly options: JunitOptions;
+};
+
+function suiteText(name: string, { tests, cases, results, options }: SuiteParts): string {
   const values = results.run.target.split('/');
   const started = Math.min(...tests.map(({ startedAt }) => startedAt ?? Number.POSITIVE_INFINITY));
   const head = attributes({
-    ...{ name, tests: cases.length, failures: count(['bad']), errors: count(['broken']) },
-    skipped: count(['skipped', 'open']),
-    time: seconds(cases.reduce((sum, one) => sum + (one.durationMs ?? 0), 0)),
+    ...{ name, ...totalsOf(cases) },
     timestamp: Number.isFinite(started) ? isoOf(started) : null,
   });
   return [

@@ -124,9 +124,9 @@ async function exportRun(means: MoreMeans, args: ActionArgs): Promise<unknown> {
 }
 
 /** A reader of the file sees the old or the new one. */
-export function writeWhole(file: string, text: string): void {
+export function writeWhole(file: string, text: string, mode = 0o666): void {
   mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(`${file}.new`, text);
+  writeFileSync(`${file}.new`, text, { mode });
   renameSync(`${file}.new`, file);
 }
 

@@ -17,6 +17,7 @@ export type ReportFormat = (typeof REPORT_FORMATS)[number];
 
 /** How much of a log a report quotes. */
 const TAIL_BYTES = 8 * 1024;
+const GOOD_TAIL_BYTES = 1024;
 /** Of a control sequence of a terminal: colours, cursor (ECMA-48, 5.4). */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: it is about them
 const CONTROL_SEQUENCE = /\u001b\[[0-?]*[ -/]*[@-~]/g;
@@ -135,35 +136,53 @@ export function reportText(
   format: ReportFormat,
   fields: readonly string[],
 ): string {
-  const tail = (test: TestRow): string | null => (isFailure(test) ? logTail(test) : null);
+  if (format === 'json') return `${JSON.stringify(results, null, 2)}\n`;
+  return reportsText([results], format, fields);
+}
+
+/** Of several runs; as JSON an array. */
+export function reportsText(
+  all: readonly RunResults[],
+  format: ReportFormat,
+  fields: readonly string[],
+): string {
   switch (format) {
     case 'junit':
-      return junitOf(results, { fields, tail });
+      return junitOf(all, { fields, tail: anyTail });
     case 'html':
-      return htmlOf(results, { tail });
+      return htmlOf(all, { tail: failureTail });
     case 'csv':
-      return csvOf([results]);
+      return csvOf(all);
     case 'json':
-      return `${JSON.stringify(results, null, 2)}\n`;
+      return `${JSON.stringify(all, null, 2)}\n`;
   }
 }
 
+const failureTail = (test: TestRow): string | null => (isFailure(test) ? logTail(test) : null);
+
+/** Little of what is good: a run may have very many of these. */
+const anyTail = (test: TestRow): string | null =>
+  isFailure(test) ? logTail(test) : logTail(test, GOOD_TAIL_BYTES);
+
 /** The last lines of an execution's log, without colours; null when there is none on this host. */
-export function logTail({ runDir, log }: Pick<TestRow, 'runDir' | 'log'>): string | null {
+export function logTail(
+  { runDir, log }: Pick<TestRow, 'runDir' | 'log'>,
+  bytesMax = TAIL_BYTES,
+): string | null {
   if (runDir === null || log === null) return null;
   try {
-    return tailOf(join(runDir, log));
+    return tailOf(join(runDir, log), bytesMax);
   } catch {
     return null;
   }
 }
 
-function tailOf(path: string): string {
+function tailOf(path: string, bytesMax: number): string {
   const file = openSync(path, 'r');
   try {
     const { size } = fstatSync(file);
-    const start = Math.max(0, size - TAIL_BYTES);
-    const bytes = Buffer.alloc(Math.min(size, TAIL_BYTES));
+    const start = Math.max(0, size - bytesMax);
+    const bytes = Buffer.alloc(Math.min(size, bytesMax));
     const count = readSync(file, bytes, 0, bytes.length, start);
     const text = bytes.toString('utf8', 0, count).replace(CONTROL_SEQUENCE, '');
     // A first line that is cut, perhaps inside of a character, says nothing.

@@ -1,10 +1,13 @@
 /** The words of `tidelock runs` as a user types them, on one area with few runs: what they answer, and with which code. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Plan } from '../../src/planner/plan.ts';
 import type { RunRow, TestRow } from '../../src/planner/rows.ts';
+import type { Finding } from '../../src/postgres/findings.ts';
+import { checkRunFile } from '../../src/sqlite/runs/check-file.ts';
 import { Command } from '../support/command.ts';
 import { until } from '../support/stack.ts';
 import { writeArea } from '../support/written-area.ts';
@@ -84,8 +87,9 @@ test('emptied directories, names that are taken, a disk that cannot be written',
   expect(await said(0, ...log)).toContain('left there');
   await said(0, ...again, '--preclean');
   expect(await said(0, ...log)).not.toContain('left there');
-  await said(2, 'run', '--target', 'x', '--name', 'last');
-  const refused = new Command(['runs', 'ls', '--area', area], { TMPDIR: '/sys' });
+  const other = join(temp, 'other');
+  writeArea(other, {});
+  const refused = new Command(['runs', 'ls', '--area', other], { TMPDIR: '/sys' });
   expect(await refused.exit()).toBe(1);
   expect(refused.stderr).toMatch(/^error RUN_FAILED: \/sys\//);
 });
@@ -103,7 +107,6 @@ test('runs and results are filtered, sorted, and printed as lines, tables, CSV a
   ).toEqual([{ run: 'two', status: 'FAIL' }]);
   expect(await said(0, 'show', '--name', 'two', '--since', '1h')).toContain('for the record');
   await said(1, 'show', '--name', 'two', '--status', 'WARN');
-  await said(2, 'ls', '--fields', 'nonsense');
 });
 
 test('the files of tests are found, those of the newest run first', async () => {
@@ -111,5 +114,56 @@ test('the files of tests are found, those of the newest run first', async () => 
   expect(places.map((path) => path.split('/runs/x/')[1])).toEqual([
     ...['four/good/run.log', 'two/bad/run.log', 'two/good/run.log', 'one/bad/run.log'],
   ]);
-  await said(1, 'path', 'good', '--files', '*.none');
 });
+
+test('what is done to runs says what it did, and a selection that fits nothing is an error', async () => {
+  expect(await said(0, 'set', 'COMPLETED/WAIVED', '--name', 'two', '--pattern', 'bad')).toBe(
+    'x two: set-state COMPLETED/WAIVED: 1 changed\n',
+  );
+  await said(1, 'rm', '--name', 'two', '--pattern', 'nobody');
+  await said(0, 'run-status', 'accepted', '--name', 'two', '--comment', 'by hand');
+  expect(await said(0, 'run-status', '--name', 'two')).toBe('accepted\n');
+  expect(JSON.parse(await said(0, 'targets', '--db', '--json'))).toEqual([
+    { target: 'x', runs: 4, newest: 'four' },
+  ]);
+});
+
+test("the helper knows Megatest's words outside of a test, and refuses what is for the inside", () => {
+  const helper = (...args: readonly string[]): ReturnType<typeof spawnSync> =>
+    spawnSync('bin/helper/megatest', args, {
+      env: { ...process.env, TMPDIR: temp, TIDELOCK_CALLS: '' },
+      encoding: 'utf8',
+    });
+  const list = helper('-list-runs', 'tw%', '-testpatt', 'good', '-start-dir', area);
+  expect(list.stderr).toContain('runs ls --name tw% --tests --pattern good');
+  expect(list.stdout).toMatch(/^target .*\nx +two +good +COMPLETED +PASS /);
+  expect(helper('-step', 'one', ':state', 'start').status).toBe(5);
+  expect(helper('-nonsense').status).toBe(2);
+});
+
+test('the doctor finds executions without a runner and folders without a run, and ends the former', async () => {
+  const run = runs('run', '--target', 'x', '--name', 'five', '--pattern', 'slow');
+  await until(
+    'the test runs',
+    async () =>
+      !run.isAlive || (await shown('five').catch(() => null))?.tests[0]?.state === 'RUNNING',
+  );
+  await run.kill('SIGKILL');
+  mkdirSync(join(area, '.tidelock/runs/x/ghost'));
+  const sick = JSON.parse(await said(1, 'doctor', '--json')) as Examined;
+  expect(levelsOf(sick)).toMatchObject({ executions: 'fail', folders: 'warn', sync: 'ok' });
+  const mended = JSON.parse(await said(0, 'doctor', '--mark-incompletes', '--json')) as Examined;
+  expect(mended).toMatchObject({ fit: true, marked: 1 });
+  expect((await shown('five')).tests[0]?.state).toBe('KILLED');
+  const file = runFileOf(sick);
+  writeFileSync(file, 'this is no database, and never was one', { flag: 'r+' });
+  expect(checkRunFile(file)).toEqual([expect.stringContaining('not a database')]);
+});
+
+type Examined = { readonly findings: readonly Finding[] };
+
+const levelsOf = ({ findings }: Examined): Readonly<Record<string, string>> =>
+  Object.fromEntries(findings.map(({ check, level }) => [check, level]));
+
+const runFileOf = ({ findings }: Examined): string =>
+  findings.find(({ check }) => check === 'local database')?.found.split(': ')[0] ?? '';

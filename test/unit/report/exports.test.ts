@@ -5,6 +5,7 @@ import { htmlOf } from '../../../src/report/html.ts';
 import { junitOf } from '../../../src/report/junit.ts';
 import { escapeMarkup } from '../../../src/report/markup.ts';
 import { parseQuarantine } from '../../../src/report/quarantine.ts';
+import { junitProblems } from './junit-schema.ts';
 import { RUN, stepRow, testRow } from './rows.ts';
 
 const OPTIONS = { fields: ['SYSTEM', 'RELEASE'], tail: () => null };
@@ -19,9 +20,9 @@ test('JUnit: a suite per test, a case per item, and what each verdict is', () =>
   ];
   const tail = ({ itemPath }: { itemPath: string }): string | null =>
     itemPath === 'b' ? 'line & ]]> \u001b[31mred' : null;
-  expect(junitOf({ run: RUN, tests, steps: [], data: [] }, { ...OPTIONS, tail })).toBe(`\
+  expect(junitOf([{ run: RUN, tests, steps: [], data: [] }], { ...OPTIONS, tail })).toBe(`\
 <?xml version="1.0" encoding="UTF-8"?>
-<testsuites name="linux/small w47">
+<testsuites name="linux/small w47" tests="4" failures="1" errors="1" skipped="1" time="7.500">
   <testsuite name="disk" tests="1" failures="0" errors="0" skipped="1" time="0.000">
     <properties>
       <property name="SYSTEM" value="linux"/>
@@ -56,12 +57,30 @@ test('JUnit: a test without items has a case per step, unless it failed without 
   const steps = [stepRow(failed.id, 'build'), stepRow(failed.id, 'check', { status: 'FAIL' })];
   const names = (of: readonly (typeof steps)[number][]): (string | undefined)[] =>
     [
-      ...junitOf({ run: RUN, tests: [failed], steps: of, data: [] }, OPTIONS).matchAll(
+      ...junitOf([{ run: RUN, tests: [failed], steps: of, data: [] }], OPTIONS).matchAll(
         /<testcase classname="t" name="(.*?)"/g,
       ),
     ].map((match) => match[1]);
   expect(names(steps)).toEqual(['build', 'check']);
   expect(names(steps.slice(0, 1))).toEqual(['t']);
+});
+
+test('JUnit of any runs is well-formed, has only what readers of it know, and counts what is in it', () => {
+  const status = fc.constantFrom('PASS', 'FAIL', 'SKIP', 'ABORT', 'DEAD', 'any < text', 'n/a');
+  const state = fc.constantFrom('COMPLETED', 'NOT_STARTED', 'KILLED', 'RUNNING', 'INCOMPLETE');
+  const row = fc.tuple(fc.string({ minLength: 1 }), state, status, fc.string({ unit: 'binary' }));
+  fc.assert(
+    fc.property(fc.array(fc.array(row, { maxLength: 4 }), { maxLength: 3 }), (runs) => {
+      const all = runs.map((rows) => ({
+        ...{ run: RUN, steps: [], data: [] },
+        tests: rows.map(([name, of, verdict, comment]) =>
+          testRow(name, { state: of as 'COMPLETED', status: verdict, comment }),
+        ),
+      }));
+      const tail = (): string => '\u0000]]><b>';
+      expect(junitProblems(junitOf(all, { ...OPTIONS, tail }))).toEqual([]);
+    }),
+  );
 });
 
 test('CSV quotes what needs it and leaves every other text as it is', () => {
@@ -92,16 +111,15 @@ test('whatever a test prints, it is text and never markup', () => {
     }),
   );
   const hostile = testRow('t', { status: 'FAIL', comment: '<script>alert(1)</script>' });
-  const page = htmlOf(
-    { run: RUN, tests: [hostile], steps: [], data: [] },
-    { tail: () => '<img src=x onerror=alert(1)>' },
-  );
+  const page = htmlOf([{ run: RUN, tests: [hostile], steps: [], data: [] }], {
+    tail: () => '<img src=x onerror=alert(1)>',
+  });
   expect(page).not.toMatch(/<script|<img/);
 });
 
 test('a page shows what failed first, with the end of its log', () => {
   const tests = [testRow('good'), testRow('bad', { status: 'FAIL' })];
-  const page = htmlOf({ run: RUN, tests, steps: [], data: [] }, { tail: () => 'the last line' });
+  const page = htmlOf([{ run: RUN, tests, steps: [], data: [] }], { tail: () => 'the last line' });
   expect(page.indexOf('<h3>bad</h3>')).toBeGreaterThan(0);
   expect(page.indexOf('the last line')).toBeLessThan(page.indexOf('<h2>All</h2>'));
   expect(page).toContain('2 executions: 1 COMPLETED/FAIL, 1 COMPLETED/PASS');
