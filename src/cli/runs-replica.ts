@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { TidelockError } from '../core/errors.ts';
 import { RUNS_PREFIX, type RunsStatus } from '../protocol/runs.ts';
+import { failureOf } from '../runs/remote.ts';
 import { requireOptions } from './options.ts';
 import { follow } from './replicate.ts';
 import { addHomeFlags } from './runs-home.ts';
@@ -17,6 +18,7 @@ type Flags = AskFlags & {
 type Place = { readonly server: string; readonly selector: readonly string[] };
 
 const LOOK_MS = 1000;
+const REFUSALS: ReadonlySet<number> = new Set([401, 403]);
 
 export function register(runs: Command): void {
   const command = runs
@@ -60,6 +62,9 @@ async function findPlace(
     if (server !== null && answer?.ok === true) {
       const { area } = (await answer.json()) as RunsStatus;
       return { server, selector: [area] };
+    }
+    if (answer !== null && REFUSALS.has(answer.status)) {
+      throw failureOf(answer, await answer.text()); // waiting mends no token
     }
     if (flags.once === true) throw nobody();
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { RUNS_PREFIX, type RunsStatus } from '../protocol/runs.ts';
 import { findHome } from '../runs/home.ts';
 import { readDiscovery } from '../runs/leader.ts';
+import { failureOf } from '../runs/remote.ts';
 import { tokenOf } from './options.ts';
 import { addHomeFlags, type HomeFlags, homeOptionsOf } from './runs-home.ts';
 
@@ -28,7 +29,8 @@ async function run(flags: AskFlags): Promise<void> {
 async function statusOf(flags: AskFlags): Promise<(RunsStatus & { url: string }) | null> {
   const url = finderOf(flags)();
   const response = url === null ? null : await ask(`${url}${RUNS_PREFIX}/status`, 'GET', flags);
-  if (url === null || response === null || !response.ok) return null;
+  if (url === null || response === null) return null;
+  if (!response.ok) throw failureOf(response, await response.text());
   return { ...((await response.json()) as RunsStatus), url };
 }
 

@@ -58,9 +58,14 @@ export class Away {
     return readDiscovery(this.#options.place.discoveryFile);
   }
 
-  /** Asks once. Throws `SERVER_UNREACHABLE`, `TOKEN_INVALID`, `TOKEN_FORBIDS`, .. */
-  async statusAt(url: string): Promise<RunsStatus> {
-    return (await (await this.#get(`${url}${RUNS_PREFIX}/status`)).json()) as RunsStatus;
+  /** Asks once. Throws `SERVER_UNREACHABLE`, also when another one answers there, `TOKEN_INVALID`, `TOKEN_FORBIDS`, .. */
+  async statusAt({ url, host, pid }: Discovery): Promise<RunsStatus> {
+    const answer = await this.#get(`${url}${RUNS_PREFIX}/status`);
+    const status = (await answer.json()) as RunsStatus;
+    if (status.host === host && status.pid === pid) return status;
+    throw unreachableServer(
+      new Error(`process ${status.pid} on ${status.host} answers at ${url}, not ${pid} on ${host}`),
+    );
   }
 
   /** Asks until a server answers. Throws `OFF_HOME` when none is known, and what the last one failed with. */
@@ -70,7 +75,7 @@ export class Away {
       const there = this.find();
       if (there === null) throw nobodyServes(this.home);
       try {
-        return await this.statusAt(there.url);
+        return await this.statusAt(there);
       } catch (error) {
         if (!hasCode(error, 'SERVER_UNREACHABLE')) throw error;
         if (performance.now() > deadline) throw this.#silent(there, error);
@@ -140,8 +145,16 @@ export class Away {
     return new TidelockError({
       code: 'SERVER_UNREACHABLE',
       message: `the server of ${this.home} does not answer: process ${pid} on ${host}, ${url}`,
-      hint: `start another one on ${this.home}: tidelock runs serve --host <name or address of ${this.home}>`,
+      hint: isLoopback(url)
+        ? `it listens for its own host only: end it and start it with tidelock runs serve --host <name or address of ${this.home}>`
+        : `start another one on ${this.home}: tidelock runs serve --host <name or address of ${this.home}>`,
       cause,
     });
   }
+}
+
+/** Nobody but that host itself comes there. */
+function isLoopback(url: string): boolean {
+  const name = URL.parse(url)?.hostname ?? '';
+  return name === 'localhost' || name === '[::1]' || name.startsWith('127.');
 }

@@ -160,7 +160,7 @@ export class RunReplica {
     }, BEAT_MS);
     let isCaughtUp = false;
     try {
-      const { area } = await away.statusAt(there.url);
+      const { area } = await away.statusAt(there);
       const kept = await follow({
         ...{ server: there.url, selectors: [area], file: this.#file, token: away.token, signal },
         onCaughtUp: (is) => {
@@ -190,7 +190,7 @@ export class RunReplica {
     const { away, now } = this.#options;
     while (!signal.aborted) {
       const at = now();
-      const status = await away.statusAt(there.url);
+      const status = await away.statusAt(there);
       await until(isCaughtUp, signal);
       // A position of the run database is its sequence and one.
       await kept.waitFor(formatLsn(toLsn(status.seq + 1)), { timeoutMs: REACH_MS_MAX });
