@@ -8,16 +8,23 @@ import { unfit } from './errors.ts';
 import { compilePatterns, matches } from './patterns.ts';
 import type { Config, Entry, Launchers } from './types.ts';
 
+/** Comes with Megatest, to put a command into the background: where a runner lives, there is no need to. */
+const BACKGROUND = 'nbfake';
+
 export const NO_LAUNCHERS: Launchers = { standard: null, byPattern: [] };
 
 /** Throws AREA_UNFIT for a pattern that is none, and for a host type that has no command. */
 export function readLaunchers(config: Config): Launchers {
-  const standard = textOf(config, 'jobtools', 'launcher');
+  const standard = commandOf(textOf(config, 'jobtools', 'launcher'));
   const byPattern = isFlexible(config) ? entriesOf(config, 'launchers') : [];
   return { standard, byPattern: byPattern.map((entry) => byPatternOf(config, entry)) };
 }
 
-export function isFlexible(config: Config): boolean {
+function commandOf(text: string | null): string | null {
+  return text !== null && wordsOf(text)[0] === BACKGROUND ? null : text;
+}
+
+function isFlexible(config: Config): boolean {
   const word = textOf(config, 'jobtools', 'flexi-launcher')?.toLowerCase() ?? 'no';
   return word !== 'no';
 }
@@ -31,7 +38,7 @@ function byPatternOf(config: Config, entry: Entry): Launchers['byPattern'][numbe
   }
   const hosts = wordsOf(entryOf(config, 'hosts', name)?.value ?? '');
   checkPattern(entry);
-  return { pattern: entry.key, type: { command, hosts } };
+  return { pattern: entry.key, type: { command: commandOf(command), hosts } };
 }
 
 function checkPattern({ key, origin }: Entry): void {
@@ -48,7 +55,7 @@ export function launcherFor(
   { test, itemPath, turn }: { readonly test: string; readonly itemPath: string; turn: number },
 ): { readonly command: string; readonly host: string | null } | null {
   const found = byPattern.find(({ pattern }) => matches(compilePatterns(pattern), test, itemPath));
-  if (found === undefined) return standard === null ? null : { command: standard, host: null };
-  const { command, hosts } = found.type;
+  const { command, hosts } = found?.type ?? { command: standard, hosts: [] };
+  if (command === null) return null;
   return { command, host: hosts[turn % Math.max(1, hosts.length)] ?? null };
 }

@@ -87,7 +87,8 @@ export type Area = {
 };
 
 export type HostType = {
-  readonly command: string;
+  /** Null: the runner starts the steps itself. */
+  readonly command: string | null;
   /** Of `[hosts]`; one after the other is given to the command as TIDELOCK_HOST. */
   readonly hosts: readonly string[];
 };
@@ -229,6 +230,7 @@ export type Waiver = {
   readonly rules: LogRules | null;
   /** Of `[waiver_rules]`: run in the place of the diff, with %file1% (old) and %file2% (new); null: a diff. */
   readonly command: string | null;
+  readonly origin: Origin;
 };
 
 /** A command when an execution enters a state, a status, or both; null: any. */

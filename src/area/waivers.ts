@@ -64,5 +64,5 @@ function* readWaiver(entry: Entry, source: TestSource): Reading<Waiver> {
     rules = yield* rulesOfFile(path, source);
     if (rules === null) throw unfit(`${path} is missing`, entry.origin);
   }
-  return { name: entry.key, glob, rules, command };
+  return { name: entry.key, glob, rules, command, origin: entry.origin };
 }

@@ -1,6 +1,8 @@
 /** `tidelock runs config show`, `tidelock runs targets`: what an area says, and where it says so. */
 import type { Command } from 'commander';
 import { type AreaReading, readArea } from '../area/area.ts';
+import { placeOf } from '../area/errors.ts';
+import { launcherFor } from '../area/launchers.ts';
 import { originPlace, printConfig, printEntry } from '../area/print.ts';
 import {
   environmentOfEntries,
@@ -12,7 +14,15 @@ import {
   targetsOf,
 } from '../area/targets.ts';
 import { readTest } from '../area/testconfig.ts';
-import type { Config, Entry, Environment, Finding, TestDef } from '../area/types.ts';
+import type {
+  Area,
+  AreaSettings,
+  Config,
+  Entry,
+  Environment,
+  Finding,
+  TestDef,
+} from '../area/types.ts';
 import { TidelockError } from '../core/errors.ts';
 import { readNow } from '../runs/config-host.ts';
 import { runsOf } from '../runs/run-results.ts';
@@ -123,9 +133,23 @@ function areaShown(read: AreaReading, target: string | undefined): Shown {
   const about = {
     ...{ area: area.name, home: area.home, file, grammar: area.isCompatible ? 'megatest' : 'own' },
     ...{ fields: area.fields, linkTree: area.linkTree, disks: area.disks, jobsMax: area.jobsMax },
+    ...settingsAbout(area.settings),
     tests: [...area.tests.keys()],
   };
   return { about, config: area.config, findings: area.config.findings };
+}
+
+/** As they are in force, written or not. */
+function settingsAbout(settings: AreaSettings): Readonly<Record<string, unknown>> {
+  const { launchers, rollUpScripts, referenceAreas, ...rest } = settings;
+  const byPattern = launchers.byPattern.map(
+    ({ pattern, type }) => `${pattern} (${[type.command ?? 'none', ...type.hosts].join('; ')})`,
+  );
+  return {
+    ...{ launcher: launchers.standard, launchers: byPattern },
+    ...rest,
+    ...{ rollUpScripts: [...rollUpScripts.keys()], referenceAreas },
+  };
 }
 
 function targetShown(read: TargetReading): Shown {
@@ -162,14 +186,23 @@ function testShown(read: AreaReading, flags: Flags): Shown {
       },
     }),
   );
-  return { about: testAbout(test), config: reading.config, findings: test.findings };
+  return { about: testAbout(test, area), config: reading.config, findings: test.findings };
 }
 
-function testAbout(test: TestDef): Readonly<Record<string, unknown>> {
-  const { items } = test;
+function testAbout(test: TestDef, area: Area): Readonly<Record<string, unknown>> {
+  const { items, name: of, prerequisites } = test;
+  const at = { test: of, itemPath: '', turn: 0 };
   return {
-    ...{ test: test.name, directory: test.directory, priority: test.priority, hash: test.hash },
-    prerequisites: test.prerequisites.map(({ test: name, mode }) => `${name} (${mode})`),
+    ...{ test: of, directory: test.directory, priority: test.priority, hash: test.hash },
+    prerequisites: prerequisites.map(
+      ({ test: name, mode, isEither }) => `${name} (${isEither ? 'or, ' : ''}${mode})`,
+    ),
+    launcher: launcherFor(area.settings.launchers, at)?.command ?? null,
+    disks: test.disks ?? area.disks,
+    diskSpaceBytes: Math.max(area.settings.minSpaceBytes, test.diskSpaceBytes ?? 0),
+    waivers: test.waivers.map(
+      ({ name, glob, origin }) => `${name} ${glob} (${shortPath(origin.file)}:${origin.line})`,
+    ),
     items: items.kind === 'known' ? items.items.map(({ path }) => path) : items.kind,
     steps: test.steps.map(({ name, rules }) =>
       rules === null ? name : `${name} (${rules.rules.length} rules)`,
@@ -185,10 +218,14 @@ function jsonOf({ about, config, findings }: Shown): unknown {
   return { ...about, sections: Object.fromEntries(sections), findings };
 }
 
-function printShown({ about, config }: Shown, withOrigin: boolean): void {
+function printShown({ about, config, findings }: Shown, withOrigin: boolean): void {
   for (const [name, value] of Object.entries(about)) console.log(`# ${name}: ${plain(value)}`);
   console.log('');
-  const place = (entry: Entry): string => originPlace(entry, shortPath);
+  const told = new Map(findings.map(({ message, origin }) => [placeOf(origin), message]));
+  const place = (entry: Entry): string => {
+    const finding = told.get(placeOf(entry.origin));
+    return [originPlace(entry, shortPath), ...(finding === undefined ? [] : [finding])].join(', ');
+  };
   console.log(printConfig(config, withOrigin ? place : undefined).trimEnd());
 }
 

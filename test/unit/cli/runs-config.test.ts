@@ -74,3 +74,15 @@ test('what is wrong in a file is told with its place', () => {
   expect(unset.refusal).toBe('');
   expect(unset.stderr).toMatch(/warning: .*build\/testconfig:\d+: #\{getenv IS_NOT_SET\} has no/);
 });
+
+test('what has no effect says so beside its place', () => {
+  const other = join(folder, 'other');
+  runs('init', other);
+  appendFileSync(join(other, 'area.config'), '\n[jobtools]\nuseshell yes\n');
+  const area = runs('config', 'show', '--origin', '--area', other);
+  expect(area.stderr).toMatch(/area\.config:\d+: useshell in \[jobtools\] has no effect/);
+  expect(area.stdout).toMatch(
+    /^useshell yes {4}<- .*area\.config:\d+, useshell in \[jobtools\] has/m,
+  );
+  expect(area.stdout).toContain('# launcher: none');
+});
