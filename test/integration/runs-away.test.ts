@@ -95,6 +95,7 @@ test('a server off the home host shows a replica: what changes, files from home,
   const { server: home, url: homeUrl } = await world.serveOn('home');
   await world.text(world.on('home', ['run', '--target', 'x', '--name', 'one']));
   const { url } = await world.serveOn('far');
+  expect(await world.text(world.far('serve'))).toContain(`shows the replica already: ${url}`);
   const read = async <T>(path: string): Promise<T> => (await fetch(`${url}${path}`)).json() as T;
   const status = (): Promise<RunsStatus> => read('/runs/v1/status');
   const changes = async (since: number): Promise<RunChanges | undefined> => {
@@ -115,7 +116,7 @@ test('a server off the home host shows a replica: what changes, files from home,
     error: { code: 'OFF_HOME', message: expect.stringContaining(homeUrl) },
   });
 
-  await world.text(world.on('home', ['rm', '--yes']));
+  await world.text(world.on('home', ['rm', '--yes', '--name', 'one']));
   const gone = async (): Promise<boolean> =>
     ((await changes(first?.seq ?? 0))?.removed ?? []).some(
       ({ table, id }) => table === 'tests' && id === good?.id,
