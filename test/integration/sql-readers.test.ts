@@ -13,7 +13,12 @@ import { localTarget } from '../../src/cli/sql-target.ts';
 import { systemClock } from '../../src/engine/clock.ts';
 import type { SqlServiceOptions } from '../../src/engine/sql/options.ts';
 import { BATCH_ROWS_MAX, BATCHES_AHEAD } from '../../src/engine/sql/readers/messages.ts';
-import { READER_BYTES_MAX } from '../../src/engine/sql/readers/reader-pool.ts';
+import {
+  READER_BYTES_MAX,
+  READERS_MAX,
+  ReaderPool,
+  STALLED_MS_MAX,
+} from '../../src/engine/sql/readers/reader-pool.ts';
 import { ReaderProcess } from '../../src/engine/sql/readers/reader-process.ts';
 import { SqlService } from '../../src/engine/sql/service.ts';
 import { WireServer } from '../../src/pgwire/server.ts';
@@ -21,6 +26,7 @@ import { readStat } from '../../src/runs/process-group.ts';
 import { CollectionStore } from '../../src/sqlite/collections/collection-store.ts';
 import { Child } from '../support/child.ts';
 import { Command } from '../support/command.ts';
+import { HandClock } from '../support/hand-clock.ts';
 import { heldBytes } from '../support/held-bytes.ts';
 import type { SqlProcessNews } from '../support/sql-process.ts';
 import { until } from '../support/stack.ts';
@@ -197,7 +203,8 @@ test('readers see whole transactions, and all that was told', async () => {
 test('a reader whose rows nobody takes computes no more of them, and hears that nobody wants the rest', async () => {
   const store = CollectionStore.open(join(dir, 'own.db'));
   const ignore = () => undefined;
-  const options = { file: join(dir, 'own.db'), memoryBytesMax: READER_BYTES_MAX };
+  const file = join(dir, 'own.db');
+  const options = { file, clock: systemClock, memoryBytesMax: READER_BYTES_MAX };
   const reader = new ReaderProcess({ ...options, onIdle: ignore, onGone: ignore });
   await until('it has started', () => reader.isIdle);
   let batches = 0;
@@ -217,6 +224,57 @@ test('a reader whose rows nobody takes computes no more of them, and hears that 
   reader.kill();
   await reader.gone;
   store.close();
+});
+
+test('readers whose rows nobody takes are given to others in bounded time', async () => {
+  const file = join(dir, 'own.db');
+  const store = CollectionStore.open(file);
+  const clock = new HandClock();
+  const pool = new ReaderPool({ file, clock });
+  const text = `WITH RECURSIVE n (a) AS (SELECT 0 UNION ALL SELECT a + 1 FROM n LIMIT ${9 * BATCH_ROWS_MAX}) SELECT a FROM n`;
+  const read = (told: string[], name: string, takes: boolean): void => {
+    const running = pool.start(
+      { text: { text, places: [] }, types: ['int8'], isSmall: () => false },
+      {
+        rows: (_rows, { isLast }) => {
+          told.push(isLast ? `${name} ends` : `${name} has rows`);
+          if (takes) running.next();
+        },
+        failed: ({ sqlState }) => told.push(`${name} fails: ${sqlState}`),
+        stale: () => told.push(`${name} is stale`),
+      },
+    );
+  };
+  const told: string[] = [];
+  // One after the other, so that the first is the one that is idle for the longest time.
+  for (let n = 1; n <= READERS_MAX; n += 1) {
+    read(told, `${n}`, false);
+    await until(`${n} stalls`, () => told.length === BATCHES_AHEAD * n);
+    clock.advance(1);
+  }
+  told.length = 0;
+  clock.advance(STALLED_MS_MAX * 3);
+  expect(told).toEqual([]);
+  read(told, 'new', true);
+  clock.advance(STALLED_MS_MAX - 1);
+  expect(told).toEqual([]);
+  clock.advance(1);
+  await until('the new one is read', () => told.at(-1) === 'new ends');
+  expect(told[0]).toBe('1 fails: 53300');
+  expect(told.filter((text) => text.includes('fails'))).toHaveLength(1);
+  await pool.close();
+  store.close();
+});
+
+test('a FETCH of more than fits is refused, and the next one is served', async () => {
+  await ada.query('BEGIN');
+  await ada.query(`DECLARE c CURSOR FOR SELECT a, repeat('x', ${WIDTH * 4}) FROM n`);
+  await expect(ada.query('FETCH ALL FROM c')).rejects.toMatchObject({
+    code: '54000',
+    message: 'the answer has more than 256 MiB',
+  });
+  await ada.query('ROLLBACK');
+  expect(await count(ada)).toBe(await count(bob));
 });
 
 test('a read that takes too much memory is ended, and says so', async () => {

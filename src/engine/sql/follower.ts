@@ -160,7 +160,7 @@ export class Follower {
       }
       job.isReading = true;
       job.read = this.#parts.readers.start(step.request(), {
-        rows: (rows, isLast) => this.#guard(job, () => this.#take(job, step, rows, isLast)),
+        rows: (rows, { isLast }) => this.#guard(job, () => this.#take(job, step, rows, isLast)),
         failed: (error) => this.#guard(job, () => fail(error)),
         stale: () => this.#guard(job, () => this.#compileAgain(job)),
       });

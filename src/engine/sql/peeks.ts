@@ -12,13 +12,17 @@ import type { Readers, ReadListener, ReadRequest, RunningRead } from './readers/
 
 /** Rows of one answer that is not told as it comes: of a cursor, or of what a write depends on. */
 const ROWS_MAX = 1_000_000;
+const MIB = 2 ** 20;
+/** Of its values. */
+const ANSWER_BYTES_MAX = 256 * MIB;
 /** How often a read is compiled anew because views that it reads are not kept any more. */
 const COMPILATIONS_MAX = 10;
 
 type Peek = Extract<WorkerCommand, { kind: 'peek' }>;
 type PeekResult = Extract<WorkerFeedback, { kind: 'peekDone' }>['result'];
 
-type Reading = { read: RunningRead | null; rows: SqlRow[]; readonly peek: Peek };
+type Reading = { read: RunningRead | null; rows: SqlRow[]; bytes: number; readonly peek: Peek };
+type Batch = { readonly bytes: number; readonly isLast: boolean };
 
 export type PeeksOptions = {
   readonly items: Items;
@@ -104,7 +108,7 @@ export class Peeks {
   }
 
   #read(peek: Peek, request: ReadRequest, compilations: number): void {
-    const reading: Reading = { peek, read: null, rows: [] };
+    const reading: Reading = { peek, read: null, rows: [], bytes: 0 };
     this.#reading.set(peek.peek, reading);
     reading.read = this.#options.readers.start(request, this.#listener(reading, compilations));
   }
@@ -112,7 +116,7 @@ export class Peeks {
   #listener(reading: Reading, compilations: number): ReadListener {
     const { peek } = reading;
     return {
-      rows: (rows, isLast) => this.#take(reading, rows, isLast),
+      rows: (rows, batch) => this.#take(reading, rows, batch),
       failed: ({ sqlState, message }) => {
         this.#end(reading, { kind: 'error', code: sqlState, message });
       },
@@ -128,7 +132,7 @@ export class Peeks {
     };
   }
 
-  #take(reading: Reading, rows: SqlRow[], isLast: boolean): void {
+  #take(reading: Reading, rows: SqlRow[], { bytes, isLast }: Batch): void {
     const { peek } = reading;
     if (peek.mayStream === true && !isLast) {
       this.#options.tell({ kind: 'peekRows', peek: peek.peek, rows });
@@ -137,13 +141,14 @@ export class Peeks {
     }
     if (reading.rows.length === 0) reading.rows = rows;
     else for (const row of rows) reading.rows.push(row);
-    if (isLast) this.#end(reading, { kind: 'rows', rows: reading.rows });
-    else if (reading.rows.length <= ROWS_MAX) reading.read?.next();
-    else {
+    reading.bytes += bytes;
+    const excess = excessOf(reading);
+    if (excess !== null) {
       reading.read?.end();
-      const { sqlState, message } = sqlError('54000', `the answer has more than ${ROWS_MAX} rows`);
+      const { sqlState, message } = sqlError('54000', `the answer has more than ${excess}`);
       this.#end(reading, { kind: 'error', code: sqlState, message });
-    }
+    } else if (isLast) this.#end(reading, { kind: 'rows', rows: reading.rows });
+    else reading.read?.next();
   }
 
   #end({ peek }: Reading, result: PeekResult): void {
@@ -155,4 +160,10 @@ export class Peeks {
   #answer(peek: number, result: PeekResult): void {
     this.#options.tell({ kind: 'peekDone', peek, result });
   }
+}
+
+/** What an answer in one piece has too much of. */
+function excessOf({ rows, bytes }: Reading): string | null {
+  if (rows.length > ROWS_MAX) return `${ROWS_MAX} rows`;
+  return bytes > ANSWER_BYTES_MAX ? `${ANSWER_BYTES_MAX / MIB} MiB` : null;
 }

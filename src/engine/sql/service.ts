@@ -32,7 +32,8 @@ export class SqlService implements SqlBackend {
   private constructor(options: SqlServiceOptions, store: OpenStore) {
     this.#options = options;
     this.#store = store;
-    this.#readers = new ReaderPool({ file: store.file, memoryBytesMax: options.readBytesMax });
+    const { clock, readBytesMax: memoryBytesMax } = options;
+    this.#readers = new ReaderPool({ file: store.file, clock, memoryBytesMax });
     this.#readers.warm();
     this.#world = this.#newWorld();
   }

@@ -24,7 +24,7 @@ export class ReadersHere implements Readers {
       listener.failed(toSqlError(error));
       return ENDED;
     }
-    listener.rows(rows, true);
+    listener.rows(rows, { bytes: 0, isLast: true });
     return ENDED;
   }
 }

@@ -25,7 +25,12 @@ export type ReaderNews =
   | { readonly kind: 'ready' }
   /** It has the read, and computes it from now on. */
   | { readonly kind: 'begun' }
-  | { readonly kind: 'rows'; readonly rows: SqlRow[]; readonly isLast: boolean }
+  | {
+      readonly kind: 'rows';
+      readonly rows: SqlRow[];
+      readonly bytes: number;
+      readonly isLast: boolean;
+    }
   | { readonly kind: 'failed'; readonly code: string; readonly message: string }
   | { readonly kind: 'stale' }
   | { readonly kind: 'ended' };

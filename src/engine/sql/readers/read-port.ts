@@ -13,8 +13,8 @@ export type ReadRequest = {
 
 /** Exactly one call of `rows` with `isLast`, of `failed` or of `stale` ends a read; none comes after `end`. */
 export type ReadListener = {
-  /** A batch; the next one comes after `next`. */
-  rows(rows: SqlRow[], isLast: boolean): void;
+  /** A batch; the next one comes after `next`. `bytes`: about what its values take. */
+  rows(rows: SqlRow[], batch: { readonly bytes: number; readonly isLast: boolean }): void;
   failed(error: SqlError): void;
   /** What the text was compiled for is no more: compile it again. Nothing was told before. */
   stale(): void;

@@ -3,20 +3,24 @@
  * ready, so that nobody waits for a start.
  */
 import { sqlError } from '../../../sql/errors.ts';
+import type { Clock, TimerHandle } from '../../clock.ts';
 import type { Readers, ReadListener, ReadRequest, RunningRead } from './read-port.ts';
 import { ReaderProcess } from './reader-process.ts';
 
 /** Reads that are computed at the same time. */
-const READERS_MAX = 5;
+export const READERS_MAX = 5;
 /** Those that are kept when there is nothing to do: one to take the next read, one more that was needed just now. */
 const IDLE_MAX = 2;
 /** Reads that wait for a process. */
 const WAITING_MAX = 1000;
+/** While others wait, a read whose rows nobody takes keeps its process so long. */
+export const STALLED_MS_MAX = 10_000;
 /** Of one process. */
 export const READER_BYTES_MAX = 512 * 2 ** 20;
 
 export type ReaderPoolOptions = {
   readonly file: string;
+  readonly clock: Clock;
   readonly memoryBytesMax?: number | undefined;
 };
 
@@ -30,6 +34,7 @@ export class ReaderPool implements Readers {
   readonly #options: ReaderPoolOptions;
   readonly #readers = new Set<ReaderProcess>();
   readonly #waiting: Job[] = [];
+  #relieving: TimerHandle | null = null;
   #isClosed = false;
 
   constructor(options: ReaderPoolOptions) {
@@ -63,6 +68,7 @@ export class ReaderPool implements Readers {
   /** Ends what runs, without a word. Resolves when nobody has the file open any more. */
   async close(): Promise<void> {
     this.#isClosed = true;
+    this.#relieving?.cancel();
     this.#waiting.length = 0;
     const readers = [...this.#readers];
     for (const reader of readers) reader.kill();
@@ -84,6 +90,29 @@ export class ReaderPool implements Readers {
     const free = [...this.#readers].filter(({ isFree }) => isFree).length;
     const missing = this.#waiting.length + 1 - free;
     for (let n = 0; n < missing && this.#readers.size < READERS_MAX; n += 1) this.#spawn();
+    if (this.#waiting.length > 0) this.#relieveLater();
+  }
+
+  #relieveLater(): void {
+    this.#relieving ??= this.#options.clock.after(STALLED_MS_MAX, () => {
+      this.#relieving = null;
+      this.#relieve();
+      if (this.#waiting.length > 0) this.#relieveLater();
+    });
+  }
+
+  /** Ends reads whose rows nobody takes, the oldest first, as many as others wait. */
+  #relieve(): void {
+    const until = this.#options.clock.now() - STALLED_MS_MAX;
+    const stalled = [...this.#readers]
+      .flatMap((reader) => (reader.stalledAt === null ? [] : { reader, at: reader.stalledAt }))
+      .filter(({ at }) => at <= until)
+      .toSorted((a, b) => a.at - b.at);
+    for (const { reader } of stalled.slice(0, this.#waiting.length)) {
+      const seconds = STALLED_MS_MAX / 1000;
+      const message = `others wait for a process, and nobody took a row of this read for ${seconds} s`;
+      reader.giveUp(sqlError('53300', message, { hint: 'take all rows, or read it again' }));
+    }
   }
 
   #give(reader: ReaderProcess): void {
@@ -92,9 +121,9 @@ export class ReaderPool implements Readers {
     const { listener } = job;
     job.reader = reader;
     reader.read(job.request, {
-      rows: (rows, isLast) => {
-        if (isLast) job.reader = null;
-        listener.rows(rows, isLast);
+      rows: (rows, batch) => {
+        if (batch.isLast) job.reader = null;
+        listener.rows(rows, batch);
       },
       failed: (error) => {
         job.reader = null;
@@ -108,10 +137,10 @@ export class ReaderPool implements Readers {
   }
 
   #spawn(): void {
-    const { file, memoryBytesMax = READER_BYTES_MAX } = this.#options;
+    const { file, clock, memoryBytesMax = READER_BYTES_MAX } = this.#options;
     this.#readers.add(
       new ReaderProcess({
-        ...{ file, memoryBytesMax },
+        ...{ file, clock, memoryBytesMax },
         onIdle: (reader) => this.#onIdle(reader),
         onGone: (reader) => this.#onGone(reader),
       }),

@@ -5,6 +5,7 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { isSqlState, type SqlError, sqlError } from '../../../sql/errors.ts';
+import type { Clock } from '../../clock.ts';
 import { BATCHES_AHEAD, MEMORY_SIGNAL, type ReaderCommand, type ReaderNews } from './messages.ts';
 import type { ReadListener, ReadRequest } from './read-port.ts';
 
@@ -12,6 +13,7 @@ export type ReaderProcessOptions = {
   readonly file: string;
   /** Of the whole process. */
   readonly memoryBytesMax: number;
+  readonly clock: Clock;
   /** It can take a read: it has started, or what it read is over. */
   readonly onIdle: (reader: ReaderProcess) => void;
   readonly onGone: (reader: ReaderProcess) => void;
@@ -22,7 +24,13 @@ const OUT_OF_MEMORY: ReadonlySet<string> = new Set([MEMORY_SIGNAL, 'SIGABRT', 'S
 /** Of JavaScript's own part: what is left is SQLite's. */
 const HEAP_SHARE = 0.5;
 
-type Current = { readonly listener: ReadListener; ahead: number; isBegun: boolean };
+type Current = {
+  readonly listener: ReadListener;
+  ahead: number;
+  isBegun: boolean;
+  /** Since when it waits for somebody to take rows; null: it computes. */
+  stalledAt: number | null;
+};
 
 export class ReaderProcess {
   readonly #options: ReaderProcessOptions;
@@ -69,27 +77,42 @@ export class ReaderProcess {
     return this.#current === null && !this.#isKilled && !this.#isGone;
   }
 
+  /** Since when it can do nothing because nobody takes its rows; null: it has something to do, or nothing at all. */
+  get stalledAt(): number | null {
+    return this.#current?.stalledAt ?? null;
+  }
+
   get hasStarted(): boolean {
     return this.#isReady;
   }
 
   read(request: ReadRequest, listener: ReadListener): void {
-    this.#current = { listener, ahead: 0, isBegun: false };
+    this.#current = { listener, ahead: 0, isBegun: false, stalledAt: null };
     this.#hold(true);
     const { text, types } = request;
     this.#tell({ kind: 'read', text, types });
   }
 
   next(): void {
-    if (this.#current !== null) this.#current.ahead -= 1;
+    if (this.#current !== null) {
+      this.#current.ahead -= 1;
+      this.#current.stalledAt = null;
+    }
     this.#tell({ kind: 'next' });
+  }
+
+  /** Its read fails, for the sake of others. */
+  giveUp(error: SqlError): void {
+    const listener = this.#current?.listener;
+    this.end();
+    listener?.failed(error);
   }
 
   /** Nothing more is told. One that waits for us is asked, one that computes is killed: it hears nothing. */
   end(): void {
     const current = this.#current;
     if (current === null) return;
-    this.#current = { ...current, listener: NOBODY };
+    this.#current = { ...current, listener: NOBODY, stalledAt: null };
     if (current.ahead === BATCHES_AHEAD) this.#tell({ kind: 'end' });
     else this.kill();
   }
@@ -117,11 +140,12 @@ export class ReaderProcess {
     }
     if (news.kind === 'rows' && !news.isLast) {
       current.ahead += 1;
-      listener.rows(news.rows, false);
+      if (current.ahead === BATCHES_AHEAD) current.stalledAt = this.#options.clock.now();
+      listener.rows(news.rows, news);
       return;
     }
     this.#current = null;
-    if (news.kind === 'rows') listener.rows(news.rows, true);
+    if (news.kind === 'rows') listener.rows(news.rows, news);
     if (news.kind === 'stale') listener.stale();
     if (news.kind === 'failed') {
       listener.failed(sqlError(isSqlState(news.code) ? news.code : 'XX000', news.message));

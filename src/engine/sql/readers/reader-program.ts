@@ -88,9 +88,9 @@ async function read({ text, types }: Pick<ReadRequest, 'text' | 'types'>): Promi
   setBusy(1);
   try {
     if (connection === null) throw new TypeError('a reader is opened before it reads');
-    for (const { rows, isLast } of batches(connection.read(text), types)) {
+    for (const { isLast, ...batch } of batches(connection.read(text), types)) {
       credit -= 1;
-      tell({ kind: 'rows', rows, isLast });
+      tell({ kind: 'rows', ...batch, isLast });
       // Before the next one is computed: who computes does not hear that nobody wants the rest.
       if (credit === 0 && !isLast) await taken();
       if (isUnwanted) break;
@@ -120,19 +120,19 @@ function newsOf(error: unknown): ReaderNews {
 function* batches(
   cells: Iterable<readonly Stored[]>,
   types: readonly SqlType[],
-): Generator<{ readonly rows: SqlRow[]; readonly isLast: boolean }> {
+): Generator<{ readonly rows: SqlRow[]; readonly bytes: number; readonly isLast: boolean }> {
   let rows: SqlRow[] = [];
   let bytes = 0;
   for (const row of cells) {
     if (rows.length === BATCH_ROWS_MAX || bytes >= BATCH_BYTES_MAX) {
-      yield { rows, isLast: false };
+      yield { rows, bytes, isLast: false };
       rows = [];
       bytes = 0;
     }
     bytes += sizeOf(row);
     rows.push(types.map((type, index) => fromStored(type, row[index] ?? null)));
   }
-  yield { rows, isLast: true };
+  yield { rows, bytes, isLast: true };
 }
 
 const CELL_BYTES = 8;
