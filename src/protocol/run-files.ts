@@ -31,6 +31,8 @@ export type WorkFile = {
 };
 
 export type WorkFiles = {
+  /** False: its work area is not on this host, or not any more. */
+  readonly isHere: boolean;
   readonly files: readonly WorkFile[];
   /** There are more. */
   readonly isCut: boolean;

@@ -37,7 +37,7 @@ describe.skipIf(BROWSER_PATH === null)('the run pages', () => {
     await page.getByRole('button', { name: '1 found, next' }).waitFor();
 
     await ask(page, 'Rerun', 'Rerun');
-    await page.getByText('Attempt').locator('..').getByText('2').waitFor();
+    await page.locator('.stat', { hasText: 'Attempt' }).getByText('2').waitFor();
     await page.getByTestId('verdict').getByText('FAIL').waitFor();
 
     await page.getByRole('link', { name: 'Runs', exact: true }).click();

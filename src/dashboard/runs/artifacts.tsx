@@ -22,11 +22,10 @@ export function Artifacts({ testId, change }: { testId: number; change: number }
   const files = answer?.files ?? [];
   const found = files.filter(({ path }) => path.includes(wanted));
   const all = `${count(files.length)}${answer?.isCut === true ? ' and more' : ''}`;
-  if (answer === null) {
-    const isElsewhere = error?.code === 'NOT_FOUND';
+  if (answer === null || !answer.isHere) {
     return (
       <Panel title="Files">
-        {error === null || isElsewhere ? (
+        {error === null ? (
           <Empty>{isAsking ? 'Reading…' : 'It has left no files on this host.'}</Empty>
         ) : (
           <Failure error={error} />

@@ -3,6 +3,7 @@
  * shown: whatever is in it, the browser stores it, and makes no page of it.
  */
 import type { FastifyReply, RouteOptions } from 'fastify';
+import type { WorkFiles } from '../../protocol/run-files.ts';
 import { RUNS_PREFIX } from '../../protocol/runs.ts';
 import { requireSelectors } from '../auth.ts';
 import { Gate } from '../gate.ts';
@@ -12,6 +13,7 @@ import { FILE, type FileQuery, INERT_HEADERS, openNamed, TEST } from './log-rout
 import type { RunsParts } from './parts.ts';
 import { listWorkFiles, type OpenFile, workFolder } from './work-files.ts';
 
+const NOT_HERE: WorkFiles = { isHere: false, files: [], isCut: false };
 const READ_BYTES = 256 * 1024;
 const DOWNLOADS = { name: 'downloads', runningMax: 8, queueMax: 32, queueMs: 15_000 };
 
@@ -24,7 +26,8 @@ export function filesRoute({ port }: RunsParts): RouteOptions {
       requireSelectors(access, [port.area]);
       const { test } = query as FileQuery;
       const [row] = port.read({ kind: 'test', testId: test }).tests ?? [];
-      return await listWorkFiles(await workFolder(port.logRoots ?? [], row?.runDir));
+      const folder = await workFolder(port.logRoots ?? [], row?.runDir).catch(() => null);
+      return folder === null ? NOT_HERE : await listWorkFiles(folder);
     },
   };
 }

@@ -85,7 +85,7 @@ export async function listWorkFiles(folder: string): Promise<WorkFiles> {
     if (file !== null) files.push(file);
   }
   files.sort((a, b) => (a.path < b.path ? -1 : 1));
-  return { files, isCut };
+  return { isHere: true, files, isCut };
 }
 
 /** Null for what is looked at and not to be listed. */

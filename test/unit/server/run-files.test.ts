@@ -102,6 +102,19 @@ test('the work area is listed without links, our own files and the environment',
   expect(isCut).toBe(false);
 });
 
+test('where there is no work area, there are no files', async () => {
+  const { dir, ask, row } = logWorld();
+  for (const runDir of [null, dir, '/nowhere', 'run']) {
+    row.now = { runDir, log: null };
+    expect(await ask('files?test=1')).toEqual({
+      status: 200,
+      isHere: false,
+      files: [],
+      isCut: false,
+    });
+  }
+});
+
 test('a list of very many files is cut, and says so', async () => {
   const { home, ask } = logWorld();
   for (let n = 0; n < 2001; n += 1) writeFileSync(join(home, 'run', `f${n}`), '');
