@@ -54,7 +54,10 @@ function commandOf(launcher: string, job: string): string {
     : `${launcher} ${quoted}`;
 }
 
-/** Whoever starts it, wherever: the place, the environment and the output are the step's. */
+/**
+ * Whoever starts it, wherever: the place, the environment and the output are the step's. A second process looks every
+ * second whether it is to end, and gives the command five more. The leader stays until the command has ended.
+ */
 function jobText({ mark, cwd, log, env, command, shell }: GroupStart): string {
   return `#!/bin/sh
 [ "$1" = led ] || exec setsid -w "$0" led
@@ -66,13 +69,16 @@ read -r b < /proc/sys/kernel/random/boot_id; read -r l < /proc/$$/stat; echo "le
 ( while kill -0 $$ 2> /dev/null; do
     : > "$m.beat"
     if [ -e "$m.kill" ]; then
-      trap '' TERM; kill -TERM 0; sleep 5; : > "$m.killed"; kill -KILL 0
+      trap '' TERM; kill -TERM 0; n=0
+      while kill -0 $$ && [ "$n" -lt 50 ]; do sleep 0.1; n=$((n + 1)); done
+      : > "$m.killed"; kill -KILL 0
     fi
     sleep 1
   done ) > /dev/null 2>&1 &
 w=$!
+trap : TERM
 (
-${shellExports(env)}unset m b l w
+${shellExports(env)}unset m b l w n
 exec ${shell === 'sh' ? '/bin/sh' : shellQuoted(shell)} -c ${shellQuoted(command)}
 )
 r=$?; kill "$w" 2> /dev/null; times >> "$m"; echo "exit $r" >> "$m"; exit "$r"

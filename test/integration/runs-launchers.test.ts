@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { pidStartOf } from '../../src/runs/host.ts';
 import { markFile } from '../../src/runs/launch-record.ts';
+import { askToEnd, startLaunched } from '../../src/runs/launched.ts';
 import { readMark } from '../../src/runs/process-group.ts';
 import { AreaBed } from '../support/area-bed.ts';
 import { Command } from '../support/command.ts';
@@ -91,6 +92,22 @@ test('a step runs once, whatever becomes of the runner that had it launched', as
   expect(await second.exit(), second.stderr).toBe(0);
   expect(readFileSync(join(dir, 'runs/times'), 'utf8')).toBe('ran\n');
   expect(readFileSync(join(dir, 'queued/ran'), 'utf8')).toBe('ran\n');
+});
+
+test('a job that no signal of ours reaches ends by the file that it looks for, in its own way', async () => {
+  const cwd = mkdtempSync(join(tmpdir(), 'tidelock-job-'));
+  onTestFinished(() => rmSync(cwd, { recursive: true, force: true, maxRetries: 5 }));
+  const command = 'trap "echo bye; exit 3" TERM; echo hello; while :; do sleep 0.05; done';
+  const [log, mark] = [join(cwd, 'log'), join(cwd, 'mark')];
+  const start = { command, shell: 'sh', cwd, env: { PATH: '/usr/bin:/bin' }, log, mark };
+  startLaunched({ ...start, launcher: '(JOBCOMMAND &)' }, () => undefined);
+  await until('it says hello', () => existsSync(log) && readFileSync(log, 'utf8') === 'hello\n');
+  await until('it shows itself', () => existsSync(`${mark}.beat`));
+  askToEnd(mark);
+  await until('it has ended', () => readMark(mark).kind === 'ended');
+  expect(readMark(mark)).toMatchObject({ exit: { code: 3 } });
+  // Its shell may tell of the sleep that was ended, too.
+  expect(readFileSync(log, 'utf8')).toMatch(/^hello\n(Terminated\n)?bye\n$/);
 });
 
 test('a kill ends the commands around a run: its hook, and the copies of its work areas', async () => {
