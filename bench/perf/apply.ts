@@ -174,6 +174,9 @@ function measure(workload: Workload, folder: string): void {
   console.log(
     `${workload.name.padEnd(24)} on/off ${ratio(on, off)}  off/bare ${ratio(off, bareRates)}  on/bare ${ratio(on, bareRates)}  k rows per processor s: bare ${median(bareRates).toFixed(0)} off ${median(off).toFixed(0)} on ${median(on).toFixed(0)}`,
   );
+  const ratios = on.map((rate, round) => rate / (off[round] ?? rate));
+  const result = { bench: 'apply', workload: workload.name, ratio: median(ratios) };
+  console.log(JSON.stringify(result));
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'tidelock-bench-'));

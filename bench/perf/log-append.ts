@@ -111,11 +111,13 @@ function measureAppend(folder: string, shape: { rows: number; transactions: numb
     ];
     for (const turn of round % 2 === 0 ? turns : turns.reverse()) turn();
   }
-  const ratio = spread(store.map((rate, round) => rate / (file[round] ?? rate)));
+  const ratios = store.map((rate, round) => rate / (file[round] ?? rate));
+  const ratio = spread(ratios);
   const mbPerS = (median(store) * bytes) / 1024 / 1024;
   console.log(
     `groups of ${shape.rows} rows in ${shape.transactions} transactions: store/file ${ratio}  appends/s ${median(store).toFixed(0)} / ${median(file).toFixed(0)}  ${mbPerS.toFixed(0)} MB/s`,
   );
+  console.log(JSON.stringify({ bench: 'log-append', ...shape, ratio: median(ratios) }));
 }
 
 /** What it costs to write down a position. */

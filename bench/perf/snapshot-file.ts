@@ -70,7 +70,8 @@ try {
   rmSync(folder, { recursive: true, force: true });
 }
 const [bareRates = [], ourRates = []] = [...rates.values()];
-const ratio = spread(ourRates.map((rate, round) => rate / (bareRates[round] ?? rate)));
+const ratios = ourRates.map((rate, round) => rate / (bareRates[round] ?? rate));
 console.log(
-  `snapshot file with digest / bare inserts ${ratio}  k rows per processor s ${median(ourRates).toFixed(0)} / ${median(bareRates).toFixed(0)}`,
+  `snapshot file with digest / bare inserts ${spread(ratios)}  k rows per processor s ${median(ourRates).toFixed(0)} / ${median(bareRates).toFixed(0)}`,
 );
+console.log(JSON.stringify({ bench: 'snapshot-file', rows: ROWS, ratio: median(ratios) }));

@@ -224,6 +224,8 @@ export type RunQuery =
   | {
       readonly kind: 'line';
       readonly runId: number;
+      /** Waits after this `seq`. */
+      readonly since: number;
       /** Milliseconds since 1970, both included. */
       readonly from: number;
       readonly to: number;

@@ -166,7 +166,7 @@ const runQuery = z.discriminatedUnion('kind', [
   read('runners', {}),
   read('notes', { runId: id }),
   read('events', { runId: id.nullable(), testId: id.nullable(), since: count, limit }),
-  read('line', { runId: id, from: time, to: time }),
+  read('line', { runId: id, since: count, from: time, to: time }),
 ]);
 
 const frame = z.strictObject({

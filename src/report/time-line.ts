@@ -13,6 +13,8 @@ export type Lane = {
   readonly pieces: readonly Piece[];
 };
 
+export type Stretch = { readonly from: number; readonly to: number };
+
 /** How well a host was used between two times. */
 export type HostUse = {
   readonly host: string;
@@ -20,7 +22,8 @@ export type HostUse = {
   readonly slots: number;
   /** Lengths of all its pieces. */
   readonly busyMs: number;
-  /** Nothing ran here. */
+  /** When nothing ran here. */
+  readonly idle: readonly Stretch[];
   readonly idleMs: number;
 };
 
@@ -94,12 +97,14 @@ export function usesOf(pieces: readonly Piece[], lanes: readonly Lane[]): readon
   return [...hosts].map(([host, slots]) => {
     const own = slots.flatMap((lane) => lane.pieces).sort((a, b) => a.from - b.from);
     const busyMs = own.reduce((sum, piece) => sum + piece.to - piece.from, 0);
-    return { host, slots: slots.length, busyMs, idleMs: idleMs(own, from, to) };
+    const idle = gaps(own, { from, to });
+    const idleMs = idle.reduce((sum, gap) => sum + gap.to - gap.from, 0);
+    return { host, slots: slots.length, busyMs, idle, idleMs };
   });
 }
 
 /** The first start and the last end; both 0 of nothing. */
-export function boundsOf(pieces: readonly Span[]): { readonly from: number; readonly to: number } {
+export function boundsOf(pieces: readonly Stretch[]): Stretch {
   if (pieces.length === 0) return { from: 0, to: 0 };
   let [from, to] = [Number.MAX_VALUE, 0];
   for (const piece of pieces) {
@@ -110,12 +115,13 @@ export function boundsOf(pieces: readonly Span[]): { readonly from: number; read
 }
 
 /** `ordered` by start. */
-function idleMs(ordered: readonly Span[], from: number, to: number): number {
-  let idle = 0;
+function gaps(ordered: readonly Stretch[], { from, to }: Stretch): readonly Stretch[] {
+  const found: Stretch[] = [];
   let until = from;
   for (const piece of ordered) {
-    idle += Math.max(0, piece.from - until);
+    if (piece.from > until) found.push({ from: until, to: piece.from });
     until = Math.max(until, piece.to);
   }
-  return idle + Math.max(0, to - until);
+  if (to > until) found.push({ from: until, to });
+  return found;
 }

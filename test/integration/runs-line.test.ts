@@ -43,7 +43,7 @@ afterAll(async () => {
 
 function line() {
   const { id: runId } = (bed.store.read({ kind: 'runs' }).runs ?? [])[0] ?? { id: 0 };
-  return bed.store.read({ kind: 'line', runId, from: 0, to: Date.now() }).events ?? [];
+  return bed.store.read({ kind: 'line', runId, since: 0, from: 0, to: Date.now() }).events ?? [];
 }
 
 test('what an execution waited for is known, and the critical path goes along it', () => {

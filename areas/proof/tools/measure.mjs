@@ -1,26 +1,43 @@
 /**
- * Puts the verdict of a stress run, property by property, into the test's data.
+ * Puts what a proof has found into the test's data, property by property, and names the file with its verdict, plots and
+ * counterexamples, which the page of the test shows.
+ *
+ *   node measure.mjs stress EVIDENCE      the folder of a stress
+ *   node measure.mjs sim RESULT.json      what `tidelock sim --json` has printed
  *
  * A property that did not hold is a datum out of its tolerance, so it makes the test fail by itself. One that was
  * not exercised has no expectation: it is seen and judges nothing.
  */
-import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { load } from './load.mjs';
+import { proofOfSimulation } from './simulation.mjs';
 
-const { run, verdict } = JSON.parse(readFileSync(process.argv[2], 'utf8'));
-const lines = verdict.properties.map((property) => {
-  const isJudged = property.verdict !== 'not exercised';
-  const failed = property.verdict === 'fail' ? 1 : 0;
-  return [
-    ...['property', property.property, failed, isJudged ? 0 : '', isJudged ? 0 : '', 'failures'],
-    `${property.title} (${property.checked} checked: ${property.verdict})`,
-  ];
-});
-lines.push(['run', 'seed', run.seed, '', '', '', 'repeats what was written and which faults came']);
-
-const quote = (value) => `"${String(value).replaceAll('"', '""')}"`;
-writeFileSync('data.csv', `${lines.map((line) => line.map(quote).join(',')).join('\n')}\n`);
-execFileSync(process.env.MT_MEGATEST ?? 'megatest', ['-load-test-data'], {
-  input: readFileSync('data.csv'),
-  stdio: ['pipe', 'inherit', 'inherit'],
-});
+const [kind, place] = process.argv.slice(2);
+const file = kind === 'sim' ? 'proof.json' : `${place}/proof.json`;
+if (kind === 'sim') {
+  writeFileSync(file, JSON.stringify(proofOfSimulation(JSON.parse(readFileSync(place, 'utf8')))));
+}
+if (!existsSync(file)) {
+  console.error(`there is no ${file}: nothing was proven; the log of the step before says why`);
+  process.exit(1);
+}
+const { seed, command, schedule, properties } = JSON.parse(readFileSync(file, 'utf8'));
+load([
+  ...properties.map(({ property, title, verdict, checked }) => {
+    const expected = verdict === 'not exercised' ? '' : 0;
+    const words = `${title} (${checked} checked: ${verdict})`;
+    return [
+      'property',
+      property,
+      verdict === 'fail' ? 1 : 0,
+      expected,
+      expected,
+      'failures',
+      words,
+    ];
+  }),
+  ['run', 'seed', seed, '', '', '', 'repeats what was written and which faults came'],
+  ['run', 'schedule', schedule.join(', ') || 'none', '', '', '', 'faults that the seed has drawn'],
+  ['run', 'command', command, '', '', '', 'repeats it'],
+  ['proof', 'file', file, '', '', '', 'verdict, plots and counterexamples'],
+]);

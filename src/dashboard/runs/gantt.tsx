@@ -1,106 +1,174 @@
-/** Executions over time, one lane each, with the faults and the sync's lag of the same time. */
+/**
+ * The time line of a run: a lane for each slot of each host, faults and the lag of the sync on the same axis. One part of it is
+ * reached by Tab, the others by the arrow keys; all that it shows stands in words below it too.
+ */
 import type { JSX } from 'preact';
-import type { EventRow, RunRow, TestRow } from '../../planner/rows.ts';
-import { execOf } from '../../report/results.ts';
+import { useMemo, useRef, useState } from 'preact/hooks';
+import type { TestRow } from '../../planner/rows.ts';
+import type { Piece, Stretch } from '../../report/time-line.ts';
 import { clockTime, seconds } from '../format.ts';
 import { Empty } from '../parts.tsx';
-import { href } from '../route.ts';
-import { durationText, toneOf, wordOf } from './verdict.tsx';
-
-/** Lanes that are drawn: the longest ones when there are more. */
-const LANES_MAX = 120;
-const TICKS = 5;
+import { setQuery, usePlace } from '../route.ts';
+import { type Chart, chartOf, drawnOf, LANES_MAX, viewOf, within, zoomed } from './chart.ts';
+import { Board } from './gantt-board.tsx';
+import { CriticalPath, FaultList, PieceTable, pieceWords, Use } from './gantt-words.tsx';
+import type { Line } from './line.ts';
+import './time-line.css';
 
 type GanttProps = {
   readonly tests: readonly TestRow[];
-  readonly events: readonly EventRow[];
-  readonly run: RunRow;
+  readonly line: Line;
   readonly now: number;
 };
 
-export function Gantt({ tests, events, run, now }: GanttProps): JSX.Element {
-  const started = tests.filter(({ startedAt }) => startedAt !== null);
-  if (started.length === 0) return <Empty>Nothing has started.</Empty>;
-  const from = Math.min(...started.map(({ startedAt }) => startedAt ?? now));
-  const to = Math.max(from + 1, ...started.map(({ endedAt }) => endedAt ?? now));
-  const share = (at: number): number => ((at - from) / (to - from)) * 100;
-  const length = (row: TestRow): number => (row.endedAt ?? now) - (row.startedAt ?? now);
-  const lanes = [...started]
-    .sort((one, other) => length(other) - length(one))
-    .slice(0, LANES_MAX)
-    .sort((one, other) => (one.startedAt ?? 0) - (other.startedAt ?? 0));
-  const marks = events.filter(
-    ({ kind, at, runId }) =>
-      ['fault', 'lag'].includes(kind) &&
-      at >= from &&
-      at <= to &&
-      (runId === null || runId === run.id),
-  );
+export function Gantt({ tests, line, now }: GanttProps): JSX.Element {
+  const chart = useMemo(() => chartOf(tests, line, now), [tests, line, now]);
+  if (chart.pieces.length === 0) return <Empty>Nothing has started.</Empty>;
+  return <Drawn chart={chart} />;
+}
+
+const CLOSER = 0.5;
+const WIDER = 2;
+
+function Drawn({ chart }: { chart: Chart }): JSX.Element {
+  const { query } = usePlace();
+  const view = viewOf(chart.whole, query);
+  const [focused, setFocused] = useState<number | null>(null);
+  const [hovered, setHovered] = useState<number | null>(null);
+  const board = useRef<HTMLDivElement>(null);
+  const chosen = chart.byId.get(focused ?? -1) ?? chart.pieces[0];
+  const near = chart.byId.get(hovered ?? focused ?? -1);
+  const drawn = drawnOf(chart, view, chart.isCritical);
+  const show = (next: Stretch): void => setView(chart.whole, next);
+  const go = (piece: Piece | undefined): void => {
+    if (piece === undefined) return;
+    setFocused(piece.id);
+    if (piece.from > view.to || piece.to < view.from) show(shifted(view, piece));
+    // Only what is drawn can have the focus.
+    requestAnimationFrame(() =>
+      board.current?.querySelector<HTMLElement>(`[data-id="${piece.id}"]`)?.focus(),
+    );
+  };
+  const onKeyDown = (event: KeyboardEvent): void => {
+    if (event.ctrlKey || event.metaKey || event.altKey || chosen === undefined) return;
+    const act = keyed(event.key, { chart, view, chosen, show, go });
+    if (act === null) return;
+    event.preventDefault();
+    act();
+  };
   return (
     <div class="gantt">
-      <Axis from={from} to={to} />
-      <ul class="lanes">
-        {lanes.map((row) => (
-          <li key={row.id}>
-            <a class="name" href={href('test', { id: `${row.id}` })}>
-              {execOf(row)}
-            </a>
-            <span class="lane">
-              <span
-                class={`piece ${toneOf(row)}`}
-                style={{
-                  left: `${share(row.startedAt ?? now)}%`,
-                  width: `${Math.max(0.3, share(row.endedAt ?? now) - share(row.startedAt ?? now))}%`,
-                }}
-              />
-              {marks.map(({ seq, at, kind }) => (
-                <span
-                  key={seq}
-                  class={`fault ${kind}`}
-                  style={{ left: `${share(at)}%` }}
-                  aria-hidden="true"
-                />
-              ))}
-            </span>
-            <span class="words">
-              {wordOf(row)}, {durationText(row, now)}
-            </span>
-          </li>
-        ))}
-      </ul>
-      <Marks marks={marks} />
-      {started.length > lanes.length ? (
-        <p class="note padded">
-          The longest {lanes.length} of {started.length} are shown.
-        </p>
-      ) : null}
+      <Use chart={chart} />
+      <Tools view={view} whole={chart.whole} show={show} />
+      {/* biome-ignore lint/a11y/noStaticElementInteractions: the keys belong to the links inside */}
+      <div ref={board} onKeyDown={onKeyDown}>
+        <Board
+          {...{ chart, view, drawn, near }}
+          tabId={chosen?.id ?? null}
+          onFocus={setFocused}
+          onHover={setHovered}
+        />
+      </div>
+      <p class="said note">
+        {near === undefined
+          ? 'Point at an execution, or go to one with Tab and the arrow keys: what it waited for, and who waited for it.'
+          : pieceWords(chart, near)}
+      </p>
+      <Left chart={chart} drawn={drawn.size} />
+      <CriticalPath chart={chart} />
+      <FaultList chart={chart} />
+      <PieceTable chart={chart} />
     </div>
   );
 }
 
-function Axis({ from, to }: { from: number; to: number }): JSX.Element {
-  const ticks = Array.from({ length: TICKS }, (_, at) => from + ((to - from) * at) / (TICKS - 1));
+function setView(whole: Stretch, next: Stretch): void {
+  const { from, to } = within(whole, next);
+  const isWhole = from === whole.from && to === whole.to;
+  setQuery(
+    isWhole
+      ? { from: '', to: '' }
+      : { from: `${Math.round(from - whole.from)}`, to: `${Math.round(to - whole.from)}` },
+  );
+}
+
+/** The same length, around the piece. */
+function shifted({ from, to }: Stretch, piece: Stretch): Stretch {
+  const middle = (piece.from + Math.min(piece.to, piece.from + to - from)) / 2;
+  return { from: middle - (to - from) / 2, to: middle + (to - from) / 2 };
+}
+
+type Keyed = {
+  readonly chart: Chart;
+  readonly view: Stretch;
+  readonly chosen: Piece;
+  readonly show: (view: Stretch) => void;
+  readonly go: (piece: Piece | undefined) => void;
+};
+
+/** What a key does here; null: nothing. */
+function keyed(key: string, { chart, view, chosen, show, go }: Keyed): (() => void) | null {
+  const { lanes, whole } = chart;
+  const lane = lanes.findIndex(({ pieces }) => pieces.includes(chosen));
+  const pieces = lanes[lane]?.pieces ?? [];
+  const at = pieces.indexOf(chosen);
+  const beside = (by: number): Piece | undefined => {
+    const other = lanes[lane + by]?.pieces ?? [];
+    return other.findLast(({ from }) => from <= chosen.from) ?? other[0];
+  };
+  const acts: Readonly<Record<string, () => void>> = {
+    ArrowRight: () => go(pieces[at + 1]),
+    ArrowLeft: () => go(pieces[at - 1]),
+    ArrowDown: () => go(beside(1)),
+    ArrowUp: () => go(beside(-1)),
+    Home: () => go(pieces[0]),
+    End: () => go(pieces.at(-1)),
+    '+': () => show(zoomed(view, CLOSER, chosen.from)),
+    '=': () => show(zoomed(view, CLOSER, chosen.from)),
+    '-': () => show(zoomed(view, WIDER, chosen.from)),
+    '0': () => show(whole),
+  };
+  return acts[key] ?? null;
+}
+
+type ToolsProps = {
+  readonly view: Stretch;
+  readonly whole: Stretch;
+  readonly show: (view: Stretch) => void;
+};
+
+function Tools({ view, whole, show }: ToolsProps): JSX.Element {
+  const { from, to } = view;
+  const middle = (from + to) / 2;
+  const half = (to - from) / 2;
+  const isWhole = to - from >= whole.to - whole.from;
+  const button = (name: string, next: Stretch, isOff: boolean): JSX.Element => (
+    <button type="button" disabled={isOff} onClick={() => show(next)}>
+      {name}
+    </button>
+  );
   return (
-    <div class="axis">
-      <span class="note">{seconds((to - from) / 1000)} in all</span>
-      <span class="ticks">
-        {ticks.map((at) => (
-          <span key={at}>{clockTime(at)}</span>
-        ))}
+    <div class="tools">
+      {button('Closer', zoomed(view, CLOSER, middle), false)}
+      {button('Wider', zoomed(view, WIDER, middle), isWhole)}
+      {button('Earlier', { from: from - half, to: to - half }, from <= whole.from)}
+      {button('Later', { from: from + half, to: to + half }, to >= whole.to)}
+      {button('All', whole, isWhole)}
+      <span class="note">
+        {clockTime(from)} to {clockTime(to)}, {seconds((to - from) / 1000)}
       </span>
     </div>
   );
 }
 
-function Marks({ marks }: { marks: readonly EventRow[] }): JSX.Element | null {
-  if (marks.length === 0) return null;
+function Left({ chart, drawn }: { chart: Chart; drawn: number }): JSX.Element | null {
+  const { lanes, pieces } = chart;
+  if (lanes.length <= LANES_MAX && drawn === pieces.length) return null;
   return (
-    <ul class="sentences">
-      {marks.map(({ seq, at, kind, new: now, cause }) => (
-        <li key={seq}>
-          {clockTime(at)} {kind}: {now ?? ''} {cause}
-        </li>
-      ))}
-    </ul>
+    <p class="note">
+      {drawn} of {pieces.length} executions are drawn
+      {lanes.length > LANES_MAX ? `, in ${LANES_MAX} of ${lanes.length} slots` : ''}; look closer
+      for the others.
+    </p>
   );
 }

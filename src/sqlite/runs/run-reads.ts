@@ -128,9 +128,9 @@ function events(
 type LineQuery = Extract<RunQuery, { kind: 'line' }>;
 
 /** Of waits the newest, of marks the first; samples are thinned out, and the highest of each slice stays. */
-function line(statements: Statements, { runId, from, to }: LineQuery): RunQueryResult {
+function line(statements: Statements, { runId, since, from, to }: LineQuery): RunQueryResult {
   const table = runTable('events');
-  const waits = `WHERE kind = 'wait' AND run_id = ? ORDER BY seq DESC LIMIT ${ROWS_MAX}`;
+  const waits = `WHERE kind = 'wait' AND run_id = ? AND seq > ? ORDER BY seq DESC LIMIT ${ROWS_MAX}`;
   const marks = `WHERE kind IN ('fault', 'lag') AND at BETWEEN ? AND ? ORDER BY at LIMIT ${MARKS_MAX}`;
   const sliceMs = Math.max(1, Math.ceil((to - from) / LAG_SLICES));
   const lag = statements.all(
@@ -139,7 +139,7 @@ function line(statements: Statements, { runId, from, to }: LineQuery): RunQueryR
   );
   return {
     events: [
-      ...(statements.rows(table, waits, runId) as unknown as EventRow[]).reverse(),
+      ...(statements.rows(table, waits, runId, since) as unknown as EventRow[]).reverse(),
       ...(statements.rows(table, marks, from, to) as unknown as EventRow[]),
     ],
     lag: lag.map(([at, ageMs]) => ({ at: asNumber(at), ageMs: asNumber(ageMs) })),

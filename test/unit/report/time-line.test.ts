@@ -57,7 +57,7 @@ describe('lanes', () => {
     ];
     const pieces = piecesOf(rows, [], 60);
     expect(usesOf(pieces, lanesOf(pieces))).toEqual([
-      { host: 'h', slots: 2, busyMs: 35, idleMs: 30 },
+      { host: 'h', slots: 2, busyMs: 35, idle: [{ from: 20, to: 50 }], idleMs: 30 },
     ]);
     expect(boundsOf(pieces)).toEqual({ from: 0, to: 60 });
   });

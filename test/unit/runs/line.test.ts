@@ -28,7 +28,7 @@ describe('the question for a time line', () => {
         note({ at: 1_002_000, new: 'too late' }),
       ],
     });
-    const { events = [] } = store.read({ kind: 'line', runId, from: 1_000_000, to: 1_001_000 });
+    const { events = [] } = store.read({ kind: 'line', runId, since: 0, from: 1_000_000, to: 1_001_000 });
     expect(events.map(({ kind, at, testId, new: now }) => [kind, at, testId, now])).toEqual([
       ['wait', 1_000_000, b, `${a}`],
       ['fault', 1_000_500, a, 'kill-server'],
@@ -48,7 +48,7 @@ describe('the question for a time line', () => {
     ] as const)
       store.noteLag({ at: day + 2000 + at, ageMs });
     const lagOf = (from: number, to: number) =>
-      store.read({ kind: 'line', runId: 1, from, to }).lag;
+      store.read({ kind: 'line', runId: 1, since: 0, from, to }).lag;
     expect(lagOf(0, day)).toEqual([]);
     expect(lagOf(day, day + 6_000_000)?.map(({ ageMs }) => ageMs)).toEqual([40]);
     expect(lagOf(day, day + 600)).toEqual([]);
@@ -64,7 +64,7 @@ test('the syncer keeps how late it was, so that a page which is opened later can
   seedRun(home.store, ['a']);
   await home.syncer.carried(20_000);
   const samples = () =>
-    home.store.read({ kind: 'line', runId: 1, from: before - 1000, to: Date.now() }).lag ?? [];
+    home.store.read({ kind: 'line', runId: 1, since: 0, from: before - 1000, to: Date.now() }).lag ?? [];
   await until('the lag is there', () => samples().length > 0, 20_000);
   expect(samples().every(({ ageMs }) => ageMs >= 0 && ageMs < 60_000)).toBe(true);
 });

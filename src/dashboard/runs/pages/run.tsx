@@ -1,6 +1,7 @@
 /** One run: its counts, its time line, what failed first, and what may be done with it. */
 import type { JSX } from 'preact';
 import type { RunRow, TestRow } from '../../../planner/rows.ts';
+import { faultsDuring, faultsOf, faultWords } from '../../../report/faults.ts';
 import { execOf, isFailure } from '../../../report/results.ts';
 import { dateTime } from '../../format.ts';
 import { Badge, Empty, Panel, Stat, Table } from '../../parts.tsx';
@@ -9,6 +10,7 @@ import { ActionButton, argsFor } from '../act.tsx';
 import type { RunBook } from '../book.ts';
 import { Gantt } from '../gantt.tsx';
 import { useTestsOf } from '../hooks.ts';
+import { useLine } from '../line.ts';
 import { RunsNotice } from '../notice.tsx';
 import { Counts, durationText, gradeCounts, Verdict } from '../verdict.tsx';
 import { useSeconds } from './matrix.tsx';
@@ -35,6 +37,8 @@ function Run({ book, run }: { book: RunBook; run: RunRow }): JSX.Element {
   const tests = [...book.tests.values()].filter(({ runId }) => runId === run.id);
   const leaves = tests.filter(({ isToplevel }) => !isToplevel);
   const failed = leaves.filter(isFailure);
+  const line = useLine(run);
+  const faults = faultsOf(line.events);
   return (
     <>
       <Summary run={run} book={book} now={now} />
@@ -52,11 +56,12 @@ function Run({ book, run }: { book: RunBook; run: RunRow }): JSX.Element {
             { title: 'Result', cell: (row) => <Verdict row={row} /> },
             { title: 'Took', isNumber: true, cell: (row) => durationText(row, now) },
             { title: 'Comment', cell: ({ comment }) => comment },
+            { title: 'Faults meanwhile', cell: (row) => faultWords(faultsDuring(faults, row)) },
           ]}
         />
       </Panel>
       <Panel title="Time line" note="with faults and the lag of the sync on the same axis">
-        <Gantt tests={leaves} events={book.events} run={run} now={now} />
+        <Gantt tests={tests} line={line} now={run.endedAt ?? now} />
       </Panel>
     </>
   );

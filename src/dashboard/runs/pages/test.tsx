@@ -11,9 +11,11 @@ import { usePlace } from '../../route.ts';
 import { Artifacts } from '../artifacts.tsx';
 import { useRunQuery } from '../ask-runs.ts';
 import { EnvironmentDifference } from '../environment.tsx';
+import { FaultsMet } from '../faults-met.tsx';
 import { useRuns, useTestsOf } from '../hooks.ts';
 import { LogView } from '../log-view.tsx';
 import { RunsNotice } from '../notice.tsx';
+import { ProofPanel } from '../proof.tsx';
 import { Reproduce } from '../reproduce.tsx';
 import { Data, Steps } from '../test-parts.tsx';
 import { Attempts, History } from '../test-past.tsx';
@@ -62,6 +64,8 @@ function Test({ row, run }: { row: TestRow; run: RunRow }): JSX.Element {
         named={namedIn(file, row, steps)}
       />
       <Steps rows={steps} />
+      <FaultsMet row={row} />
+      <ProofPanel testId={row.id} data={data} />
       <Data rows={data} />
       <Reproduce {...{ row, run, data, facts }} />
       <History rows={history} />
