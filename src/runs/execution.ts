@@ -15,6 +15,7 @@ import { CallBook, type CallMeans, type OwnResult } from './call-book.ts';
 import { EXECUTION_VARIABLE } from './environment.ts';
 import { HelperCalls } from './helper-calls.ts';
 import { isAlive } from './host.ts';
+import { Killing } from './killing.ts';
 import { callsFile, type LaunchRecord, type LaunchStep, markFile } from './launch-record.ts';
 import {
   askToEnd,
@@ -26,17 +27,17 @@ import {
   startLaunched,
 } from './launched.ts';
 import { type Exit, type Leader, type Mark, readMark, startGroup } from './process-group.ts';
-import { type GroupUse, membersOf, signalMembers } from './processes.ts';
+import { type GroupUse, type Members, type ProcessLook, sweep } from './processes.ts';
 import { goesOn, type StepVerdict, together, verdictOf } from './verdict.ts';
 
-/** Between the polite end and the other one. */
-const KILL_AFTER_MS = 5_000;
 /** A leader writes its mark within this; who has none by then never began. */
 const MARK_GRACE_MS = 2_000;
 const LOST: Exit = { code: 137, signal: 9, cpuMs: 0 };
 
 export type ExecutionMeans = CallMeans & {
   readonly now: () => number;
+  /** Shared with all that run; forgotten every turn. */
+  readonly look: ProcessLook;
   /** The comment with which a failed result is waived; null: it is not. */
   readonly waiverOf: (record: LaunchRecord) => Promise<string | null>;
   /** It has entered a state; the write of it waits in the outbox. */
@@ -56,8 +57,6 @@ type Current = {
   /** Why a launcher has brought nothing about. */
   trouble: string;
 };
-
-type Killing = { readonly cause: string; readonly sinceMs: number };
 
 export class Execution {
   readonly record: LaunchRecord;
@@ -112,16 +111,18 @@ export class Execution {
   /** Ends it early: TERM to all that belongs to it, KILL after five seconds. */
   kill(cause: string): void {
     if (this.#killing !== null) return;
-    this.#killing = { cause, sinceMs: this.#means.now() };
+    const now = this.#means.now();
+    this.#killing = new Killing(cause, now, this.#means.look);
     this.#enter({ kind: 'requestKill' }, cause);
     if (this.#current !== null) this.#stopLaunched(this.#current);
-    this.#signal('SIGTERM');
+    this.#killing.press(this.#members, now);
   }
 
   /** Ends it on the spot. */
   killNow(cause: string): void {
     this.kill(cause);
-    this.#signal('SIGKILL');
+    this.#killing?.harden();
+    this.#killing?.press(this.#members, this.#means.now());
   }
 
   /** Looks at what it does; called often. `use`: of all groups of the host, when they were sampled. */
@@ -153,22 +154,16 @@ export class Execution {
     this.#sampledCpuMs = Math.max(this.#sampledCpuMs, cpuMs);
   }
 
-  #signal(signal: NodeJS.Signals): boolean {
-    const variable = `${EXECUTION_VARIABLE}=${this.record.env[EXECUTION_VARIABLE] ?? ''}`;
-    return signalMembers({ groups: this.#groups, variable }, signal);
+  get #members(): Members {
+    return { groups: this.#groups, token: this.record.env[EXECUTION_VARIABLE] ?? '' };
   }
 
   #pressOn(killing: Killing, current: Current): void {
-    const variable = `${EXECUTION_VARIABLE}=${this.record.env[EXECUTION_VARIABLE] ?? ''}`;
-    const ms = this.#means.now() - killing.sinceMs;
+    const now = this.#means.now();
     this.#stopLaunched(current);
-    if (membersOf(this.#groups, variable).length === 0) {
-      const isEnding = this.record.launcher != null && isFarEnding(current.mark);
-      if (!isEnding || ms > FAR_KILL_MS_MAX) endOf(current);
-      return;
-    }
-    if (ms < KILL_AFTER_MS) return;
-    this.#signal('SIGKILL');
+    if (!killing.press(this.#members, now)) return;
+    const isEnding = this.record.launcher != null && isFarEnding(current.mark);
+    if (!isEnding || now - killing.sinceMs > FAR_KILL_MS_MAX) endOf(current);
   }
 
   /** Nobody tells us of the end of a process that we did not start. */
@@ -282,7 +277,7 @@ export class Execution {
   /** While it is being killed, others of the group may live on: then its end is theirs. */
   #onLeaderEnd(current: Current): void {
     if (this.#killing !== null) {
-      this.#pressOn(this.#killing, current);
+      this.#killing.lookSoon();
       return;
     }
     const mark = readMark(current.mark);
@@ -310,7 +305,7 @@ export class Execution {
     await this.#book.settled();
     if (this.#killing !== null) return this.#end({ kind: 'killed' }, this.#killing.cause);
     if (this.#isDead) {
-      this.#signal('SIGKILL');
+      sweep(this.#means.look, this.#members);
       return this.#end({ kind: 'dead' }, 'its processes are gone, and left no result');
     }
     const own = this.#book.ownResult;

@@ -9,11 +9,13 @@ import type { NewData, RunStore } from '../planner/run-store.ts';
 import { newPlannerState } from '../planner/state.ts';
 import type { AreaBook } from './area-book.ts';
 import { earlierResults } from './earlier-results.ts';
+import { EXECUTION_VARIABLE } from './environment.ts';
 import type { HostIdentity } from './host.ts';
 import type { LaunchRecord, LaunchStep } from './launch-record.ts';
 import { judgeFile } from './log-reading.ts';
 import { moreActions } from './more-actions.ts';
 import { Outbox } from './outbox.ts';
+import { ProcessLook } from './processes.ts';
 import { Runner } from './runner.ts';
 import { Triggers } from './triggers.ts';
 import type { LogVerdict } from './verdict.ts';
@@ -63,6 +65,7 @@ export function newRunner(options: NewRunner): Runner {
       return (event) => step(state, event);
     },
     execution: {
+      look: new ProcessLook(EXECUTION_VARIABLE),
       ...{ outbox, now, judgeLog: (step, log, record) => judged(outbox, step, { log, record }) },
       readRules: (file) => readLogpro(readFileSync(file, 'utf8'), { file, line: 1 }, book.area),
       dataOf: ({ testId }) => store.read({ kind: 'data', testId }).data ?? [],

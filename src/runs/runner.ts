@@ -13,7 +13,6 @@ import { type ActionMeans, Actions } from './actions.ts';
 import type { HostIdentity } from './host.ts';
 import { isAlive, pidStartOf } from './host.ts';
 import type { Outbox } from './outbox.ts';
-import { sampleGroups } from './processes.ts';
 import type { RunActivity } from './run-activity.ts';
 import { idOf } from './run-history.ts';
 
@@ -104,6 +103,7 @@ export class Runner {
   }
 
   interruptNow(): void {
+    this.#options.execution.look.forget();
     this.#actions.killAllNow();
     this.#outbox.flush();
   }
@@ -134,7 +134,9 @@ export class Runner {
     const isSampled = now >= this.#sampleAt;
     if (isSampled) this.#sampleAt = now + SAMPLE_MS;
     const activities = this.#actions.activities;
-    const use = isSampled && activities.length > 0 ? sampleGroups() : null;
+    const { look } = this.#options.execution;
+    look.forget();
+    const use = isSampled && activities.length > 0 ? look.use() : null;
     for (const activity of activities) this.#tick(activity, use);
     if (isSampled) this.#tellHost(activities);
     if (this.#hasNews) this.#readNews();
