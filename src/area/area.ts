@@ -12,7 +12,7 @@ import {
   wordsOf,
 } from './entries.ts';
 import { unfit } from './errors.ts';
-import { AREA_KEYS, uselessKeys } from './known-keys.ts';
+import { AREA_KEYS, idleKeys, uselessKeys } from './known-keys.ts';
 import { TESTS_MAX } from './limits.ts';
 import { baseOf, resolvePath } from './paths.ts';
 import { readSettings } from './settings.ts';
@@ -65,7 +65,7 @@ export function* readArea({ home, environment }: AreaOptions): Reading<AreaReadi
   const lost = yield* lostReferences(config, settings);
   const area: Area = {
     ...{ home, isCompatible, tests, settings },
-    config: { ...config, findings: [...config.findings, ...lost] },
+    config: { ...config, findings: [...config.findings, ...idleKeys(config, tests), ...lost] },
     name: textOf(config, 'setup', 'area-name') ?? baseOf(home),
     fields: fieldsOf(config, file),
     ...placesOf(config, home),

@@ -2,6 +2,8 @@
  * Every section and key that something reads, and those of Megatest that have no effect here, with the reason. What
  * stands in a file and does nothing is told with its line: a misspelt key must not look like one that works.
  */
+import { entriesOf } from './entries.ts';
+import { isFlexible } from './launchers.ts';
 import type { Config, Entry, Finding } from './types.ts';
 
 /** Null: it works. A text: it has no effect, and why. */
@@ -84,6 +86,18 @@ export const TEST_KEYS: KnownKeys = {
   disks: 'any',
   test_meta: works('author owner description tags reviewed jobgroup'),
 };
+
+/** What only counts together with something else that is not there. */
+export function idleKeys(config: Config, tests: ReadonlyMap<string, string>): readonly Finding[] {
+  const [pattern] = isFlexible(config) ? [] : entriesOf(config, 'launchers');
+  const pages = entriesOf(config, 'testrollup').filter(({ key }) => !tests.has(key));
+  return [
+    ...(pattern === undefined
+      ? []
+      : [{ message: '[launchers] has no effect without flexi-launcher', origin: pattern.origin }]),
+    ...pages.map(({ key, origin }) => ({ message: `${key} is no test: it has no page`, origin })),
+  ];
+}
 
 /** `asked`: sections that the file itself looks up with `#{get SECTION KEY}`. */
 export function uselessKeys(

@@ -24,7 +24,7 @@ function commandOf(text: string | null): string | null {
   return text !== null && wordsOf(text)[0] === BACKGROUND ? null : text;
 }
 
-function isFlexible(config: Config): boolean {
+export function isFlexible(config: Config): boolean {
   const word = textOf(config, 'jobtools', 'flexi-launcher')?.toLowerCase() ?? 'no';
   return word !== 'no';
 }

@@ -82,6 +82,17 @@ test('no name of an item leads out of the run', async () => {
   }
 });
 
+test('what can have no place has failed, in the database too', async () => {
+  const tests = { long: `[items]\nNAME ${'x'.repeat(300)} short\n[ezsteps]\nrun true\n` };
+  await withBed(tests, async (bed) => {
+    await bed.perform(bed.runner(), 'run', RUN);
+    const [long] = bed.rows('one').filter(({ itemPath }) => itemPath.length === 300);
+    expect(long).toMatchObject({ state: 'COMPLETED', status: 'FAIL' });
+    expect(long?.comment).toContain('has a part of over 255 bytes');
+    expect(bed.row('one', 'long', 'short').status).toBe('PASS');
+  });
+});
+
 test('a log of 100 MB is judged in a heap of 16', async () => {
   const rules = 'error "has no errors" /^ERROR/';
   const tests = {

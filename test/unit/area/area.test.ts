@@ -89,6 +89,13 @@ describe('A2: what has no effect is told', () => {
     ]);
   });
 
+  test('what counts only with something else', () => {
+    expect(told('[launchers]\na b\n[testrollup]\nnobody x')).toEqual([
+      '5: [launchers] has no effect without flexi-launcher',
+      '7: nobody is no test: it has no page',
+    ]);
+  });
+
   test('not a section that the file itself looks up', () => {
     const text = '[mine]\na 3\n[setup]\nmax_concurrent_jobs #{get mine a}';
     expect(told(text)).toEqual([]);
