@@ -61,7 +61,14 @@ describe.skipIf(BROWSER_PATH === null)('the page of a test', () => {
     await page.getByText(`test ${id}, run ${runId}`).waitFor();
     await page.getByText((configHash ?? '?').slice(0, 12)).waitFor();
     await page.getByText(/^\d+, ended$/).waitFor();
-    expect(await findings(page)).toEqual([]);
+    for (const [colorScheme, width] of [
+      ['light', 1280],
+      ['dark', 390],
+    ] as const) {
+      await page.emulateMedia({ colorScheme });
+      await page.setViewportSize({ width, height: 900 });
+      expect(await findings(page), colorScheme).toEqual([]);
+    }
     expect(complaints).toEqual([]);
     await page.close();
   });
