@@ -1,5 +1,5 @@
 /** `tidelock runs` as a user runs it: killed, interrupted, started twice. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -148,7 +148,7 @@ test('kill ends executions of a runner that lives, and of one that is gone', asy
   expect(isAlive(two)).toBe(false);
   const remove = world.runs('rm', '--yes', '--name', 'one');
   expect(await remove.exit(), remove.stderr).toBe(0);
-  expect(readdirSync(world.file('.tidelock/runs/x/one'))).toEqual([]);
+  expect(existsSync(world.file('.tidelock/runs/x/one'))).toBe(false);
 });
 
 test('however often runners are killed in mid-run, each step runs once', async () => {
