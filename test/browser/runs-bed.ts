@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { systemClock as engineClock } from '../../src/engine/clock.ts';
 import type { LiveEngine } from '../../src/engine/live-engine.ts';
 import { openRunEngine } from '../../src/engine/runs/run-engine.ts';
+import { actionArgs } from '../../src/runs/action-args.ts';
 import { executionFacts } from '../../src/runs/execution-facts.ts';
 import { readQuarantine } from '../../src/runs/quarantine.ts';
 import { RunPlans } from '../../src/runs/run-plans.ts';
@@ -65,6 +66,12 @@ export class RunsBed {
   /** A run of these tests, to its end. */
   async run(name: string, pattern: string): Promise<void> {
     await this.bed.perform(this.#runner, 'run', { target: 'small', name, pattern });
+  }
+
+  /** A run that goes on. */
+  start(name: string, pattern: string): void {
+    const args = actionArgs({ target: 'small', name, pattern });
+    this.#runner.submit({ action: 'run', args, priority: 0, dedupeKey: null });
   }
 
   async close(): Promise<void> {

@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { until } from '../support/stack.ts';
 import { findings } from './accessibility.ts';
 import { BROWSER_PATH, openBrowser, openPage } from './browser.ts';
 import { RunsBed } from './runs-bed.ts';
@@ -85,6 +86,41 @@ describe.skipIf(BROWSER_PATH === null)('the page of a test', () => {
     expect(await files.getByText('megatest.sh').count()).toBe(0);
     await files.getByRole('button', { name: 'Read result.html' }).click();
     await page.getByRole('region', { name: 'Lines of the log' }).getByText('drawn').waitFor();
+    expect(complaints).toEqual([]);
+    await page.close();
+  });
+
+  test('fetches a file with the token, which a link cannot carry', async () => {
+    const { page, complaints } = await open('draws');
+    await page.evaluate(() => sessionStorage.setItem('tidelock-token', 'any'));
+    await page.reload();
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('button', { name: 'Download result.html' }).click(),
+    ]);
+    expect(download.suggestedFilename()).toBe('result.html');
+    expect(readFileSync(await download.path(), 'utf8')).toBe('drawn\n');
+    expect(complaints).toEqual([]);
+    await page.close();
+  });
+
+  test('shows the log of the step that runs, line by line', async () => {
+    const { page, complaints } = await openPage(browser, bed?.url ?? '');
+    const { home } = bed?.bed ?? { home: '' };
+    mkdirSync(join(home, 'tests/talks'));
+    const steps =
+      'first echo is over\nsecond echo hello; while ! test -e go; do sleep 0.05; done; echo bye';
+    writeFileSync(join(home, 'tests/talks/testconfig'), `[ezsteps]\n${steps}\n`);
+    bed?.start('live', 'talks');
+    await until('it is there', () => (bed?.bed.rows('live').length ?? 0) > 0);
+    const { id } = bed?.bed.row('live', 'talks') ?? {};
+    await page.goto(`${bed?.url}/dashboard/test?id=${id}`);
+    const log = page.getByRole('region', { name: 'Lines of the log' });
+    await log.getByText('hello').waitFor();
+    await page.getByTestId('verdict').getByText('RUNNING').waitFor();
+    writeFileSync(join(bed?.bed.row('live', 'talks').runDir ?? '', 'go'), '');
+    await log.getByText('bye').waitFor();
+    await page.getByTestId('verdict').getByText('PASS').waitFor();
     expect(complaints).toEqual([]);
     await page.close();
   });

@@ -23,16 +23,24 @@ export function partsOf(line: string): readonly Part[] {
 }
 
 function restyle(style: Style, codes: string): void {
-  for (const code of codes === '' ? [0] : codes.split(/[;:]/).map(Number)) {
+  const numbers = codes === '' ? [0] : codes.split(/[;:]/).map(Number);
+  for (let at = 0; at < numbers.length; at += 1) {
+    const code = numbers[at] ?? 0;
     if (code === 0) Object.assign(style, { ink: null, isBold: false });
     else if (code === 1) style.isBold = true;
     else if (code === 22) style.isBold = false;
     else if (code >= 30 && code <= 37) style.ink = code - 30;
     else if (code >= 90 && code <= 97) style.ink = code - 90;
     else if (code === 39) style.ink = null;
-    // 256 colours and true colours are followed by numbers that mean nothing by themselves.
-    else if (code === 38 || code === 48) return;
+    else if (code === 38 || code === 48) at += takeColour(style, code, numbers.slice(at + 1));
   }
+}
+
+/** 256 colours and true colours: of the former the first 16 are those of old. Gives how many numbers it took. */
+function takeColour(style: Style, code: number, [kind, colour = 0]: readonly number[]): number {
+  const isOld = kind === 5 && colour < 16;
+  if (code === 38) style.ink = isOld ? colour % 8 : null;
+  return kind === 5 ? 2 : 4;
 }
 
 function classesOf({ ink, isBold }: Style): string {

@@ -19,4 +19,6 @@ test('colours become classes, and end where they are reset', () => {
 test('numbers behind a colour of 256, or a true one, are no colours of their own', () => {
   expect(partsOf(`${ESC}[38;5;31mx`)).toEqual([{ text: 'x', classes: '' }]);
   expect(partsOf(`${ESC}[38;2;1;31;32mx`)).toEqual([{ text: 'x', classes: '' }]);
+  expect(partsOf(`${ESC}[38;5;9;1mx`)).toEqual([{ text: 'x', classes: 'ink-1 bold' }]);
+  expect(partsOf(`${ESC}[48;5;31;32mx`)).toEqual([{ text: 'x', classes: 'ink-2' }]);
 });

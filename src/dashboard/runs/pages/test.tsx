@@ -49,9 +49,11 @@ export function TestPage(): JSX.Element {
 function Test({ row, run }: { row: TestRow; run: RunRow }): JSX.Element {
   const isOpen = gradeOf(row) === 'open';
   const now = useSeconds(isOpen);
-  const { steps, data, events, history, pass, facts } = useAbout(row, run);
+  const { steps, data, events, history, pass, facts } = useAbout(row, run, isOpen ? now : 0);
   const { query } = usePlace();
-  const file = query.get('file') ?? row.log ?? '';
+  // While it runs nobody has said which log is shown first: that of the step that runs.
+  const log = row.log ?? steps.findLast((step) => step.log !== null)?.log ?? '';
+  const file = query.get('file') ?? log;
   return (
     <>
       <TestSummary {...{ row, run, facts, now }} />
@@ -76,8 +78,8 @@ function Test({ row, run }: { row: TestRow; run: RunRow }): JSX.Element {
   );
 }
 
-/** Everything beside its row, asked again when the row has changed: a step that ends changes it soon after. */
-function useAbout(row: TestRow, run: RunRow) {
+/** Everything beside its row, asked again when the row has changed; steps and data also with every `tick`. */
+function useAbout(row: TestRow, run: RunRow, tick: number) {
   const { id: testId, name, itemPath } = row;
   const { target } = run;
   const steps = useRunQuery({ kind: 'steps', testId });
@@ -98,6 +100,9 @@ function useAbout(row: TestRow, run: RunRow) {
     seen.current = row.seq;
     for (const one of [steps, data, events, past, facts]) one.again();
   }, [row.seq]);
+  useEffect(() => {
+    for (const one of tick === 0 ? [] : [steps, data]) one.again();
+  }, [tick]);
   return {
     ...{ steps: steps.answer?.steps ?? [], data: data.answer?.data ?? [] },
     ...{ events: events.answer?.events ?? [], history, pass, facts: facts.answer },
