@@ -1,11 +1,15 @@
 /** `tidelock runs status`: who leads, and how far the durable database is. */
+import { existsSync, statfsSync } from 'node:fs';
 import type { Command } from 'commander';
+import { TidelockError } from '../core/errors.ts';
+import type { RunnerRow } from '../planner/rows.ts';
 import { RUNS_PREFIX, type RunsStatus } from '../protocol/runs.ts';
 import { findHome } from '../runs/home.ts';
 import { readDiscovery } from '../runs/leader.ts';
 import { failureOf } from '../runs/remote.ts';
-import { tokenOf } from './options.ts';
+import { shortPath, tokenOf } from './options.ts';
 import { addHomeFlags, type HomeFlags, homeOptionsOf } from './runs-home.ts';
+import { openLook } from './runs-session.ts';
 
 export type AskFlags = HomeFlags & { readonly json?: boolean };
 
@@ -15,15 +19,74 @@ const EXIT_FAILED = 1;
 export function register(runs: Command): void {
   const command = runs
     .command('status')
-    .description('who serves the area, and how far behind the durable database is');
+    .description('who serves the area, how far behind the durable database is, disks and runners');
   addHomeFlags(command).option('--json', 'one JSON object').action(run);
 }
 
 async function run(flags: AskFlags): Promise<void> {
   const status = await statusOf(flags);
   if (status === null) process.exitCode = EXIT_FAILED;
-  if (flags.json === true) console.log(JSON.stringify({ serving: status !== null, ...status }));
-  else console.log(status === null ? 'no server of this area answers' : text(status));
+  const here = await hereOf(flags);
+  if (flags.json === true) {
+    console.log(JSON.stringify({ serving: status !== null, ...status, ...here }));
+    return;
+  }
+  const served = status === null ? 'server    none of this area answers' : text(status);
+  console.log([served, ...hereLines(here)].join('\n'));
+}
+
+/** What can be seen from this host; no runners where the database cannot be looked at. */
+type Here = {
+  readonly disks: readonly {
+    readonly name: string;
+    readonly path: string;
+    freeBytes: number | null;
+  }[];
+  readonly runners: readonly RunnerRow[];
+  readonly runsUnderWay: readonly string[];
+};
+
+async function hereOf(flags: AskFlags): Promise<Here> {
+  const { config } = homeOptionsOf(flags);
+  const disks = config.disks.map((disk) => ({ ...disk, freeBytes: freeBytesOf(disk.path) }));
+  try {
+    return { disks, ...(await databaseFacts(flags)) };
+  } catch (error) {
+    if (!(error instanceof TidelockError)) throw error;
+    console.error(`warning: ${error.message}`);
+    return { disks, runners: [], runsUnderWay: [] };
+  }
+}
+
+async function databaseFacts(flags: AskFlags): Promise<Omit<Here, 'disks'>> {
+  const session = await openLook(flags);
+  try {
+    const { runners = [] } = session.store.read({ kind: 'runners' });
+    const { runs = [] } = session.store.read({ kind: 'runs' });
+    const underWay = runs.filter(({ state }) => state === 'running');
+    return { runners, runsUnderWay: underWay.map(({ target, name }) => `${target} ${name}`) };
+  } finally {
+    await session.close();
+  }
+}
+
+/** Null: there is nothing yet. */
+function freeBytesOf(path: string): number | null {
+  if (!existsSync(path)) return null;
+  const { bavail, bsize } = statfsSync(path);
+  return bavail * bsize;
+}
+
+function hereLines({ disks, runners, runsUnderWay }: Here): readonly string[] {
+  return [
+    ...disks.map(({ name, path, freeBytes }) => {
+      const free =
+        freeBytes === null ? 'not made yet' : `${Math.floor(freeBytes / 2 ** 20)} MiB free`;
+      return `disk      ${name}: ${shortPath(path)}, ${free}`;
+    }),
+    ...runners.map(({ id, running, slots }) => `runner    ${id}: ${running} of ${slots} running`),
+    ...runsUnderWay.map((run) => `run       ${run}`),
+  ];
 }
 
 async function statusOf(flags: AskFlags): Promise<(RunsStatus & { url: string }) | null> {

@@ -49,10 +49,17 @@ export async function findRun(
   const earlier = end < 0 ? runs : runs.slice(0, end);
   const run = found[0] ?? (await specialRun(read, name, earlier));
   if (run !== undefined) return run;
-  throw new TidelockError({
+  throw notThere(name, of, than);
+}
+
+function notThere(name: string, of: string, than: RunRow | undefined): TidelockError {
+  const isSpecial = name === 'last' || name === 'last-good';
+  const before = than === undefined || !isSpecial ? '' : ` before ${than.name}`;
+  const good = name === 'last-good' ? ' that ended without a failure' : '';
+  return new TidelockError({
     code: 'RUN_NOT_FOUND',
-    message: `there is no run ${name}${of}`,
-    hint: 'list them with: tidelock runs ls',
+    message: `there is no run${isSpecial ? '' : ` ${name}`}${of}${before}${good}`,
+    hint: `${name === 'last' ? 'start one: tidelock runs run; ' : ''}list them with: tidelock runs ls`,
   });
 }
 

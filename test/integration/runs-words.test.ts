@@ -128,6 +128,15 @@ test('what is done to runs says what it did, and a selection that fits nothing i
   ]);
 });
 
+test('the status says what there is without a server, and a comparison what it lacks', async () => {
+  const status = JSON.parse(await said(1, 'status', '--json')) as { readonly disks: unknown[] };
+  expect(status).toMatchObject({ serving: false, runners: [], runsUnderWay: [] });
+  expect(status.disks).toHaveLength(1);
+  const compare = runs('compare', 'last-good', 'one');
+  expect(await compare.exit()).toBe(1);
+  expect(compare.stderr).toContain('no run of target x before one that ended without a failure');
+});
+
 test("the helper knows Megatest's words outside of a test, and refuses what is for the inside", () => {
   const helper = (...args: readonly string[]): ReturnType<typeof spawnSync> =>
     spawnSync('bin/helper/megatest', args, {
