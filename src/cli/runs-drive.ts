@@ -5,9 +5,16 @@ import type { Quarantined } from '../report/quarantine.ts';
 import type { ActionArgs, NewAction } from '../runs/action-args.ts';
 import { readQuarantine } from '../runs/quarantine.ts';
 import { commandLine } from './options.ts';
-import { EXIT_INTERRUPTED, endingText, exitCodeOf, finishedLine } from './runs-ending.ts';
+import {
+  EXIT_INTERRUPTED,
+  endingText,
+  exitCodeOf,
+  finishedLine,
+  shownFailures,
+} from './runs-ending.ts';
 import { Follower } from './runs-follow.ts';
 import { type HomeFlags, homeWords } from './runs-home.ts';
+import { tailsOf } from './runs-log.ts';
 import { outliveReaders, type RunOutput } from './runs-output.ts';
 import { isServed, runnerOf, type Session } from './runs-session.ts';
 import { interruptible } from './runs-signals.ts';
@@ -63,7 +70,13 @@ export async function perform(session: Session, work: Work): Promise<void> {
     const { task, ran } = await followed(session, work, { id, since, onLook });
     while (runner !== null && !runner.isIdle) await pause();
     const { isInterrupted } = signals;
-    end(session, work, { task, ran, ms: performance.now() - startedAt, quarantine, isInterrupted });
+    await end(session, work, {
+      task,
+      ran,
+      ms: performance.now() - startedAt,
+      quarantine,
+      isInterrupted,
+    });
   } finally {
     signals.release();
     runner?.stop();
@@ -109,7 +122,8 @@ type Ending = {
   readonly isInterrupted: boolean;
 };
 
-function end({ store }: Session, work: Work, ending: Ending): void {
+async function end(session: Session, work: Work, ending: Ending): Promise<void> {
+  const { store } = session;
   const { task, ms, quarantine } = ending;
   const { args, flags: home, output } = work;
   if (task.state !== 'done') throw failureOf(task);
@@ -119,7 +133,8 @@ function end({ store }: Session, work: Work, ending: Ending): void {
   const rows = store.read({ kind: 'tests', runId: run.id }).tests ?? [];
   if (rows.length === 0) throw nothingMatches(args);
   const exitCode = ending.isInterrupted ? EXIT_INTERRUPTED : exitCodeOf(rows, quarantine);
-  const text = endingText({ run, rows, ms, home, quarantine, ran: ending.ran });
+  const tailOf = await tailsOf(session, shownFailures(rows));
+  const text = endingText({ run, rows, ms, home, quarantine, tailOf, ran: ending.ran });
   output.say(text, { kind: 'run', ...run, ms, exitCode });
   process.exitCode = exitCode;
 }

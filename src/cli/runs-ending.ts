@@ -2,7 +2,6 @@
 import type { RunRow, TestRow } from '../planner/rows.ts';
 import { knownFailures, type Quarantined } from '../report/quarantine.ts';
 import { execOf, gradeOf, isFailure, leavesOf } from '../report/results.ts';
-import { logTail } from '../runs/run-results.ts';
 import { commandLine, shortPath } from './options.ts';
 import { type HomeFlags, homeWords } from './runs-home.ts';
 
@@ -22,6 +21,8 @@ export type Ended = {
   /** Where the area is, as it was named on the command line. */
   readonly home: HomeFlags;
   readonly quarantine: readonly Quarantined[];
+  /** The end of a failure's log; null: there is none to be seen. */
+  readonly tailOf: (row: TestRow) => string | null;
   /** How many executions have come to an end since the run was started. */
   readonly ran: number;
 };
@@ -42,11 +43,11 @@ function verdictWord({ state, status }: Pick<TestRow, 'state' | 'status'>): stri
 }
 
 /** The last words of a run, failures first. */
-export function endingText({ run, rows, ms, home, quarantine, ran }: Ended): string {
+export function endingText({ run, rows, ms, home, quarantine, tailOf, ran }: Ended): string {
   const leaves = leavesOf(rows);
   const failed = leaves.filter(isFailure);
   const isKnown = knownFailures(quarantine, Date.now());
-  const told = failed.slice(0, SHOWN_MAX).map((row) => failureText(row, isKnown(row)));
+  const told = shownFailures(rows).map((row) => failureText(row, isKnown(row), tailOf(row)));
   const more = failed.length - told.length;
   const words = ['--target', run.target, '--name', run.name, ...homeWords(home)];
   const again = commandLine('rerun', failed.length > 0 ? '--failed' : '--all', ...words);
@@ -59,8 +60,13 @@ export function endingText({ run, rows, ms, home, quarantine, ran }: Ended): str
   ].join('\n');
 }
 
-function failureText(row: TestRow, known: Quarantined | null): string {
-  const lines = (logTail(row) ?? '').trimEnd().split('\n').slice(-LOG_LINES);
+/** Those that are told in full. */
+export function shownFailures(rows: readonly TestRow[]): readonly TestRow[] {
+  return leavesOf(rows).filter(isFailure).slice(0, SHOWN_MAX);
+}
+
+function failureText(row: TestRow, known: Quarantined | null, tail: string | null): string {
+  const lines = (tail ?? '').trimEnd().split('\n').slice(-LOG_LINES);
   return [
     `\n${row.state}/${row.status}  ${execOf(row)}`,
     ...(known === null ? [] : [`  known ${known.reason} (${known.owner}, until ${dayOf(known)})`]),

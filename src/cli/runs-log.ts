@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { hasCode } from '../core/errors.ts';
 import type { TestRow } from '../planner/rows.ts';
 import type { Away } from '../runs/away.ts';
+import { logTail, TAIL_BYTES, tailText } from '../runs/run-results.ts';
 import type { Session } from './runs-session.ts';
 
 const RANGE_BYTES = 1024 * 1024;
@@ -24,6 +25,30 @@ export function logCopier({ away }: Pick<Session, 'away'>): CopyLog {
       return await copyFile(row, file, from);
     }
   };
+}
+
+/** Ends of the logs of a few executions: from the disk, off the home host from its server when it can be asked. */
+export async function tailsOf(
+  { away }: Pick<Session, 'away'>,
+  rows: readonly TestRow[],
+): Promise<(row: TestRow) => string | null> {
+  if (away === null) return logTail;
+  const found = await Promise.all(
+    rows.map(async (row) => [row.id, await farTail(away.away, row)] as const),
+  );
+  const tails = new Map(found);
+  return (row) => tails.get(row.id) ?? logTail(row);
+}
+
+/** Null: it cannot be had. Failures are told with or without their logs. */
+async function farTail(away: Away, { id, log }: TestRow): Promise<string | null> {
+  if (log === null) return null;
+  try {
+    const { bytes, from } = await away.readLog({ test: id, file: log, bytes: TAIL_BYTES });
+    return tailText(bytes, from > 0);
+  } catch {
+    return null;
+  }
 }
 
 const pathOf = ({ runDir }: TestRow, file: string): string => resolve(runDir ?? '', file);

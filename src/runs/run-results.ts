@@ -16,7 +16,7 @@ export const REPORT_FORMATS = ['junit', 'json', 'csv', 'html'] as const;
 export type ReportFormat = (typeof REPORT_FORMATS)[number];
 
 /** How much of a log a report quotes. */
-const TAIL_BYTES = 8 * 1024;
+export const TAIL_BYTES = 8 * 1024;
 const GOOD_TAIL_BYTES = 1024;
 /** Of a control sequence of a terminal: colours, cursor (ECMA-48, 5.4). */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: it is about them
@@ -191,10 +191,14 @@ function tailOf(path: string, bytesMax: number): string {
     const start = Math.max(0, size - bytesMax);
     const bytes = Buffer.alloc(Math.min(size, bytesMax));
     const count = readSync(file, bytes, 0, bytes.length, start);
-    const text = bytes.toString('utf8', 0, count).replace(CONTROL_SEQUENCE, '');
-    // A first line that is cut, perhaps inside of a character, says nothing.
-    return start === 0 ? text : text.slice(text.indexOf('\n') + 1);
+    return tailText(bytes.subarray(0, count), start > 0);
   } finally {
     closeSync(file);
   }
+}
+
+/** The end of a log as text without colours. A first line that is cut, perhaps inside of a character, says nothing. */
+export function tailText(bytes: Uint8Array, isCut: boolean): string {
+  const text = Buffer.from(bytes).toString('utf8').replace(CONTROL_SEQUENCE, '');
+  return isCut ? text.slice(text.indexOf('\n') + 1) : text;
 }
