@@ -1,10 +1,10 @@
 /** What executions take as a rule: asked for those only that look slower. */
 import { useEffect, useState } from 'preact/hooks';
 import type { TestRow } from '../../planner/rows.ts';
-import type { RunQuery, RunQueryResult } from '../../planner/run-store.ts';
+import type { RunQuery } from '../../planner/run-store.ts';
 import { BAND_RESULTS, type Band, bandOf } from '../../report/compare.ts';
 import { execOf } from '../../report/results.ts';
-import { ask } from '../api.ts';
+import { readRuns } from './ask-runs.ts';
 
 /** More are told without. */
 const ASKED_MAX = 100;
@@ -36,8 +36,7 @@ async function bandsOf(
   for (const row of rows) {
     const { name, itemPath } = row;
     const query: RunQuery = { kind: 'history', name, itemPath, target, limit: BAND_RESULTS };
-    const path = `/runs/v1/read?query=${encodeURIComponent(JSON.stringify(query))}`;
-    const { tests = [] } = await ask<RunQueryResult>(path, signal);
+    const { tests = [] } = await readRuns(query, signal);
     const band = bandOf(tests, row);
     if (band !== null) bands.set(execOf(row), band);
   }

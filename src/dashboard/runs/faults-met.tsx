@@ -1,13 +1,12 @@
 /** Faults that somebody injected while an execution ran: the first suspects when it failed. */
 import type { JSX } from 'preact';
 import type { TestRow } from '../../planner/rows.ts';
-import type { RunQueryResult } from '../../planner/run-store.ts';
+import type { RunQuery } from '../../planner/run-store.ts';
 import { faultsDuring, faultsOf } from '../../report/faults.ts';
-import { useAsk } from '../ask.ts';
 import { clockTime, seconds } from '../format.ts';
 import { Panel, Table } from '../parts.tsx';
 import { href } from '../route.ts';
-import { readPath } from './read.ts';
+import { useRunQuery } from './ask-runs.ts';
 
 /** A fault that began so long before is still found. */
 const EARLIER_MS = 600_000;
@@ -15,7 +14,7 @@ const DAY_MS = 86_400_000;
 
 /** Nothing where there were none. */
 export function FaultsMet({ row }: { row: TestRow }): JSX.Element | null {
-  const { answer } = useAsk<RunQueryResult>(pathOf(row));
+  const { answer } = useRunQuery(questionOf(row));
   const faults = faultsDuring(faultsOf(answer?.events ?? []), row);
   if (faults.length === 0) return null;
   return (
@@ -49,9 +48,9 @@ export function FaultsMet({ row }: { row: TestRow }): JSX.Element | null {
   );
 }
 
-function pathOf({ runId, startedAt, endedAt }: TestRow): string | null {
+function questionOf({ runId, startedAt, endedAt }: TestRow): RunQuery | null {
   if (startedAt === null) return null;
   const to = endedAt ?? startedAt + DAY_MS;
   const since = Number.MAX_SAFE_INTEGER;
-  return readPath({ kind: 'line', runId, since, from: startedAt - EARLIER_MS, to });
+  return { kind: 'line', runId, since, from: startedAt - EARLIER_MS, to };
 }

@@ -2,7 +2,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { EventRow, RunRow } from '../../planner/rows.ts';
 import type { LagSample } from '../../planner/run-store.ts';
-import { readRuns } from './read.ts';
+import { readRuns } from './ask-runs.ts';
 
 export type Line = {
   readonly events: readonly EventRow[];

@@ -27,7 +27,7 @@ type ProofPanelProps = {
 
 /** Nothing for a test whose data name no proof. */
 export function ProofPanel({ testId, data }: ProofPanelProps): JSX.Element | null {
-  const named = data.find(({ category, variable }) => category === 'proof' && variable === 'file');
+  const named = proofIn(data);
   const read = useProof(testId, named);
   if (named === undefined) return null;
   const properties = read.proof?.properties ?? propertiesOf(data);
@@ -39,6 +39,16 @@ export function ProofPanel({ testId, data }: ProofPanelProps): JSX.Element | nul
       {read.proof === null ? null : <Plots proof={read.proof} />}
     </Panel>
   );
+}
+
+function proofIn(data: readonly DataRow[]): DataRow | undefined {
+  return data.find(({ category, variable }) => category === 'proof' && variable === 'file');
+}
+
+/** Measured values that the proof does not show already. */
+export function besideProof(data: readonly DataRow[]): readonly DataRow[] {
+  if (proofIn(data) === undefined) return data;
+  return data.filter(({ category }) => !['proof', 'property', 'run'].includes(category));
 }
 
 type Read =

@@ -15,7 +15,7 @@ import { FaultsMet } from '../faults-met.tsx';
 import { useRuns, useTestsOf } from '../hooks.ts';
 import { LogView } from '../log-view.tsx';
 import { RunsNotice } from '../notice.tsx';
-import { ProofPanel } from '../proof.tsx';
+import { besideProof, ProofPanel } from '../proof.tsx';
 import { Reproduce } from '../reproduce.tsx';
 import { Data, Steps } from '../test-parts.tsx';
 import { Attempts, History } from '../test-past.tsx';
@@ -68,7 +68,7 @@ function Test({ row, run }: { row: TestRow; run: RunRow }): JSX.Element {
       <Steps rows={steps} />
       <FaultsMet row={row} />
       <ProofPanel testId={row.id} data={data} />
-      <Data rows={data} />
+      <Data rows={besideProof(data)} />
       <Reproduce {...{ row, run, data, facts }} />
       <History rows={history} />
       <EnvironmentDifference facts={facts} pass={pass} />
