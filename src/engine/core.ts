@@ -36,8 +36,8 @@ export interface SourcePort {
   /** The next connection is not paused any more. */
   pause(): void;
   resume(): void;
-  /** Makes the source say where it is, soon. */
-  nudge(): void;
+  /** Makes the source say where it is, soon: somebody waits for this position. */
+  nudge(ts: Ts): void;
 }
 
 export type CoreOptions = {
@@ -237,7 +237,7 @@ export class EngineCore {
       this.#waits.set(id, { resolve, reject });
       signal.addEventListener('abort', () => this.#abortWait(id, signal.reason), { once: true });
       this.dispatch({ kind: 'wait', now, id, ts, deadline: now + timeoutMs });
-      this.#source?.nudge();
+      this.#source?.nudge(ts);
     });
   }
 

@@ -5,7 +5,7 @@
  *
  *   idle --startHistory--> beginning --content has its rows--> begun --startStream--> streaming --lost, close--> idle
  */
-import type { TidelockError } from '../../core/errors.ts';
+import { messageOf, type TidelockError } from '../../core/errors.ts';
 import { LSN_ZERO, type Lsn, type Ts } from '../../core/lsn.ts';
 import type { TableDef } from '../../core/table.ts';
 import type { EngineCore, SourcePort } from '../core.ts';
@@ -24,6 +24,8 @@ export type LocalContent = {
   begin(): Ts | null;
   /** What is new behind a position, and up to where that is all; null: nothing. */
   tell(after: Ts): { readonly tasks: readonly LogTask[]; readonly upper: Ts } | null;
+  /** Somebody waits for a position that the content may come to only when it asks others. */
+  reach?(ts: Ts): void;
   /** The rows of this moment and their position. */
   openRows(): LocalRows;
   close(): void;
@@ -112,7 +114,8 @@ export class LocalSource implements SourcePort, EngineDriver {
     this.wake();
   }
 
-  nudge(): void {
+  nudge(ts: Ts): void {
+    this.#content.reach?.(ts);
     this.wake();
   }
 
@@ -170,7 +173,7 @@ export class LocalSource implements SourcePort, EngineDriver {
   }
 
   #begin(generation: number): void {
-    const startTs = this.#content.begin();
+    const startTs = this.#asked(() => this.#content.begin());
     if (startTs === null) return;
     this.#generation = null;
     this.#position = startTs;
@@ -178,8 +181,21 @@ export class LocalSource implements SourcePort, EngineDriver {
     this.#core.reset({ ...identity, startTxid: startTs }, this.tables);
   }
 
+  /** Content that fails is a source that is away for now: it is gone on with when it can be read again. */
+  #asked<T>(ask: () => T | null): T | null {
+    try {
+      return ask();
+    } catch (error) {
+      this.#isStreaming = false;
+      this.#generation = null;
+      const [now, reason] = [this.#core.clock.now(), messageOf(error)];
+      this.#core.dispatch({ kind: 'sourceLost', now, reason, isUnfit: false });
+      return null;
+    }
+  }
+
   #tell(): void {
-    const news = this.#content.tell(this.#position);
+    const news = this.#asked(() => this.#content.tell(this.#position));
     if (news === null) return;
     this.#position = news.upper;
     this.#core.received(news.tasks, news.upper);

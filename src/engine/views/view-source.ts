@@ -144,6 +144,11 @@ export class ViewSource implements LocalContent {
     return null;
   }
 
+  /** A position of the tables behind which nothing happens is passed only when somebody asks for it. */
+  reach(ts: Ts): void {
+    this.#tables.reach(ts);
+  }
+
   /** How far all views are. */
   #upper(): Ts {
     const uppers = [...this.#views.values()].map(({ changes }) => changes.upper);

@@ -21,16 +21,24 @@ class Counter implements LocalContent {
   isClosed = false;
   value = 7;
   isFilled = true;
+  failure: Error | null = null;
   readonly asked: string[] = [];
 
   begin(): Ts | null {
     this.asked.push('begin');
+    if (this.failure !== null) throw this.failure;
     return this.isFilled ? (this.value as Ts) : null;
   }
 
   tell(after: Ts): { readonly tasks: []; readonly upper: Ts } | null {
     this.asked.push(`tell ${after}`);
+    if (this.failure !== null) throw this.failure;
     return this.value > after ? { tasks: [], upper: this.value as Ts } : null;
+  }
+
+  reach(ts: Ts): void {
+    this.asked.push(`reach ${ts}`);
+    this.value = ts;
   }
 
   openRows(): never {
@@ -128,6 +136,38 @@ test('content that was lost begins a new history, also when the source was at re
   source.wake();
   clock.settle();
   expect(core.tail.store.upper).toBe(4);
+});
+
+test('content that cannot be read is a source that is away, and is gone on with later', () => {
+  start();
+  const before = generation();
+  content.failure = new Error('the disk is gone');
+  content.value = 8;
+  source.wake();
+  clock.settle();
+  expect(phase()).not.toBe('streaming');
+  content.failure = null;
+  clock.advance(RECONNECT_MS);
+  expect([phase(), core.tail.store.upper, generation()]).toEqual(['streaming', 8, before]);
+});
+
+test('a history whose content cannot be read at first begins when it can', () => {
+  content.failure = new Error('the disk is gone');
+  start();
+  expect(phase()).not.toBe('streaming');
+  content.failure = null;
+  clock.advance(RECONNECT_MS);
+  clock.advance(RECONNECT_MS);
+  expect([phase(), core.tail.store.upper]).toEqual(['streaming', 7]);
+});
+
+test('who waits for a position makes content go there that nobody changes', async () => {
+  start();
+  content.asked.length = 0;
+  const reached = core.waitFor(20 as Ts, 1000, new AbortController().signal);
+  clock.settle();
+  expect(await reached).toBe(20);
+  expect(content.asked).toEqual(['reach 20', 'tell 7']);
 });
 
 test('a closed source closes its content and looks no more', async () => {
