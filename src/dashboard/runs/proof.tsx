@@ -34,7 +34,7 @@ export function ProofPanel({ testId, data }: ProofPanelProps): JSX.Element | nul
   return (
     <Panel title="Proof" note={read.proof?.title}>
       <Sums properties={properties} />
-      {read.proof === null ? <p class="padded note">{read.why}</p> : <Told proof={read.proof} />}
+      {read.proof === null ? <Untold data={data} why={read.why} /> : <Told proof={read.proof} />}
       <Properties rows={properties} />
       {read.proof === null ? null : <Plots proof={read.proof} />}
     </Panel>
@@ -109,6 +109,24 @@ function Sums({ properties }: { properties: readonly ProvenProperty[] }): JSX.El
         {of('pass')} properties held, {failed} failed, {of('not exercised')} not tested
       </Badge>
     </p>
+  );
+}
+
+/** Seed, schedule and command stand in the data too. */
+function Untold({ data, why }: { data: readonly DataRow[]; why: string }): JSX.Element {
+  return (
+    <>
+      <p class="padded note">{why}</p>
+      <dl class="stats">
+        {data
+          .filter(({ category }) => category === 'run')
+          .map(({ variable, value }) => (
+            <Stat key={variable} name={variable}>
+              {value}
+            </Stat>
+          ))}
+      </dl>
+    </>
   );
 }
 
