@@ -11,8 +11,8 @@ import { DurableFile } from '../sqlite/runs/durable-file.ts';
 import { fillRunFile, isFilled } from '../sqlite/runs/run-fill.ts';
 import { openRunStore, type SqliteRunStore } from '../sqlite/runs/run-store.ts';
 import { type NetworkDiskOf, networkDiskOf, requireLocalDisk } from './disk.ts';
-import { type HostIdentity, hostIdentity, pidStartOf } from './host.ts';
-import { sharedPlace } from './local-folder.ts';
+import { type HostIdentity, hostIdentity, pidStartOf, requireProcesses } from './host.ts';
+import { isStillShared, removeDeadFolders, sharedPlace } from './local-folder.ts';
 import { type AreaPlace, homeHost, placeOf } from './place.ts';
 import { Syncer } from './syncer.ts';
 
@@ -81,6 +81,7 @@ export async function openHome(options: HomeOptions): Promise<Home> {
 
 /** Throws the same. */
 export async function openLocal(options: HomeOptions): Promise<LocalRuns> {
+  requireProcesses();
   const { identity, place: own, home } = findHome(options);
   if (home !== identity.host) throw offHome(own, home, identity.host);
   const diskOf = options.networkDiskOf ?? networkDiskOf;
@@ -90,6 +91,7 @@ export async function openLocal(options: HomeOptions): Promise<LocalRuns> {
   const now = options.now ?? Date.now;
   const owner = ownerOf(identity.host, options.random ?? Math.random);
   await patiently(now, () => fill({ place, area, durable, owner, now, host: identity.host }));
+  removeDeadFolders(place, now());
   const { acceptsAnyStatus } = options;
   const store = openRunStore({ file: place.localFile, area, now, acceptsAnyStatus });
   const close = once(async () => {
@@ -109,7 +111,8 @@ export function startSync(local: LocalRuns, options: HomeOptions): Home {
     random: options.random ?? Math.random,
     onLost: options.onLost ?? (() => undefined),
     isGone: (name) => isOwnerGone(local.identity.host, name),
-    isPresent: () => statSync(file, { throwIfNoEntry: false })?.ino === inode,
+    isPresent: () =>
+      statSync(file, { throwIfNoEntry: false })?.ino === inode && isStillShared(local.place),
   });
   const close = once(async () => {
     await syncer.stop();

@@ -33,6 +33,20 @@ export function isFilled(file: string): boolean {
   }
 }
 
+/** True when no process has the file open, whatever its journal holds; that is folded into it. */
+export function isUnused(file: string): boolean {
+  const sql = openSql(file, { timeoutMs: 0 });
+  try {
+    sql.exec('PRAGMA locking_mode = EXCLUSIVE');
+    // SQLite leaves this mode only for the one who has the file alone.
+    return sql.prepare('PRAGMA journal_mode = DELETE').get()?.journal_mode === 'delete';
+  } catch {
+    return false; // locked, or none of ours: it stays
+  } finally {
+    sql.close();
+  }
+}
+
 /**
  * Fills a new local database with what the durable one has, in one transaction. The caller holds the lease of the
  * syncer, so the durable one stands still. Leases of tasks are void: who held them ran under the lost database.

@@ -1,10 +1,12 @@
 import {
   chmodSync,
   cpSync,
+  existsSync,
   mkdirSync,
   readFileSync,
   renameSync,
   rmSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -195,5 +197,36 @@ describe('where run databases are', () => {
     await expect(openHome(options)).rejects.toMatchObject({
       ...{ code: 'RUNS_UNUSABLE', message: /user 4711 only/ },
     });
+  });
+
+  test('an area that is made anew at the same path has none of the runs of the other', async () => {
+    const { options, open: start } = bed();
+    const losses: string[] = [];
+    const first = await start({ onLost: ({ message }) => losses.push(message) });
+    seedRun(first.store, ['a']);
+    await first.syncer.carried(5000);
+    rmSync(options.area, { recursive: true });
+    mkdirSync(options.area);
+    const second = await start();
+    expect(second.store.read({ kind: 'runs' }).runs).toEqual([]);
+    // Who still has the other open carries nothing of it into this one.
+    await expect.poll(() => losses.length, POLL).toBe(1);
+    seedRun(second.store, ['b']);
+    await second.syncer.carried(10_000);
+    expect((await durableRows(second.durable)).runs).toHaveLength(1);
+  });
+
+  test('what dead boots have left in temp storage goes when it is old, and never what is open', async () => {
+    const { open: start } = bed();
+    const first = await start({ bootId: 'boot-1' });
+    await first.close();
+    const open = await start({ bootId: 'boot-2' });
+    const old = new Date(Date.now() - 8 * 86_400_000);
+    utimesSync(first.place.localFile, old, old);
+    utimesSync(open.place.localFile, old, old);
+    await start({ bootId: 'boot-3' });
+    expect(existsSync(first.place.localDir)).toBe(false);
+    expect(existsSync(open.place.localFile)).toBe(true);
+    expect(open.store.seq).toBe(0);
   });
 });
