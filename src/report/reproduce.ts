@@ -6,7 +6,7 @@
 import type { DataRow, TestRow } from '../planner/rows.ts';
 import { patternOfRow } from './results.ts';
 
-export const REPRODUCE = 'reproduce';
+const REPRODUCE = 'reproduce';
 const COMMAND = 'command';
 
 export type Reproduction = {

@@ -8,7 +8,14 @@ import { BAND_RESULTS, type Band, bandOf, type Compared, compareRuns } from '../
 import { csvOf } from '../report/csv.ts';
 import { htmlOf } from '../report/html.ts';
 import { junitOf } from '../report/junit.ts';
-import { execOf, isFailure, leavesOf, patternOfName, type RunResults } from '../report/results.ts';
+import {
+  execOf,
+  isFailure,
+  isGoodRun,
+  leavesOf,
+  patternOfName,
+  type RunResults,
+} from '../report/results.ts';
 
 export type ReadRuns = (query: RunQuery) => RunQueryResult | Promise<RunQueryResult>;
 
@@ -47,7 +54,7 @@ export async function findRun(
   if (found.length > 1) throw ambiguous(name, found);
   const end = runs.findIndex(({ id }) => id === than?.id);
   const earlier = end < 0 ? runs : runs.slice(0, end);
-  const run = found[0] ?? (await specialRun(read, name, earlier));
+  const run = found[0] ?? specialRun(name, earlier);
   if (run !== undefined) return run;
   throw notThere(name, of, than);
 }
@@ -63,18 +70,10 @@ function notThere(name: string, of: string, than: RunRow | undefined): TidelockE
   });
 }
 
-async function specialRun(
-  read: ReadRuns,
-  name: string,
-  runs: readonly RunRow[],
-): Promise<RunRow | undefined> {
+function specialRun(name: string, runs: readonly RunRow[]): RunRow | undefined {
   if (name === 'last') return runs.at(-1);
   if (name !== 'last-good') return undefined;
-  for (const run of [...runs].reverse()) {
-    const { tests = [] } = await read({ kind: 'tests', runId: run.id });
-    if (run.state === 'done' && tests.length > 0 && !tests.some(isFailure)) return run;
-  }
-  return undefined;
+  return runs.findLast(isGoodRun);
 }
 
 /** More executions are named by their tests, so many tests by none. */

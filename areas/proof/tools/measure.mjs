@@ -38,6 +38,9 @@ load([
   }),
   ['run', 'seed', seed, '', '', '', 'repeats what was written and which faults came'],
   ['run', 'schedule', schedule.join(', ') || 'none', '', '', '', 'faults that the seed has drawn'],
-  ['run', 'command', command, '', '', '', 'repeats it'],
+  ['reproduce', 'command', command, '', '', '', 'repeats it'],
+  ...(kind === 'sim'
+    ? []
+    : [['reproduce', 'STRESS_SEED', seed, '', '', '', 'in a run of its own']]),
   ['proof', 'file', file, '', '', '', 'verdict, plots and counterexamples'],
 ]);

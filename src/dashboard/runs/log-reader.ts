@@ -15,7 +15,7 @@ import {
   prepended,
 } from './log-window.ts';
 
-export const RANGE_BYTES = 128 * 1024;
+const RANGE_BYTES = 128 * 1024;
 /** What is shown before the line that is jumped to. */
 const BEFORE_BYTES = 16 * 1024;
 /** Questions for one place: each gets 64 MiB on. */

@@ -107,7 +107,7 @@ async function* plainFiles(folder: string): AsyncGenerator<WorkFile | null> {
   }
 }
 
-export function noFile(): TidelockError {
+function noFile(): TidelockError {
   return new TidelockError({
     code: 'NOT_FOUND',
     message: 'there is no such file of this execution here',
