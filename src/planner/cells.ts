@@ -18,7 +18,7 @@ export type CellPlace = {
 
 /**
  * Rows of one run in the order of their places, as columns of one length. Texts stand once; a row has their number. In JSON a
- * row takes about 30 bytes instead of 450.
+ * row takes about 35 bytes instead of 380.
  */
 export type CellPage = {
   readonly runId: number;

@@ -28,7 +28,8 @@ export async function openPage(
   const page = await browser.newPage({ reducedMotion: 'reduce', ...options });
   const complaints: string[] = [];
   page.on('console', (message) => {
-    if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
+    if (message.type() !== 'error' && message.type() !== 'warning') return;
+    complaints.push(`${message.text()} (${message.location().url})`);
   });
   page.on('pageerror', (error) => complaints.push(`${error.name}: ${error.message}`));
   page.on('request', (request) => {

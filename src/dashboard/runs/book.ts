@@ -4,7 +4,7 @@
  * costs one row. Everything kept has a limit, and what is left out is said.
  */
 import { type CellPage, type CellPlace, cellOf, cellsOf } from '../../planner/cells.ts';
-import type { EventRow, RunnerRow, RunRow, TaskRow, TestRow } from '../../planner/rows.ts';
+import type { RunnerRow, RunRow, TaskRow, TestRow } from '../../planner/rows.ts';
 import type { RunChanges, RunQuery, RunQueryResult } from '../../planner/run-store.ts';
 import type { RunsStart, RunsStatus } from '../../protocol/runs.ts';
 import { ask } from '../api.ts';
@@ -38,8 +38,6 @@ export class RunBook {
   /** Whole rows of the runs that `load` was asked for. */
   readonly tests = new Map<number, TestRow>();
   readonly grid = new Grid();
-  /** Time lines ask for their own. */
-  readonly events: readonly EventRow[] = [];
   status: RunsStatus | null = null;
   connection: Connection = { kind: 'connecting' };
   /** False when this server has no runs. */

@@ -10,6 +10,7 @@ import { href } from '../route.ts';
 import { Confirm, type Wish } from './act.tsx';
 import { CellMenu, type MenuEntry } from './cell-menu.tsx';
 import type { GridLine } from './filter.ts';
+import { useRuns } from './hooks.ts';
 import { Counts, Verdict } from './verdict.tsx';
 import { type CellProps, type MenuPoint, VirtualGrid } from './virtual.tsx';
 import { killRun, killTest, rerunFailed, rerunTest } from './wishes.ts';
@@ -27,6 +28,7 @@ export function MatrixTable({ lines, runs, toggle }: MatrixTableProps): JSX.Elem
     setPoint(null);
     document.querySelector<HTMLElement>('table[role=grid]')?.focus({ preventScroll: true });
   }, []);
+  const isReplica = useRuns().status?.replica !== undefined;
   const menu = point === null ? null : menuAt(point, lines, runs);
   return (
     <>
@@ -48,7 +50,8 @@ export function MatrixTable({ lines, runs, toggle }: MatrixTableProps): JSX.Elem
       </p>
       {point === null || menu === null ? null : (
         <CellMenu
-          {...menu}
+          title={menu.title}
+          entries={menu.entries.filter((entry) => !(isReplica && 'wish' in entry))}
           {...{ x: point.x, y: point.y, onClose: close }}
           onWish={(wanted) => {
             setPoint(null);

@@ -4,6 +4,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { PlanAnswer, PlanWish } from '../../protocol/runs.ts';
 import { ApiError, post } from '../api.ts';
 import { Failure } from '../parts.tsx';
+import { useRuns } from './hooks.ts';
 import { PlanView } from './plan-view.tsx';
 
 type Step =
@@ -15,9 +16,15 @@ type Step =
 
 export function NewRun(): JSX.Element {
   const [isOpen, setOpen] = useState(false);
+  const home = useRuns().status?.replica?.home;
   return (
     <>
-      <button type="button" onClick={() => setOpen(true)}>
+      <button
+        type="button"
+        disabled={home !== undefined}
+        title={home === undefined ? undefined : `A replica, to look at: start runs on ${home}`}
+        onClick={() => setOpen(true)}
+      >
         New run
       </button>
       {isOpen ? <Form close={() => setOpen(false)} /> : null}

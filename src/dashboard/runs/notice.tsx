@@ -1,6 +1,7 @@
 /** Whether there are runs here, and how safe they are. */
 import type { JSX } from 'preact';
 import { useEffect } from 'preact/hooks';
+import type { RunRow } from '../../planner/rows.ts';
 import { count, seconds } from '../format.ts';
 import { Badge, Empty, Failure } from '../parts.tsx';
 import type { RunBook } from './book.ts';
@@ -50,4 +51,24 @@ function Runners({ count: n }: { count: number }): JSX.Element {
   return (
     <Badge tone={n === 0 ? 'idle' : 'good'}>{n === 0 ? 'no runner' : `${count(n)} at work`}</Badge>
   );
+}
+
+/** What is not shown for want of room. */
+export function LeftOut({
+  book,
+  runs,
+}: {
+  book: RunBook;
+  runs: readonly RunRow[];
+}): JSX.Element | null {
+  const out = runs.filter(({ id }) => book.isLeftOut(id)).map(({ name }) => name);
+  const sentences = [
+    ...(out.length === 0
+      ? []
+      : [`There is no room for all results of ${out.join(', ')}: choose fewer runs.`]),
+    ...(book.runs.leftOut === 0
+      ? []
+      : [`The oldest ${count(book.runs.leftOut)} runs are left out.`]),
+  ];
+  return sentences.length === 0 ? null : <p class="padded note">{sentences.join(' ')}</p>;
 }

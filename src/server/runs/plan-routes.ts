@@ -75,8 +75,9 @@ function tagsRoute({ port, clock }: RunsParts, inLine: InLine): RouteOptions {
       const { plans } = port;
       if (plans === undefined) return { tests: {} };
       return await inLine(async () => {
-        if (last?.target === target && clock.now() - last.at < TAGS_MS) return last;
-        last = { target, tests: await plans.tags(target), at: clock.now() };
+        const isKnown = last?.target === target && clock.now() - last.at < TAGS_MS;
+        if (last === null || !isKnown)
+          last = { target, tests: await plans.tags(target), at: clock.now() };
         return { tests: last.tests };
       });
     },

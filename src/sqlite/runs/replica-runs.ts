@@ -86,10 +86,19 @@ export class ReplicaRuns {
 
   #tell(): void {
     if (this.#listeners.size === 0) return;
-    const told = `${this.#history} ${this.seq}`;
+    const told = this.#state();
     if (told === this.#told) return;
     this.#told = told;
     for (const listener of this.#listeners) listener();
+  }
+
+  /** A file that cannot be read is news: whoever looks at it then is told why. */
+  #state(): string {
+    try {
+      return `${this.#history} ${this.seq}`;
+    } catch {
+      return 'unreadable';
+    }
   }
 
   #guarded<T>(work: () => T): T {

@@ -242,10 +242,19 @@ export class SqliteRunStore implements RunStore {
   /** Listeners hear of changes by any process; nothing is asked of the file when nobody listens. */
   #tell(): void {
     if (this.#listeners.size === 0 || this.sql.isTransaction) return;
-    const { seq } = this;
+    const seq = this.#seqOrFailure();
     if (seq === this.#toldSeq) return;
     this.#toldSeq = seq;
     for (const listener of this.#listeners) listener();
+  }
+
+  /** A database that cannot be read is news: whoever looks at it then is told why. */
+  #seqOrFailure(): number {
+    try {
+      return this.seq;
+    } catch {
+      return -1;
+    }
   }
 
   #writeOnce(batch: WriteBatch): WriteResult {

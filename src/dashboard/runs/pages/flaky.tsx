@@ -25,7 +25,8 @@ export function FlakyPage(): JSX.Element {
     .filter((run) => run.target === target)
     .slice(0, RUNS_DEFAULT)
     .reverse();
-  const book = useTestsOf(runs.map(({ id }) => id));
+  // The newest first: when there is no room for all, the oldest stay out.
+  const book = useTestsOf(runs.map(({ id }) => id).reverse());
   const quarantine = useQuarantine();
   if (book.isThere !== true) return <RunsNotice book={book} />;
   const byRun = testsByRun(book.tests.values(), runs);

@@ -11,7 +11,7 @@ import { useGridOf, useRuns } from '../hooks.ts';
 import { Filters, type Tags, useTags } from '../matrix-filters.tsx';
 import { MatrixTable } from '../matrix-table.tsx';
 import { NewRun } from '../new-run.tsx';
-import { RunsNotice, SyncLine } from '../notice.tsx';
+import { LeftOut, RunsNotice, SyncLine } from '../notice.tsx';
 
 /** Runs beside each other, unless the address says otherwise. */
 const COLUMNS = 8;
@@ -100,20 +100,6 @@ function wordsOf({ lines, runs, total, isLoaded }: Shown): string {
   const items = lines.reduce((sum, one) => sum + (one.kind === 'test' ? one.itemCount : 0), 0);
   const words = `${count(lines.length)} lines, ${count(items)} items of ${count(runs.length)} of ${count(total)} runs`;
   return isLoaded ? words : `${words}, loading`;
-}
-
-/** What is not shown for want of room. */
-function LeftOut({ book, runs }: { book: RunBook; runs: readonly RunRow[] }): JSX.Element | null {
-  const out = runs.filter(({ id }) => book.isLeftOut(id)).map(({ name }) => name);
-  const sentences = [
-    ...(out.length === 0
-      ? []
-      : [`There is no room for all results of ${out.join(', ')}: choose fewer runs.`]),
-    ...(book.runs.leftOut === 0
-      ? []
-      : [`The oldest ${count(book.runs.leftOut)} runs are left out.`]),
-  ];
-  return sentences.length === 0 ? null : <p class="padded note">{sentences.join(' ')}</p>;
 }
 
 /** Draws again each second while `isOn`: durations go on. */

@@ -7,6 +7,8 @@ import { useRuns } from '../hooks.ts';
 import { RunsNotice, SyncLine } from '../notice.tsx';
 
 const ROWS_MAX = 200;
+/** So many the server gives at first. */
+const START_TASKS = 500;
 const TONES: Readonly<Record<TaskRow['state'], Tone>> = {
   ...{
     new: 'idle',
@@ -27,15 +29,26 @@ export function QueuePage(): JSX.Element {
   return (
     <>
       <SyncLine book={book} />
-      <Tasks tasks={tasks} />
-      <Runners runners={[...book.runners.values()]} />
+      <Tasks tasks={tasks} hasMore={book.tasks.leftOut > 0 || book.tasks.size >= START_TASKS} />
+      <Runners runners={[...book.runners.values()]} leftOut={book.runners.leftOut} />
     </>
   );
 }
 
-function Tasks({ tasks }: { tasks: readonly TaskRow[] }): JSX.Element {
+type TasksProps = {
+  readonly tasks: readonly TaskRow[];
+  /** There are older ones that this page does not know. */
+  readonly hasMore: boolean;
+};
+
+function Tasks({ tasks, hasMore }: TasksProps): JSX.Element {
+  const known = `${count(tasks.length)}, the newest first`;
+  const shown =
+    tasks.length > ROWS_MAX || hasMore
+      ? `the newest ${count(Math.min(tasks.length, ROWS_MAX))} are shown, older ones are left out`
+      : known;
   return (
-    <Panel title="Actions" note={`${count(tasks.length)}, the newest first`}>
+    <Panel title="Actions" note={shown}>
       <Table
         caption="Actions"
         rows={tasks.slice(0, ROWS_MAX)}
@@ -66,9 +79,11 @@ function subjectOf({ args }: TaskRow): string {
   return [target, name, pattern].filter((part) => part !== '').join(' ');
 }
 
-function Runners({ runners }: { runners: readonly RunnerRow[] }): JSX.Element {
+type RunnersProps = { readonly runners: readonly RunnerRow[]; readonly leftOut: number };
+
+function Runners({ runners, leftOut }: RunnersProps): JSX.Element {
   return (
-    <Panel title="Runners">
+    <Panel title="Runners" note={leftOut === 0 ? undefined : `${count(leftOut)} are left out`}>
       <Table
         caption="Runners"
         rows={runners}

@@ -11,7 +11,7 @@ import type { RunBook } from '../book.ts';
 import { Gantt } from '../gantt.tsx';
 import { useTestsOf } from '../hooks.ts';
 import { useLine } from '../line.ts';
-import { RunsNotice } from '../notice.tsx';
+import { LeftOut, RunsNotice } from '../notice.tsx';
 import { Counts, durationText, gradeCounts, Verdict } from '../verdict.tsx';
 import { useSeconds } from './matrix.tsx';
 
@@ -42,6 +42,7 @@ function Run({ book, run }: { book: RunBook; run: RunRow }): JSX.Element {
   return (
     <>
       <Summary run={run} book={book} now={now} />
+      <LeftOut book={book} runs={[run]} />
       <Panel title="Failures" note={failed.length === 0 ? undefined : `${failed.length}`}>
         <Table
           caption="Failed tests and items"
