@@ -12,7 +12,6 @@ const SHOWN_MAX = 20;
 const EXIT_GOOD = 0;
 const EXIT_BAD = 1;
 export const EXIT_INTERRUPTED = 3;
-export const EXIT_INTERNAL = 4;
 
 export type Ended = {
   readonly run: RunRow;

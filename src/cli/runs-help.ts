@@ -39,7 +39,6 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   show: ['show', 'show --name nightly --status FAIL,ABORT', 'show --sort -seconds'],
   log: ['log build', 'log check/small/first --name nightly --follow'],
   path: ['path build', "path 'check/%' --files '**/*.log' --name last"],
-  env: [],
   'env capture': ['env capture before.json'],
   'env delta': ['env delta before.json', 'env delta before.json after.json --format sh'],
   replay: ['replay --name nightly --out nightly.script'],

@@ -160,7 +160,7 @@ function runLine(run: RunRow): string {
 }
 
 /** `2026-11-22 20:15:07`, in local time. */
-export function dayText(ms: number): string {
+function dayText(ms: number): string {
   const time = new Date(ms);
   const two = (n: number): string => String(n).padStart(2, '0');
   const day = [time.getFullYear(), two(time.getMonth() + 1), two(time.getDate())].join('-');

@@ -127,8 +127,8 @@ function rerunRuleOf({ all, status, downstream, fromStep, step }: RerunFlags): R
 
 /** Starts it, and follows it to its end unless it is left to others. */
 async function start(flags: Flags, verb: Work['verb'], rerun: RerunRule): Promise<void> {
-  const session = await openSession(flags);
   const output = new RunOutput({ isJson: flags.json === true, file: flags.log });
+  const session = await openSession(flags);
   try {
     if (flags.json !== true) warnOf(session);
     const args = await argsOf(session, flags, { verb, rerun });

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Plan } from '../../src/planner/plan.ts';
 import type { RunRow, TestRow } from '../../src/planner/rows.ts';
@@ -11,6 +12,8 @@ import { checkRunFile } from '../../src/sqlite/runs/check-file.ts';
 import { Command } from '../support/command.ts';
 import { until } from '../support/stack.ts';
 import { writeArea } from '../support/written-area.ts';
+
+const HELPER = fileURLToPath(new URL('../../bin/helper/megatest', import.meta.url));
 
 let area = '';
 let temp = '';
@@ -87,6 +90,7 @@ test('emptied directories, names that are taken, a disk that cannot be written',
   expect(await said(0, ...log)).toContain('left there');
   await said(0, ...again, '--preclean');
   expect(await said(0, ...log)).not.toContain('left there');
+  await said(2, ...again, '--log', temp);
   const other = join(temp, 'other');
   writeArea(other, {});
   const refused = new Command(['runs', 'ls', '--area', other], { TMPDIR: '/sys' });
@@ -139,7 +143,7 @@ test('the status says what there is without a server, and a comparison what it l
 
 test("the helper knows Megatest's words outside of a test, and refuses what is for the inside", () => {
   const helper = (...args: readonly string[]): ReturnType<typeof spawnSync> =>
-    spawnSync('bin/helper/megatest', args, {
+    spawnSync(HELPER, args, {
       env: { ...process.env, TMPDIR: temp, TIDELOCK_CALLS: '' },
       encoding: 'utf8',
     });
