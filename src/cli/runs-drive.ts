@@ -54,14 +54,14 @@ export async function perform(session: Session, work: Work): Promise<void> {
   const since = store.seq;
   const { id, isNew } =
     runner === null ? await putAction(session, actionOf(work)) : runner.submit(actionOf(work));
-  if (!isNew)
-    work.output.note('this run is under way already: following it (Ctrl-C leaves it alone)');
   const isOurs = isNew && runner !== null;
   const signals = interruptible({
     says: isOurs ? STOPPING : leavingText(work),
     onFirst: () => (isOurs ? runner.interrupt() : leave()),
     onSecond: () => runner?.interruptNow(),
   });
+  if (!isNew)
+    work.output.note('this run is under way already: following it (Ctrl-C leaves it alone)');
   try {
     const onLook = (): void => {
       away?.requireAnswers();
