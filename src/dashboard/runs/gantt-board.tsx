@@ -156,7 +156,7 @@ function Faults({ chart, view }: Pick<BoardProps, 'chart' | 'view'>): JSX.Elemen
       {shown.map((fault) => (
         <span
           key={`${fault.testId} ${fault.name} ${fault.from}`}
-          class={fault.effects.length > 0 ? 'fault sharp' : 'fault'}
+          class={fault.effects.length > 0 ? 'fault seen' : 'fault'}
           style={placed(view, endingAt(fault))}
           title={fault.name}
         />
