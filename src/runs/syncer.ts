@@ -9,6 +9,7 @@
  */
 import { hasCode, messageOf, TidelockError } from '../core/errors.ts';
 import type { CopyMark, DurableStore } from '../planner/run-durable.ts';
+import { EVENTS_AGE_MS_MAX, EVENTS_MAX, PRUNED_AT_ONCE } from '../sqlite/runs/retention.ts';
 import type { SqliteRunStore } from '../sqlite/runs/run-store.ts';
 
 /** The bound: how old the oldest commit may be that the durable database does not have. */
@@ -22,6 +23,8 @@ const RENEW_MS = 600;
 const LOOK_MS = 200;
 /** Samples of the lag are as far apart, while there is something to carry. */
 const SAMPLE_MS = 1000;
+/** Between two looks for events that are too old or too many. */
+const PRUNE_MS = 60_000;
 const PAUSE_MS_MIN = 50;
 const PAUSE_MS_MAX = 500;
 /** What is left at the end is carried within this time. */
@@ -72,6 +75,7 @@ export class Syncer {
   #lagMs = 0;
   #sampledAt = 0;
   #batches = 0;
+  #pruneAt = 0;
   #isLate = false;
   #renewedAt = 0;
   #isEnding = false;
@@ -224,6 +228,16 @@ export class Syncer {
     store.forgetCommits(this.#mark.seq);
     this.#judge(this.#age());
     this.#say();
+    this.#prune(this.#mark.seq);
+  }
+
+  /** Only what the durable database has goes; it hears of it with the next batch. */
+  #prune(upTo: number): void {
+    const { store, now } = this.#options;
+    if (now() < this.#pruneAt) return;
+    const limits = { upTo, eventsMax: EVENTS_MAX, ageMsMax: EVENTS_AGE_MS_MAX };
+    const isMore = store.prune(limits) === PRUNED_AT_ONCE;
+    this.#pruneAt = isMore ? 0 : now() + PRUNE_MS;
   }
 
   /** The excess stands among the events, beside what happened at that time; its end too. */

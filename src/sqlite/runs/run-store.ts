@@ -20,6 +20,7 @@ import type {
 } from '../../planner/run-store.ts';
 import { inTransaction, openSql, rollBack, type Sql } from '../sql.ts';
 import { WriteWatch } from '../write-watch.ts';
+import { pruneEvents, type Retention } from './retention.ts';
 import { runFileError } from './run-errors.ts';
 import { beginHistory } from './run-fill.ts';
 import { answer, marksOf } from './run-reads.ts';
@@ -151,6 +152,28 @@ export class SqliteRunStore implements RunStore {
   /** Transactions up to `seq` are in the durable database. */
   forgetCommits(seq: number): void {
     this.#guarded(() => this.#statements.run('DELETE FROM commits WHERE seq <= ?', seq));
+  }
+
+  /** Removes events beyond what is kept; gives how many. */
+  prune(limits: Retention): number {
+    const gone = this.#guarded(() =>
+      inTransaction(this.sql, () => {
+        const { seq, area } = this;
+        const parts = {
+          statements: this.#statements,
+          area,
+          actor: '',
+          at: this.#options.now(),
+          seq,
+        };
+        const tx = new RunTransaction(parts);
+        const count = pruneEvents(tx, limits);
+        tx.finish(seq);
+        return count;
+      }),
+    );
+    this.#tell();
+    return gone;
   }
 
   /** Where the durable database stood when this one was made from it; null: it was empty. */
