@@ -10,9 +10,10 @@
  *
  * All that a client is given can be captured.
  */
-import { once } from 'node:events';
+
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { assert } from '../../core/assert.ts';
+import { HOST, listen, portOf } from '../listening.ts';
 import { Effects } from './effects.ts';
 import {
   type AnswerHead,
@@ -35,7 +36,6 @@ export type HttpProxyOptions = {
   readonly capture?: Capture | undefined;
 };
 
-const HOST = '127.0.0.1';
 /** Uploads that may come once more. */
 const REMEMBERED_MAX = 8;
 /** No JSON: a control character stands in it. */
@@ -76,15 +76,12 @@ export class HttpProxy {
   /** Listens on a free port of this machine. */
   static async start(options: HttpProxyOptions): Promise<HttpProxy> {
     const proxy = new HttpProxy(options);
-    proxy.#server.listen(0, HOST);
-    await once(proxy.#server, 'listening');
+    await listen(proxy.#server);
     return proxy;
   }
 
   get url(): string {
-    const address = this.#server.address();
-    assert(address !== null && typeof address !== 'string', 'the proxy listens');
-    return `http://${HOST}:${address.port}`;
+    return `http://${HOST}:${portOf(this.#server)}`;
   }
 
   /** True while no request is under way. */

@@ -8,10 +8,11 @@
  *   cut        a connection breaks after so many bytes of answers
  *   one-way    one direction is silent, the other works; in the end what was held back arrives
  */
-import { once } from 'node:events';
+
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { assert } from '../../core/assert.ts';
+import { HOST, listen, portOf } from '../listening.ts';
 import type { SeededRandom } from '../random.ts';
 import { Effects } from './effects.ts';
 
@@ -36,8 +37,6 @@ type Active = {
   isHolding: boolean;
 };
 
-const HOST = '127.0.0.1';
-
 export class TcpProxy {
   readonly #target: { readonly host: string; readonly port: number };
   readonly #random: SeededRandom;
@@ -55,15 +54,12 @@ export class TcpProxy {
   /** Listens on a free port of this machine. */
   static async start(target: string, random: SeededRandom): Promise<TcpProxy> {
     const proxy = new TcpProxy(new URL(target), random);
-    proxy.#server.listen(0, HOST);
-    await once(proxy.#server, 'listening');
+    await listen(proxy.#server);
     return proxy;
   }
 
   get url(): string {
-    const address = this.#server.address();
-    assert(address !== null && typeof address !== 'string', 'the proxy listens');
-    return `http://${HOST}:${address.port}`;
+    return `http://${HOST}:${portOf(this.#server)}`;
   }
 
   /** True once a fault holds something back. */

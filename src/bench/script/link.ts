@@ -3,7 +3,7 @@
  * lost, doubled and swapped; everything else passes. Lines keep their order unless they are told otherwise: what
  * follows a held transaction waits behind it.
  */
-import { once } from 'node:events';
+
 import {
   createServer,
   request as httpRequest,
@@ -12,10 +12,9 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http';
-import { assert } from '../../core/assert.ts';
+import { HOST, listen, portOf } from '../listening.ts';
 import { type Delivery, HeldDeliveries } from './held-deliveries.ts';
 
-const HOST = '127.0.0.1';
 const FEED_PATH = '/v1/feed?';
 export class Link {
   readonly #target: () => string;
@@ -32,15 +31,12 @@ export class Link {
   /** Listens on a free port. `target` is asked at each request: the server may have moved. */
   static async start(target: () => string): Promise<Link> {
     const link = new Link(target);
-    link.#server.listen(0, HOST);
-    await once(link.#server, 'listening');
+    await listen(link.#server);
     return link;
   }
 
   get url(): string {
-    const address = this.#server.address();
-    assert(address !== null && typeof address !== 'string', 'the link listens');
-    return `http://${HOST}:${address.port}`;
+    return `http://${HOST}:${portOf(this.#server)}`;
   }
 
   /** Its deliveries, to be held and let go. */

@@ -3,12 +3,11 @@
  * Bytes on such a connection are never lost, doubled or swapped, so there is only holding, letting go and breaking.
  * Every other connection, and everything from the server to Postgres, passes.
  */
-import { once } from 'node:events';
+
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
-import { assert } from '../../core/assert.ts';
+import { HOST, listen, portOf } from '../listening.ts';
 import { HeldDeliveries } from './held-deliveries.ts';
 
-const HOST = '127.0.0.1';
 const HEADER_BYTES = 5;
 /** Of an XLogData message, before what the output plugin says. */
 const WAL_HEADER_BYTES = 25;
@@ -33,18 +32,15 @@ export class PostgresLink {
   /** Listens on a free port. `target` is the URL of a database. */
   static async start(target: string): Promise<PostgresLink> {
     const link = new PostgresLink(new URL(target));
-    link.#server.listen(0, HOST);
-    await once(link.#server, 'listening');
+    await listen(link.#server);
     return link;
   }
 
   /** The database's URL over this link. */
   get url(): string {
-    const address = this.#server.address();
-    assert(address !== null && typeof address !== 'string', 'the link listens');
     const url = new URL(this.#target);
     url.hostname = HOST;
-    url.port = `${address.port}`;
+    url.port = `${portOf(this.#server)}`;
     return url.href;
   }
 

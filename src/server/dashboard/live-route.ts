@@ -1,7 +1,8 @@
 /** GET /v1/live: the engine as server-sent events: all of it once, then what changes. */
-import type { FastifyReply, RouteOptions } from 'fastify';
+import type { RouteOptions } from 'fastify';
 import { SAMPLE_FIELDS } from '../../protocol/dashboard.ts';
 import type { ServerContext } from '../context.ts';
+import { openEventStream } from '../event-stream.ts';
 import { object } from '../schemas.ts';
 import { engineLive } from './engine-view.ts';
 import type { PulseHistory } from './history.ts';
@@ -30,7 +31,7 @@ export function liveRoute({ context, hub, hasRuns, history }: LiveParts): RouteO
     handler: async ({ access }, reply) => {
       context.draining.throwIfAborted();
       hub.requireRoom();
-      openStream(reply);
+      openEventStream(reply);
       const tell = hub.watch({
         response: reply.raw,
         view: access.isAdmin ? views.admin : views.others,
@@ -48,16 +49,4 @@ export function liveRoute({ context, hub, hasRuns, history }: LiveParts): RouteO
 
 function historyOf({ samples }: PulseHistory): LiveGreeting {
   return { event: 'history', data: { fields: SAMPLE_FIELDS, samples } };
-}
-
-/** Fastify lets go of the answer: the hub writes it from now on. */
-function openStream(reply: FastifyReply): void {
-  reply.hijack();
-  reply.raw.socket?.setTimeout(0);
-  reply.raw.writeHead(200, {
-    'content-type': 'text/event-stream; charset=utf-8',
-    'cache-control': 'no-store',
-    'x-content-type-options': 'nosniff',
-    'x-accel-buffering': 'no',
-  });
 }

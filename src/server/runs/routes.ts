@@ -1,8 +1,9 @@
 /** What pages and people ask of a run manager. */
-import type { FastifyReply, RouteOptions } from 'fastify';
+import type { RouteOptions } from 'fastify';
 import { TidelockError } from '../../core/errors.ts';
 import { parseQuery, parseTaskRequest, RUNS_PREFIX, type RunsStart } from '../../protocol/runs.ts';
 import { requireSelectors } from '../auth.ts';
+import { openEventStream } from '../event-stream.ts';
 import { requireSameSite } from '../same-site.ts';
 import { COUNT, object } from '../schemas.ts';
 import type { RunsParts } from './parts.ts';
@@ -35,7 +36,7 @@ export function changesRoute({ port, streams }: RunsParts): RouteOptions {
       requireSelectors(access, [port.area]);
       streams.requireRoom();
       const { since = 0, history, brief: isBrief = false } = query as Follow;
-      openStream(reply);
+      openEventStream(reply);
       const { expiresAtMs } = access;
       const from = history === port.history ? since : 0;
       streams.follow({ response: reply.raw, since: from, expiresAtMs, isBrief });
@@ -60,18 +61,6 @@ export function startRoute({ port, line, status }: RunsParts): RouteOptions {
       }));
     },
   };
-}
-
-/** Fastify lets go of the answer: the stream writes it from now on. */
-function openStream(reply: FastifyReply): void {
-  reply.hijack();
-  reply.raw.socket?.setTimeout(0);
-  reply.raw.writeHead(200, {
-    'content-type': 'text/event-stream; charset=utf-8',
-    'cache-control': 'no-store',
-    'x-content-type-options': 'nosniff',
-    'x-accel-buffering': 'no',
-  });
 }
 
 /** GET /runs/v1/read?query=<JSON>: one question. */
