@@ -58,7 +58,7 @@ export class Leader {
     this.#options = options;
     this.#me = me;
     this.startedAt = options.now();
-    this.#timer = setInterval(() => this.#renew(), RENEW_MS);
+    this.#timer = setInterval(() => this.#tryToRenew(), RENEW_MS);
   }
 
   /** The server listens: from now on others find it. */
@@ -78,8 +78,21 @@ export class Leader {
   stop(): void {
     clearInterval(this.#timer);
     const { store, discoveryFile } = this.#options;
-    store.leaveLease('server', this.#me);
+    try {
+      store.leaveLease('server', this.#me);
+    } catch {
+      // A database that cannot be written: the lease ends by itself, and this process is gone before.
+    }
     if (readDiscovery(discoveryFile)?.pid === this.#me.pid) rmSync(discoveryFile, { force: true });
+  }
+
+  /** A database that cannot be used now has no other leader either; the syncer ends the server of one that is lost. */
+  #tryToRenew(): void {
+    try {
+      this.#renew();
+    } catch {
+      // Tried again each second. Whoever leads by then is told of when the file can be read.
+    }
   }
 
   #renew(): void {

@@ -64,10 +64,14 @@ async function lead(options: ServingOptions, local: LocalRuns, leader: Leader): 
   const { server, stopRunner } = await start(options, home, status);
   leader.announce(server.url);
   const close = async (): Promise<void> => {
-    stopRunner();
-    await server.close();
-    leader.stop();
-    await home.close();
+    try {
+      stopRunner();
+    } finally {
+      // Also when the database can no longer be written.
+      await server.close();
+      leader.stop();
+      await home.close();
+    }
   };
   return { url: server.url, home, status, close };
 }

@@ -1,7 +1,9 @@
 /** A database that fails while somebody listens: nothing is thrown where nobody catches it. */
 
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { hostIdentity } from '../../../src/runs/host.ts';
+import { runForLeader } from '../../../src/runs/leader.ts';
 import { openRunStore } from '../../../src/sqlite/runs/run-store.ts';
 import { AREA, runBed } from '../../support/run-bed.ts';
 
@@ -20,4 +22,23 @@ test('a database that cannot be read any more is told of, and its next reader he
   expect(uncaught).toEqual([]);
   unlisten();
   store.close();
+});
+
+test('a leader whose database fails tries again, and stops without an error', () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const { dir, store } = runBed();
+  const lost: unknown[] = [];
+  const identity = hostIdentity();
+  const options = { store, identity, discoveryFile: join(dir, 'server.json'), now: Date.now };
+  const candidacy = runForLeader({ ...options, onLost: (holder) => void lost.push(holder) });
+  if (!candidacy.isLeader) throw new Error('nobody else asks for the lead');
+  store.sql.exec('ALTER TABLE meta RENAME TO away');
+  vi.advanceTimersByTime(5000);
+  store.sql.exec('ALTER TABLE away RENAME TO meta');
+  vi.advanceTimersByTime(2000);
+  expect(store.leaseHolder('server')?.pid).toBe(process.pid);
+  store.sql.exec('DROP TABLE meta');
+  candidacy.leader.stop();
+  expect(lost).toEqual([]);
 });
