@@ -5,7 +5,8 @@ import type { EventRow, RunRow, TaskRow, TestRow } from '../planner/rows.ts';
 import type { RunStore } from '../planner/run-store.ts';
 import { isActive, isWaiting } from '../planner/states.ts';
 import { isFailure } from '../report/results.ts';
-import { expectedTimes, idOf } from '../runs/run-history.ts';
+import { Estimate } from '../runs/estimate.ts';
+import { expectedTimes } from '../runs/run-history.ts';
 import type { RunOutput } from './runs-output.ts';
 import { taskOf } from './runs-tasks.ts';
 
@@ -30,8 +31,9 @@ export class Follower {
   readonly #options: FollowOptions;
   #run: RunRow | null = null;
   #since: number;
-  #expected: ReadonlyMap<string, number> | null = null;
-  #restS = 0;
+  #estimate: Estimate | null = null;
+  /** Executions that the estimate has heard of. */
+  #known = 0;
 
   constructor(options: FollowOptions) {
     this.#options = options;
@@ -77,32 +79,32 @@ export class Follower {
   #tell({ kind, testId, new: now }: EventRow): void {
     if (kind !== 'transition' || testId === null || now === null) return;
     const pair = pairOf(now);
+    if (isWaiting(pair)) this.#known = -1; // it runs again
     if (isActive(pair) || isWaiting(pair)) return;
     const row = this.#options.store.read({ kind: 'test', testId }).tests?.[0];
     if (row === undefined || row.isToplevel) return;
-    this.#restS -= this.#times(row.runId).get(idOf(row.name, row.itemPath)) ?? 0;
+    this.#estimate?.ended({ ...row, ...pair });
     this.#options.onFinished({ ...row, ...pair });
   }
 
-  /** What is expected of all that is in the run, less what has finished since we look. */
-  #times(runId: number): ReadonlyMap<string, number> {
-    if (this.#expected !== null) return this.#expected;
+  /** Rows are read when there are more of them than before: at the start, and when items become known. */
+  #estimateOf(runId: number, all: number): Estimate {
     const { store, target } = this.#options;
-    this.#expected = expectedTimes(store, { runId, target });
-    for (const row of store.read({ kind: 'tests', runId }).tests ?? []) {
-      if (!isActive(row) && !isWaiting(row)) continue;
-      this.#restS += this.#expected.get(idOf(row.name, row.itemPath)) ?? 0;
-    }
-    return this.#expected;
+    this.#estimate ??= new Estimate(expectedTimes(store, { runId, target }));
+    if (all === this.#known) return this.#estimate;
+    this.#known = all;
+    this.#estimate.know(store.read({ kind: 'tests', runId }).tests ?? []);
+    return this.#estimate;
   }
 
-  #status({ counts }: RunRow): void {
+  #status({ id, counts }: RunRow): void {
     const sum = (has: (pair: ReturnType<typeof pairOf>) => boolean): number =>
       Object.entries(counts).reduce((all, [key, n]) => (has(pairOf(key)) ? all + n : all), 0);
     const [all, running, waiting] = [sum(() => true), sum(isActive), sum(isWaiting)];
     const done = all - running - waiting;
     const words = [`${done} done`, `${running} running`, `${waiting} waiting`];
-    const eta = this.#restS > 0 && running > 0 ? `, ${timeText(this.#restS / running)} left` : '';
+    const restS = this.#estimateOf(id, all).restS ?? 0;
+    const eta = restS > 0 && running > 0 ? `, ${timeText(restS / running)} left` : '';
     this.#options.output.status(`${words.join(', ')}, ${sum(isFailure)} failed${eta}`);
   }
 }
