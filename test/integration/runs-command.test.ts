@@ -16,6 +16,7 @@ const GATED = 'until [ -e "$MT_RUN_AREA_HOME/go" ]; do sleep 0.05; done';
 class World {
   readonly area: string;
   readonly #temp: string;
+  #started: Command | null = null;
 
   constructor(tests: Readonly<Record<string, string>>) {
     this.area = writtenArea(tests);
@@ -28,7 +29,8 @@ class World {
   }
 
   start(...more: readonly string[]): Command {
-    return this.runs('run', '--target', 'x', '--name', 'one', ...more);
+    this.#started = this.runs('run', '--target', 'x', '--name', 'one', ...more);
+    return this.#started;
   }
 
   async rows(): Promise<Readonly<Record<string, TestRow>>> {
@@ -53,7 +55,10 @@ class World {
       const mark = readMark(this.mark(name));
       return mark.kind === 'absent' ? null : mark.leader;
     };
-    await until(`${name} has begun`, () => leader() !== null);
+    const run = this.#started;
+    await until(`${name} has begun`, () => leader() !== null || run?.isAlive === false);
+    // A run that could not start says why.
+    if (leader() === null) throw new Error(`${name} has not begun: ${run?.stderr}`);
     return leader() ?? { pid: 0, pidStart: '', bootId: '' };
   }
 }
