@@ -11,6 +11,7 @@ import { ActionButton, argsFor } from './act.tsx';
 import { useRuns } from './hooks.ts';
 import { untilText, useQuarantine } from './known.ts';
 import { durationText, Verdict } from './verdict.tsx';
+import { killTest, rerunTest } from './wishes.ts';
 
 type SummaryProps = {
   readonly row: TestRow;
@@ -96,15 +97,7 @@ function TestActions({ row, run }: { row: TestRow; run: RunRow }): JSX.Element {
   const all = inRun.size > NAMES_MAX ? '%' : [...inRun].map(patternOfName).join(',');
   return (
     <>
-      <ActionButton
-        wish={{
-          ...{ ...common, action: 'rerun', button: 'Rerun' },
-          says: `${name} is started again.`,
-          args: { ...args, rerun: { kind: 'chosen', pattern, downstream: false } },
-        }}
-      >
-        Rerun
-      </ActionButton>
+      <ActionButton wish={rerunTest(row, run)}>Rerun</ActionButton>
       <ActionButton
         wish={{
           ...{ ...common, action: 'rerun', button: 'Rerun from here' },
@@ -114,14 +107,7 @@ function TestActions({ row, run }: { row: TestRow; run: RunRow }): JSX.Element {
       >
         Rerun from here
       </ActionButton>
-      <ActionButton
-        wish={{
-          ...{ ...common, action: 'kill', button: 'Kill', args },
-          says: `${name} is ended with everything it has started.`,
-        }}
-      >
-        Kill
-      </ActionButton>
+      <ActionButton wish={killTest(row, run)}>Kill</ActionButton>
       <ActionButton
         wish={{
           ...{ ...common, action: 'set-state', button: 'Set' },

@@ -1,21 +1,17 @@
 /** What may be asked for of a test or a run, wherever it is shown. */
 import type { RunRow, TestRow } from '../../planner/rows.ts';
-import { execOf } from '../../report/results.ts';
+import { execOf, patternOfRow } from '../../report/results.ts';
 import { argsFor, type Wish } from './act.tsx';
 
 type Subject = Pick<TestRow, 'id' | 'name' | 'itemPath' | 'isToplevel'>;
 type Of = Pick<RunRow, 'id' | 'name' | 'target'>;
 
-/** The items of a roll-up, or the test itself. */
-function testArgs(row: Subject, run: Of): Record<string, unknown> {
-  return argsFor(run, row.isToplevel ? `${row.name}/%` : execOf(row));
-}
-
 export function rerunTest(row: Subject, run: Of): Wish {
+  const pattern = patternOfRow(row);
   return {
     ...{ runId: run.id, testId: row.id, action: 'rerun', button: 'Rerun' },
     says: `${execOf(row)} of ${run.name} is started again.`,
-    args: { ...testArgs(row, run), rerun: { kind: 'all' } },
+    args: { ...argsFor(run, pattern), rerun: { kind: 'chosen', pattern, downstream: false } },
   };
 }
 
@@ -23,15 +19,23 @@ export function killTest(row: Subject, run: Of): Wish {
   return {
     ...{ runId: run.id, testId: row.id, action: 'kill', button: 'Kill' },
     says: `${execOf(row)} of ${run.name} is ended with everything it has started.`,
-    args: testArgs(row, run),
+    args: argsFor(run, patternOfRow(row)),
   };
 }
 
 export function rerunFailed(run: Of): Wish {
+  return rerun(run, 'Rerun what failed', { kind: 'failed', downstream: false });
+}
+
+export function rerunAll(run: Of): Wish {
+  return rerun(run, 'Run again', { kind: 'all' });
+}
+
+function rerun(run: Of, button: string, rule: object): Wish {
   return {
-    ...{ runId: run.id, testId: null, action: 'rerun', button: 'Rerun what failed' },
+    ...{ runId: run.id, testId: null, action: 'rerun', button },
     says: `Tests of ${run.name} of ${run.target} are started again.`,
-    args: { ...argsFor(run), rerun: { kind: 'failed', downstream: false } },
+    args: { ...argsFor(run), rerun: rule },
   };
 }
 

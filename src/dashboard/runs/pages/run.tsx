@@ -13,6 +13,7 @@ import { useTestsOf } from '../hooks.ts';
 import { useLine } from '../line.ts';
 import { LeftOut, RunsNotice } from '../notice.tsx';
 import { Counts, durationText, gradeCounts, Verdict } from '../verdict.tsx';
+import { killRun, rerunAll, rerunFailed } from '../wishes.ts';
 import { useSeconds } from './matrix.tsx';
 
 const FAILURES_MAX = 200;
@@ -108,31 +109,10 @@ function RunActions({ run, hasFailures }: { run: RunRow; hasFailures: boolean })
   const name = `${run.name} of ${run.target}`;
   return (
     <>
-      <ActionButton
-        wish={{
-          ...common,
-          action: 'rerun',
-          button: hasFailures ? 'Rerun what failed' : 'Run again',
-          says: `Tests of ${name} are started again.`,
-          args: {
-            ...argsFor(run),
-            rerun: hasFailures ? { kind: 'failed', downstream: false } : { kind: 'all' },
-          },
-        }}
-      >
+      <ActionButton wish={hasFailures ? rerunFailed(run) : rerunAll(run)}>
         {hasFailures ? 'Rerun failed' : 'Run again'}
       </ActionButton>
-      <ActionButton
-        wish={{
-          ...common,
-          action: 'kill',
-          button: 'Kill',
-          says: `Everything of ${name} that runs is ended; what waits does not start.`,
-          args: argsFor(run),
-        }}
-      >
-        Kill
-      </ActionButton>
+      <ActionButton wish={killRun(run)}>Kill</ActionButton>
       <ActionButton
         wish={{
           ...common,
