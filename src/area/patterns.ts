@@ -21,28 +21,33 @@ type Pattern = {
 
 export type Patterns = readonly Pattern[];
 
+/** Of a whole name. */
+export type NamePattern = { readonly test: (name: string) => boolean };
+
 /** Throws BAD_REQUEST. An empty text matches nothing. */
 export function compilePatterns(text: string): Patterns {
+  return compilePatternsBy(text, regexOfName);
+}
+
+/** With a way of one's own to understand a part; it throws what `compilePatterns` does. */
+export function compilePatternsBy(text: string, nameOf: (part: string) => NamePattern): Patterns {
   const texts = text.split(',').map((part) => part.trim());
   const chosen = texts.filter((part) => part !== '');
   if (chosen.length > PATTERNS_MAX || text.length > PATTERNS_MAX * PATTERN_CHARS_MAX) {
     throw badPattern(text.slice(0, 100), `there are more than ${PATTERNS_MAX} patterns`);
   }
-  return chosen.map(compiled);
+  return chosen.map((part) => compiled(part, nameOf));
 }
 
-function compiled(text: string): Pattern {
+function compiled(text: string, nameOf: (part: string) => NamePattern): Pattern {
   const isNegated = text.startsWith('~');
   const whole = isNegated ? text.slice(1) : text;
   const at = whole.indexOf('/');
-  if (at < 0) return { text, isNegated, test: regexOfName(whole), item: null };
+  if (at < 0) return { text, isNegated, test: nameOf(whole), item: null };
   const item = whole.slice(at + 1);
-  const test = regexOfName(whole.slice(0, at));
-  return { text, isNegated, test, item: { text: item, regex: regexOfName(item) } };
+  const test = nameOf(whole.slice(0, at));
+  return { text, isNegated, test, item: { text: item, regex: nameOf(item) } };
 }
-
-/** Of a whole name. */
-type NamePattern = { readonly test: (name: string) => boolean };
 
 function regexOfName(text: string): NamePattern {
   if (text.length > PATTERN_CHARS_MAX) throw badPattern(text.slice(0, 100), 'it is too long');

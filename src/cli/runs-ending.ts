@@ -1,4 +1,6 @@
 /** How a run ended: failures first, with what is needed to look at them and to run them again. */
+
+import { compilePatterns } from '../area/patterns.ts';
 import type { RunRow, TestRow } from '../planner/rows.ts';
 import { knownFailures, type Quarantined } from '../report/quarantine.ts';
 import { execOf, gradeOf, isFailure, leavesOf } from '../report/results.ts';
@@ -45,7 +47,7 @@ function verdictWord({ state, status }: Pick<TestRow, 'state' | 'status'>): stri
 export function endingText({ run, rows, ms, home, quarantine, tailOf, ran }: Ended): string {
   const leaves = leavesOf(rows);
   const failed = leaves.filter(isFailure);
-  const isKnown = knownFailures(quarantine, Date.now());
+  const isKnown = knownFailures(quarantine, { now: Date.now(), compile: compilePatterns });
   const told = shownFailures(rows).map((row) => failureText(row, isKnown(row), tailOf(row)));
   const more = failed.length - told.length;
   const words = ['--target', run.target, '--name', run.name, ...homeWords(home)];
@@ -100,7 +102,7 @@ const LEFT_OUT = new Set(['BLOCKED', 'TIMED_OUT', 'TEN_STRIKES']);
 
 /** A failure in quarantine is shown and does not count. */
 export function exitCodeOf(rows: readonly TestRow[], quarantine: readonly Quarantined[]): number {
-  const isKnown = knownFailures(quarantine, Date.now());
+  const isKnown = knownFailures(quarantine, { now: Date.now(), compile: compilePatterns });
   const isBad = (row: TestRow): boolean =>
     (isFailure(row) || LEFT_OUT.has(row.status)) && isKnown(row) === null;
   return leavesOf(rows).some(isBad) ? EXIT_BAD : EXIT_GOOD;

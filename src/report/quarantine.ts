@@ -4,7 +4,7 @@
  * A line per entry: `PATTERN OWNER YYYY-MM-DD REASON...`; `#` begins a comment. From the day on (UTC) the entry no
  * longer counts, so nothing is forgotten in quarantine.
  */
-import { compilePatterns, matches } from '../area/patterns.ts';
+import { matches, type Patterns } from '../area/patterns.ts';
 import { TidelockError } from '../core/errors.ts';
 import type { TestRow } from '../planner/rows.ts';
 
@@ -20,14 +20,20 @@ export type Quarantined = {
 /** Whether a result is of an entry, in time or not. */
 export type InQuarantine<Entry> = (row: Pick<TestRow, 'name' | 'itemPath'>) => Entry | null;
 
-/** The entry that a result stands in now, or null. `now`: milliseconds since 1970; null: also entries that have ended. */
+export type KnownOptions = {
+  /** Milliseconds since 1970; null: also entries that have ended. */
+  readonly now: number | null;
+  readonly compile: (pattern: string) => Patterns;
+};
+
+/** The entry that a result stands in now, or null. */
 export function knownFailures<Entry extends Pick<Quarantined, 'pattern' | 'until'>>(
   quarantine: readonly Entry[],
-  now: number | null,
+  { now, compile }: KnownOptions,
 ): InQuarantine<Entry> {
   const entries = quarantine
     .filter(({ until }) => now === null || now < until)
-    .map((entry) => ({ entry, patterns: compilePatterns(entry.pattern) }));
+    .map((entry) => ({ entry, patterns: compile(entry.pattern) }));
   return ({ name, itemPath }) =>
     entries.find(({ patterns }) => matches(patterns, name, itemPath))?.entry ?? null;
 }

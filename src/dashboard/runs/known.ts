@@ -1,9 +1,12 @@
 /** Known failures of the area, for every page that shows results. */
 import { useMemo } from 'preact/hooks';
 import type { QuarantineEntry } from '../../protocol/run-files.ts';
+import { compileForPage } from '../../report/page-patterns.ts';
 import { type InQuarantine, knownFailures } from '../../report/quarantine.ts';
 import type { ApiError } from '../api.ts';
 import { useAsk } from '../ask.ts';
+
+const OPTIONS = { now: null, compile: compileForPage };
 
 export type Quarantine = {
   readonly entries: readonly QuarantineEntry[];
@@ -19,7 +22,7 @@ export function useQuarantine(): Quarantine {
   const entries = answer?.entries ?? [];
   const of = useMemo(() => {
     const usable = entries.filter((entry) => matcherOf(entry) !== null);
-    return knownFailures(usable, null);
+    return knownFailures(usable, OPTIONS);
   }, [answer]);
   return { entries, error, of };
 }
@@ -27,7 +30,7 @@ export function useQuarantine(): Quarantine {
 /** Null: its pattern cannot be used. */
 export function matcherOf(entry: QuarantineEntry): InQuarantine<QuarantineEntry> | null {
   try {
-    return knownFailures([entry], null);
+    return knownFailures([entry], OPTIONS);
   } catch {
     return null;
   }

@@ -5,6 +5,7 @@ import { compilePatterns, matches } from '../../../src/area/patterns.ts';
 import type { EventRow } from '../../../src/planner/rows.ts';
 import { attemptsOf, forcedOf, triggersOf } from '../../../src/report/attempts.ts';
 import { flipsOf } from '../../../src/report/flaky.ts';
+import { compileForPage } from '../../../src/report/page-patterns.ts';
 import { knownFailures } from '../../../src/report/quarantine.ts';
 import { reproductionOf, shellWord } from '../../../src/report/reproduce.ts';
 import { lastGoodBefore, patternOfRow } from '../../../src/report/results.ts';
@@ -106,8 +107,10 @@ test('the last good run is the newest of the target before in which nothing fail
 test('who asks for ended entries, too, finds them', () => {
   const entry = { pattern: 'net/%', owner: 'ann', until: 100, reason: 'port' };
   const row = testRow('net/a');
-  expect(knownFailures([entry], 99)(row)).toBe(entry);
-  expect(knownFailures([entry], 100)(row)).toBeNull();
-  expect(knownFailures([entry], null)(row)).toBe(entry);
-  expect(knownFailures([entry], null)(testRow('other'))).toBeNull();
+  for (const compile of [compilePatterns, compileForPage]) {
+    expect(knownFailures([entry], { now: 99, compile })(row)).toBe(entry);
+    expect(knownFailures([entry], { now: 100, compile })(row)).toBeNull();
+    expect(knownFailures([entry], { now: null, compile })(row)).toBe(entry);
+    expect(knownFailures([entry], { now: null, compile })(testRow('other'))).toBeNull();
+  }
 });
