@@ -148,7 +148,7 @@ type Leased = Pick<
   | 'priority'
 >;
 
-export function isOpen({ state }: Pick<TaskRow, 'state'>): boolean {
+function isOpen({ state }: Pick<TaskRow, 'state'>): boolean {
   return state === 'new' || state === 'claimed' || state === 'running';
 }
 
