@@ -5,6 +5,7 @@ import {
   linkSync,
   mkdirSync,
   readFileSync,
+  realpathSync,
   renameSync,
   rmSync,
   writeFileSync,
@@ -19,7 +20,7 @@ const STATE_DIR = '.tidelock';
 const HASH_DIGITS = 12;
 
 export type AreaPlace = {
-  /** Absolute path of the area. */
+  /** Absolute path of the area, without links: every path to it is one area. */
   readonly area: string;
   readonly stateDir: string;
   readonly homeFile: string;
@@ -43,7 +44,7 @@ export function placeOf(options: {
   readonly identity: HostIdentity;
 }): AreaPlace {
   const { tempDir, identity } = options;
-  const area = resolve(options.area);
+  const area = existsSync(options.area) ? realpathSync(options.area) : resolve(options.area);
   const stateDir = join(area, STATE_DIR);
   const hash = digest(`${area}\n${identity.host}`);
   const userDir = join(tempDir, `tidelock-runs-${userInfo().uid}`);

@@ -6,6 +6,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -178,6 +179,20 @@ describe('where run databases are', () => {
     const third = await start({ tempDir: `${options.tempDir}2` });
     expect(third.place.localDir).toContain(`${options.tempDir}2`);
     expect(third.store.read({ kind: 'test', testId: ids[0] ?? 0 }).tests).toHaveLength(1);
+  });
+
+  test('an area is one, whichever path leads to it', async () => {
+    const { options, open: start } = bed();
+    const losses: string[] = [];
+    mkdirSync(options.area, { recursive: true });
+    const first = await start({ onLost: ({ message }) => losses.push(message) });
+    const link = `${options.area}-link`;
+    symlinkSync(options.area, link);
+    const second = await start({ area: link });
+    expect(second.store.history).toBe(first.store.history);
+    seedRun(first.store, ['a']);
+    await first.syncer.carried(5000);
+    expect(losses).toEqual([]);
   });
 
   test('a copy of an area has a local database of its own', async () => {
