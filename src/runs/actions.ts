@@ -203,13 +203,29 @@ export class Actions {
     outbox.flush();
     const [own] = this.activities.filter(({ request }) => isOf(request, args));
     if (own !== undefined) endIn(own, args, rows);
-    else if (active.length > 0 && !this.#hasOthers()) await this.#killOrphans(work, args);
+    else if (active.length > 0 && !this.#hasOthers()) await this.#killOrphans(work, args, active);
     return { killed: active.length, blocked: waiting.length };
   }
 
   /** Nobody is there to see the request: their processes are taken over, and ended. */
-  async #killOrphans(work: Work, args: ActionArgs): Promise<void> {
-    await this.#run(work, { ...args, rerun: { kind: 'resume' } });
+  async #killOrphans(work: Work, args: ActionArgs, rows: readonly TestRow[]): Promise<void> {
+    const { outbox, store, tasks, newPlan, now } = this.#means;
+    const { id: runId } = this.#runNamed(args);
+    const areaBook = await this.#means.book.again();
+    const book = await areaBook.target(args.target, args.setVars);
+    const request = requestOf(work.task, { ...args, rerun: { kind: 'resume' } });
+    const means = { ...this.#means, ...tasks, book, area: areaBook.area, plan: newPlan() };
+    const activity = new RunActivity({ runId, request }, means);
+    work.activity = activity;
+    try {
+      await activity.end(new Set(rows.map(({ id }) => id)));
+    } finally {
+      work.activity = null;
+    }
+    const { tests = [] } = store.read({ kind: 'tests', runId });
+    if (tests.some((row) => isActive(row))) return;
+    const facts = { state: 'done' as const, endedAt: now() };
+    outbox.add({ kind: 'setRun', runId, facts, cause: 'what was left of it was killed' });
   }
 
   #hasOthers(): boolean {

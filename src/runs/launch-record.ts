@@ -5,7 +5,7 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Environment, LogRules, Trigger, Waiver } from '../area/types.ts';
-import { CONTROL_FOLDER } from './nested-areas.ts';
+import { CONTROL_FOLDER, RECORD_FILE } from './nested-areas.ts';
 import type { NotedVariables } from './told-variables.ts';
 import type { Place } from './work-area.ts';
 
@@ -47,7 +47,6 @@ export type LaunchRecord = {
   // Records of earlier versions have none: nothing may be told.
 } & Partial<NotedVariables>;
 
-const RECORD = 'launch.json';
 /** The environment may hold secrets. */
 const PRIVATE = 0o600;
 
@@ -67,7 +66,7 @@ export function markFile(runDir: string, attempt: number, step: number): string 
 export function writeRecord(record: LaunchRecord): void {
   const folder = controlFolder(record.runDir, record.attempt);
   mkdirSync(folder, { recursive: true });
-  const path = join(folder, RECORD);
+  const path = join(folder, RECORD_FILE);
   writeFileSync(`${path}.new`, JSON.stringify(record), { mode: PRIVATE });
   renameSync(`${path}.new`, path);
 }
@@ -84,7 +83,7 @@ export function recordBefore(runDir: string, attempt: number): LaunchRecord | nu
 /** Null: the launch did not come so far, and nothing of it ran. */
 export function readRecord(runDir: string, attempt: number): LaunchRecord | null {
   try {
-    const text = readFileSync(join(controlFolder(runDir, attempt), RECORD), 'utf8');
+    const text = readFileSync(join(controlFolder(runDir, attempt), RECORD_FILE), 'utf8');
     return JSON.parse(text) as LaunchRecord;
   } catch {
     return null;

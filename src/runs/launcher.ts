@@ -5,7 +5,7 @@
  */
 import { existsSync } from 'node:fs';
 import type { Item, TestDef } from '../area/types.ts';
-import { messageOf } from '../core/errors.ts';
+import { messageOf, TidelockError } from '../core/errors.ts';
 import type { StatePair } from '../planner/rows.ts';
 import type { RunStore } from '../planner/run-store.ts';
 import { FRESH, isTerminal, isWaiting } from '../planner/states.ts';
@@ -107,11 +107,12 @@ export class Launcher {
     });
   }
 
-  /** What an earlier runner has left under way: its processes may live, or have ended meanwhile. */
-  adopt(exec: Exec): void {
-    void this.#tracked(exec, async () => {
+  /** What an earlier runner has left under way: its processes may live, or have ended meanwhile. Resolves when it has ended. */
+  adopt(exec: Exec): Promise<void> {
+    return this.#tracked(exec, async () => {
       await patiently(() => this.#means.onLaunch(exec.testId));
-      const record = exec.runDir === null ? null : readRecord(exec.runDir, exec.attempt);
+      if (exec.runDir === null) throw ofOtherArea();
+      const record = readRecord(exec.runDir, exec.attempt);
       if (record !== null) await this.#run(exec, record);
       // Nothing of it ran: its runner died before.
       else {
@@ -235,10 +236,10 @@ export class Launcher {
   async #prepare(exec: Exec): Promise<LaunchRecord> {
     const record = await this.#prepared(exec);
     if (exec.leftDir !== null) {
-      const { disks } = this.#means.area;
+      const { home, disks } = this.#means.area;
       const { tests = [] } = this.#means.store.read({ kind: 'tests', runId: this.#runId });
       const below = itemsBelow(tests)(exec.test, exec.item?.path ?? '');
-      await removeOwnDir(exec.leftDir, this.#placeOf(exec), { disks, below });
+      await removeOwnDir(exec.leftDir, this.#placeOf(exec), { home, disks, below });
       exec.leftDir = null;
     }
     await patiently(() => this.#means.outbox.flush());
@@ -354,4 +355,12 @@ export class Launcher {
 function causeOf({ attempt, part }: Exec, frozen: LaunchRecord | null): string {
   const steps = part === null ? '' : `, ${part.isOnly ? 'only' : 'from'} the step ${part.step}`;
   return `attempt ${attempt}${steps}${frozen === null ? '' : `, as attempt ${frozen.attempt} was`}`;
+}
+
+function ofOtherArea(): TidelockError {
+  return new TidelockError({
+    code: 'RUN_FAILED',
+    message: 'it runs in the area that this one is a copy of',
+    hint: 'run it again here: tidelock runs rerun --all --pattern',
+  });
 }

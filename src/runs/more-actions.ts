@@ -104,7 +104,8 @@ async function archiveOne(means: MoreMeans, { run, row, mode, below }: One): Pro
     facts: {},
     cause: `${kind}: ${file}`,
   });
-  if (mode === 'save-remove') await removeOwnDir(runDir, place, { disks: means.area.disks, below });
+  const { home, disks } = means.area;
+  if (mode === 'save-remove') await removeOwnDir(runDir, place, { home, disks, below });
 }
 
 /** An archive that was saved without removing: what is there is it. */

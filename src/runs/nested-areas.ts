@@ -9,6 +9,8 @@ import type { TestRow } from '../planner/rows.ts';
 
 /** In a work area: our files of its attempts. */
 export const CONTROL_FOLDER = '.tidelock';
+/** In the folder of an attempt: what it was launched with. */
+export const RECORD_FILE = 'launch.json';
 
 /** By item path: the paths below it. */
 type Below = ReadonlyMap<string, readonly string[]>;

@@ -3,16 +3,13 @@ import { unreachable } from '../core/assert.ts';
 import { messageOf, TidelockError } from '../core/errors.ts';
 import { stepNamesOf } from '../planner/rerun.ts';
 import type { StatePair, TestRow } from '../planner/rows.ts';
-import {
-  isActive,
-  NEVER_STARTED,
-  type NeverStarted,
-  type TransitionEvent,
-} from '../planner/states.ts';
+import { isActive } from '../planner/states.ts';
 import type { PlannerEffect, PlannerEvent, PlanRequest, StepRange } from '../planner/types.ts';
+import { resetWrites, settlingWrite } from './activity-writes.ts';
 import type { LateItems } from './area-book.ts';
 import { earlyEnvironment } from './environment.ts';
 import { type Exec, Launcher, type LauncherMeans } from './launcher.ts';
+import { ownDirOf } from './other-area.ts';
 import { goneSteps, NO_REDO, type Redo } from './part.ts';
 import { PlanQueue } from './plan-queue.ts';
 import type { GroupUse } from './processes.ts';
@@ -115,8 +112,23 @@ export class RunActivity {
     this.#feed({ kind: 'start', input, at: now() });
     for (const testId of active) {
       const exec = this.#byTest.get(testId);
-      if (exec !== undefined) this.#launcher.adopt(exec);
+      if (exec !== undefined) void this.#launcher.adopt(exec);
     }
+  }
+
+  /** Ends these, which a runner that died has left under way, and starts nothing. Resolves when they have ended. */
+  async end(testIds: ReadonlySet<number>): Promise<void> {
+    const { book, store } = this.#means;
+    this.#tests = await book.tests(this.#earlyEnvironment());
+    const { tests = [] } = store.read({ kind: 'tests', runId: this.runId });
+    const rows = tests.filter((row) => testIds.has(row.id) && isActive(row));
+    const execs = rows.map((row) => this.#know(row));
+    for (const exec of execs) {
+      exec.isStopped = true;
+      exec.pair = { state: 'KILLREQ', status: exec.pair.status };
+    }
+    await Promise.all(execs.map((exec) => this.#launcher.adopt(exec)));
+    this.#finish();
   }
 
   /** A misspelt step must not look like one that had nothing to do. */
@@ -189,7 +201,7 @@ export class RunActivity {
       ...{ isToplevel: row.isToplevel, pair: { state: row.state, status: row.status } },
       ...{
         attempt: row.attempt,
-        runDir: row.runDir,
+        runDir: ownDirOf(row, this.#means.area.home),
         leftDir: null,
         cleans: this.#cleansAll,
         part: this.#partLeft(row),
@@ -326,17 +338,9 @@ export class RunActivity {
     exec.pair = { state: 'NOT_STARTED', status: 'n/a' };
     exec.cleans = cleans || this.#cleansAll;
     exec.isStopped = false;
-    const { testId } = exec;
-    const gone = { exitCode: null, cpuMs: null, rssMaxBytes: null, endedAt: null, startedAt: null };
-    const facts = {
-      ...gone,
-      comment: '',
-      ...(isPart || this.#redo.isFrozen ? {} : { isStale: false }),
-    };
-    this.#means.outbox.add(
-      { kind: 'transition', testId, event: { kind: 'reset' }, facts, cause: reason },
-      { kind: 'clearTest', testId, steps: this.#goneSteps(exec) },
-    );
+    const keepsStale = isPart || this.#redo.isFrozen;
+    const steps = this.#goneSteps(exec);
+    this.#means.outbox.add(...resetWrites(exec.testId, { reason, keepsStale, steps }));
   }
 
   /** Null: all. */
@@ -361,14 +365,8 @@ export class RunActivity {
   #settle({ exec: id, state, status, reason }: Settle): void {
     const exec = this.#of(id);
     exec.pair = { state, status };
-    const isKnown = (NEVER_STARTED as readonly string[]).includes(status);
-    const event: TransitionEvent = isKnown
-      ? { kind: 'settle', status: status as NeverStarted }
-      : { kind: 'force', to: exec.pair };
-    const { testId } = exec;
     const cause = status === 'TEN_STRIKES' ? `${reason}: ${exec.trouble ?? 'busy'}` : reason;
-    const facts = { comment: cause };
-    this.#means.outbox.add({ kind: 'transition', testId, event, facts, cause });
+    this.#means.outbox.add(settlingWrite(exec.testId, exec.pair, cause));
   }
 
   #kill(id: string): void {

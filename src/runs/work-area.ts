@@ -22,6 +22,7 @@ import { setImmediate as soon } from 'node:timers/promises';
 import type { Area } from '../area/types.ts';
 import { TidelockError } from '../core/errors.ts';
 import { CONTROL_FOLDER, holdsNested, nestedIn, removableIn } from './nested-areas.ts';
+import { isOfOtherArea } from './other-area.ts';
 
 /** Of one part of a path; what file systems take. */
 const PART_BYTES_MAX = 255;
@@ -199,7 +200,7 @@ function tooDeep(from: string): TidelockError {
 
 /** Removes what an execution has left: link and directory, with the folders above that are empty then. */
 export async function removeWorkArea(
-  { linkTree, disks }: Pick<Area, 'linkTree' | 'disks'>,
+  { home, linkTree, disks }: Pick<Area, 'home' | 'linkTree' | 'disks'>,
   place: Place,
   { dir, below }: { readonly dir: string | null; readonly below: readonly string[] },
 ): Promise<void> {
@@ -209,21 +210,22 @@ export async function removeWorkArea(
     rmSync(link, { force: true });
     removeEmptyAbove(link, place);
   }
-  await removeOwnDir(dir, place, { disks, below });
+  await removeOwnDir(dir, place, { home, disks, below });
 }
 
 /**
  * Removes the directory of an execution, if it was made for it: the database may name another one, that of the run
- * which a result was rolled up from, or whatever a caller of the server has written there.
+ * which a result was rolled up from, that of the area which this one is a copy of, or whatever a caller of the server has
+ * written there.
  */
 export async function removeOwnDir(
   dir: string,
   place: Place,
   /** `below`: paths of items whose work areas may be inside. */
-  { disks, below }: { readonly disks: Area['disks']; readonly below: readonly string[] },
+  { home, disks, below }: Pick<Area, 'home' | 'disks'> & { readonly below: readonly string[] },
 ): Promise<void> {
   const roots = disks.map(({ path }) => path);
-  if (!isOwnDir(dir, place, roots)) return;
+  if (!isOwnDir(dir, place, roots) || isOfOtherArea(dir, home)) return;
   const nested = nestedIn(dir, place.itemPath, below);
   for (const one of removableIn(dir, nested)) await rm(one, { recursive: true, force: true });
   removeEmptyAbove(dir, place);

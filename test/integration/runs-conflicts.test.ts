@@ -2,6 +2,7 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import type { RunWrite } from '../../src/planner/run-store.ts';
 import { actionArgs } from '../../src/runs/action-args.ts';
 import { AreaBed } from '../support/area-bed.ts';
 import { until } from '../support/stack.ts';
@@ -94,6 +95,30 @@ test('an action whose elder nobody has claimed makes its runner take that one fi
     const runner = bed.runner();
     expect(await bed.perform(runner, 'archive', RUN)).toEqual({ archived: 1 });
     expect(bed.results('one')).toEqual({ good: 'ARCHIVED/PASS' });
+  } finally {
+    await bed.close();
+  }
+});
+
+test('a kill of what a dead runner has left starts nothing, whatever else the area has', async () => {
+  const bed = await AreaBed.open(
+    writtenArea({
+      ...{ left: '[ezsteps]\nrun touch "$MT_RUN_AREA_HOME/ran"\n' },
+      other: '[ezsteps]\nrun touch "$MT_RUN_AREA_HOME/ran"\n',
+    }),
+  );
+  try {
+    const write = (...writes: RunWrite[]) => bed.store.write({ actor: 'dead', writes }).answers[0];
+    const runId = write({ kind: 'createRun', target: 'x', name: 'one' })?.id ?? 0;
+    const tests = [{ name: 'left', itemPath: '', isToplevel: false }];
+    const testId = write({ kind: 'putTests', runId, tests })?.ids?.[0] ?? 0;
+    const facts = { attempt: 1, runDir: join(bed.home, '.tidelock/runs/x/one/left'), host: 'here' };
+    const launch = { kind: 'transition', testId, event: { kind: 'launch' }, facts } as const;
+    write({ ...launch, cause: 'attempt 1' });
+    expect(await bed.perform(bed.runner(), 'kill', RUN)).toEqual({ killed: 1, blocked: 0 });
+    expect(bed.results('one')).toEqual({ left: 'KILLED/KILLED' });
+    expect(existsSync(join(bed.home, 'ran'))).toBe(false);
+    expect(bed.trouble).toEqual([]);
   } finally {
     await bed.close();
   }

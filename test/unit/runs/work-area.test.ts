@@ -65,7 +65,7 @@ function places() {
   mkdirSync(join(other, 'item'), { recursive: true });
   const precious = join(other, 'item', 'precious');
   writeFileSync(precious, '');
-  const area = { linkTree, disks: [{ name: 'here', path: disk }] };
+  const area = { home: root, linkTree, disks: [{ name: 'here', path: disk }] };
   return { root, disk, linkTree, other, precious, area };
 }
 
@@ -100,6 +100,23 @@ test('a place of the right name on an unknown disk is removed only when it has o
   expect(existsSync(dir)).toBe(true);
   mkdirSync(join(dir, '.tidelock'));
   await removeWorkArea(area, PLACE, { dir, below: [] });
+  expect(existsSync(dir)).toBe(false);
+});
+
+test('what an area has left is not removed by a copy of it, and is by the one that it was moved to', async () => {
+  const { root, area } = places();
+  const [first, copy] = [join(root, 'first'), join(root, 'copy')];
+  const dir = join(first, 'disk/linux/1/first/check');
+  const record = { env: { MT_RUN_AREA_HOME: first } };
+  mkdirSync(join(first, '.tidelock'), { recursive: true });
+  mkdirSync(join(dir, '.tidelock/2'), { recursive: true });
+  writeFileSync(join(dir, '.tidelock/2/launch.json'), JSON.stringify(record));
+  mkdirSync(copy);
+  const remove = () => removeWorkArea({ ...area, home: copy }, PLACE, { dir, below: [] });
+  await remove();
+  expect(existsSync(dir)).toBe(true);
+  rmSync(join(first, '.tidelock'), { recursive: true });
+  await remove();
   expect(existsSync(dir)).toBe(false);
 });
 
@@ -178,7 +195,7 @@ describe('work areas of items inside of one another', () => {
     const file = join(root, 'archive/a.tar.zst');
     const { entries } = await saveArchive(a, file, nested);
     expect(entries).toBeLessThan(8);
-    await removeOwnDir(a, at('a'), { disks: area.disks, below: BELOW });
+    await removeOwnDir(a, at('a'), { ...area, below: BELOW });
     writeFileSync(join(below[0] ?? '', 'own'), 'newer');
     await restoreArchive(file, a, nested);
     expect(readFileSync(join(a, 'own'), 'utf8')).toBe('a');
