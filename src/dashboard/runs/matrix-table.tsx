@@ -167,7 +167,12 @@ function LineName({ line, toggle }: Pick<LineProps, 'line' | 'toggle'>): JSX.Ele
       {...{ type: 'button', class: 'fold', tabIndex: -1, 'aria-expanded': isOpen }}
       onClick={() => toggle(test.name)}
     >
-      {test.name} {itemCount === 0 ? null : <span class="note">{count(itemCount)} items</span>}
+      {test.name}{' '}
+      {itemCount === 0 ? null : (
+        <span class="note">
+          {count(itemCount)} {itemCount === 1 ? 'item' : 'items'}
+        </span>
+      )}
     </button>
   );
 }
