@@ -4,7 +4,7 @@
  */
 import { constants } from 'node:fs';
 import { type FileHandle, lstat, open, readdir, readlink, realpath } from 'node:fs/promises';
-import { isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { TidelockError } from '../../core/errors.ts';
 import type { WorkFile, WorkFiles } from '../../protocol/run-files.ts';
 
@@ -36,8 +36,8 @@ export async function workFolder(
 export async function openWorkFile(folder: string, file: string): Promise<OpenFile> {
   const path = await pathInside([folder], resolve(folder, file));
   const parts = relative(folder, path).split(sep);
-  const [first = ''] = parts;
-  if (isOurs(first, parts.length)) throw noFile();
+  const isWorkArea = parts.length === 1 || (await isThere(join(dirname(path), CONTROL_FOLDER)));
+  if (isOurs(parts, isWorkArea)) throw noFile();
   // Without waiting: a pipe that a test has left would hold the reader for ever.
   const handle = await open(path, READ_ONLY).catch(() => null);
   if (handle === null) throw noFile();
@@ -49,10 +49,19 @@ export async function openWorkFile(folder: string, file: string): Promise<OpenFi
   throw noFile();
 }
 
-/** Readers see what the test has written, not the environment that it was given: that may hold secrets. */
-function isOurs(first: string, depth: number): boolean {
-  return first === CONTROL_FOLDER || (depth === 1 && DUMPS.has(first));
+/**
+ * Readers see what the test has written, not the environment that it was given: that may hold secrets. Nor that of items
+ * that work below it, nor that of an area which the test has made. `isWorkArea`: its folder is one.
+ */
+function isOurs(parts: readonly string[], isWorkArea: boolean): boolean {
+  return parts.includes(CONTROL_FOLDER) || (isWorkArea && DUMPS.has(parts.at(-1) ?? ''));
 }
+
+const isThere = (path: string): Promise<boolean> =>
+  lstat(path).then(
+    () => true,
+    () => false,
+  );
 
 /** A folder of the path may have become a link since it was looked at. Where there is no /proc, nobody can tell. */
 async function isStill({ fd }: FileHandle, path: string): Promise<boolean> {
@@ -96,10 +105,10 @@ async function* plainFiles(folder: string): AsyncGenerator<WorkFile | null> {
     // What has become a link meanwhile would lead elsewhere.
     if ((await realpath(place).catch(() => '')) !== place) continue;
     const entries = await readdir(place, { withFileTypes: true }).catch(() => []);
+    const isWorkArea = at === '' || entries.some(({ name }) => name === CONTROL_FOLDER);
     for (const entry of entries) {
       const path = join(at, entry.name);
-      const parts = path.split(sep);
-      if (isOurs(parts[0] ?? '', parts.length)) continue;
+      if (isOurs(path.split(sep), isWorkArea)) continue;
       if (entry.isDirectory()) folders.push(path);
       const stat = entry.isFile() ? await lstat(join(folder, path)).catch(() => null) : null;
       yield stat === null ? null : { path, bytes: stat.size, changedAt: Math.round(stat.mtimeMs) };

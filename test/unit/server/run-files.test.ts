@@ -102,6 +102,18 @@ test('the work area is listed without links, our own files and the environment',
   expect(isCut).toBe(false);
 });
 
+test('in the work area of an item below, our own files and the environment are hidden too', async () => {
+  const { home, ask, write } = logWorld();
+  write('mine');
+  mkdirSync(join(home, 'run/item/.tidelock/1'), { recursive: true });
+  const hidden = ['item/megatest.sh', 'item/megatest.csh', 'item/.tidelock/1/launch.json'];
+  for (const file of [...hidden, 'item/b']) writeFileSync(join(home, 'run', file), 'TOKEN');
+  const { files } = (await ask('files?test=1')) as unknown as WorkFiles;
+  expect(files.map(({ path }) => path)).toEqual(['a.log', 'item/b']);
+  for (const file of hidden)
+    expect(await ask(`file?test=1&file=${file}`)).toMatchObject({ status: 404 });
+});
+
 test('where there is no work area, there are no files', async () => {
   const { dir, ask, row } = logWorld();
   for (const runDir of [null, dir, '/nowhere', 'run']) {
