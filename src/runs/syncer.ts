@@ -9,7 +9,7 @@
  */
 import { hasCode, messageOf, TidelockError } from '../core/errors.ts';
 import type { CopyMark, DurableStore } from '../planner/run-durable.ts';
-import { EVENTS_AGE_MS_MAX, EVENTS_MAX, PRUNED_AT_ONCE } from '../sqlite/runs/retention.ts';
+import { KEPT, PRUNED_AT_ONCE } from '../sqlite/runs/retention.ts';
 import type { SqliteRunStore } from '../sqlite/runs/run-store.ts';
 
 /** The bound: how old the oldest commit may be that the durable database does not have. */
@@ -23,7 +23,7 @@ const RENEW_MS = 600;
 const LOOK_MS = 200;
 /** Samples of the lag are as far apart, while there is something to carry. */
 const SAMPLE_MS = 1000;
-/** Between two looks for events that are too old or too many. */
+/** Between two looks for events and tasks that are too old or too many. */
 const PRUNE_MS = 60_000;
 const PAUSE_MS_MIN = 50;
 const PAUSE_MS_MAX = 500;
@@ -235,8 +235,10 @@ export class Syncer {
   #prune(upTo: number): void {
     const { store, now } = this.#options;
     if (now() < this.#pruneAt) return;
-    const limits = { upTo, eventsMax: EVENTS_MAX, ageMsMax: EVENTS_AGE_MS_MAX };
-    const isMore = store.prune(limits) === PRUNED_AT_ONCE;
+    const counts = (['events', 'tasks'] as const).map((table) =>
+      store.prune(table, { upTo, ...KEPT[table] }),
+    );
+    const isMore = counts.includes(PRUNED_AT_ONCE);
     this.#pruneAt = isMore ? 0 : now() + PRUNE_MS;
   }
 

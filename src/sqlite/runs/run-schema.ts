@@ -35,10 +35,16 @@ const LOCAL_FACTS = [
   'CREATE INDEX answers_at ON answers (at)',
 ] as const;
 
+/** Actions of `isStarting`. Written out as in the index, or SQLite does not use it. */
+export const STARTING = "action IN ('run', 'rerun', 'clean-rerun')";
+
 /** Made where they are missing: a file of an earlier program has them from its next opening on. */
 const LATER = [
   `CREATE INDEX IF NOT EXISTS tasks_scope ON tasks (args ->> '$.target', args ->> '$.name')
      WHERE state IN ('new', 'claimed', 'running') AND kind = 'action'`,
+  `CREATE INDEX IF NOT EXISTS tasks_starts ON tasks (args ->> '$.target', args ->> '$.name')
+     WHERE ${STARTING}`,
+  'CREATE INDEX IF NOT EXISTS tasks_children ON tasks (parent_id) WHERE parent_id IS NOT NULL',
   'CREATE TABLE IF NOT EXISTS lag (at INTEGER PRIMARY KEY, age_ms INTEGER NOT NULL)',
   `CREATE INDEX IF NOT EXISTS events_marks ON events (at) WHERE kind IN ('fault', 'lag')`,
   `CREATE INDEX IF NOT EXISTS events_waits ON events (run_id, seq) WHERE kind = 'wait'`,

@@ -20,7 +20,7 @@ import type {
 } from '../../planner/run-store.ts';
 import { inTransaction, openSql, rollBack, type Sql } from '../sql.ts';
 import { WriteWatch } from '../write-watch.ts';
-import { pruneEvents, type Retention } from './retention.ts';
+import { type KeptTable, prune, type Retention } from './retention.ts';
 import { runFileError } from './run-errors.ts';
 import { beginHistory } from './run-fill.ts';
 import { answer, marksOf } from './run-reads.ts';
@@ -154,8 +154,8 @@ export class SqliteRunStore implements RunStore {
     this.#guarded(() => this.#statements.run('DELETE FROM commits WHERE seq <= ?', seq));
   }
 
-  /** Removes events beyond what is kept; gives how many. */
-  prune(limits: Retention): number {
+  /** Removes what is beyond the retention; gives how many. */
+  prune(table: KeptTable, retention: Retention): number {
     const gone = this.#guarded(() =>
       inTransaction(this.sql, () => {
         const { seq, area } = this;
@@ -167,7 +167,7 @@ export class SqliteRunStore implements RunStore {
           seq,
         };
         const tx = new RunTransaction(parts);
-        const count = pruneEvents(tx, limits);
+        const count = prune(tx, table, retention);
         tx.finish(seq);
         return count;
       }),

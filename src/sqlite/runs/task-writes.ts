@@ -12,7 +12,7 @@ type Write<K extends RunWrite['kind']> = Extract<RunWrite, { readonly kind: K }>
 
 const TASKS = runTable('tasks');
 /** Written out as in the partial indexes, or SQLite does not use them. */
-const OPEN = "state IN ('new', 'claimed', 'running')";
+export const OPEN = "state IN ('new', 'claimed', 'running')";
 const EXPIRED_MAX = 1000;
 
 /** One statement takes the task, so nobody else can have it. An expired lease is no lease. */
@@ -77,8 +77,9 @@ export function renewTasks(tx: RunTransaction, write: Write<'renewTasks'>): RunA
 
 export function endTask(tx: RunTransaction, write: Write<'endTask'>): RunAnswer {
   const { taskId, owner, state, result } = write;
-  const task = taskOf(tx, taskId);
-  if (!mayEnd(task, owner)) return { isDone: false };
+  const task = foundTask(tx, taskId);
+  // One that is there no more has ended long ago.
+  if (task === null || !mayEnd(task, owner)) return { isDone: false };
   if (state === 'running') tx.update('tasks', taskId, { state, startedAt: tx.at });
   else {
     const ended = { state, endedAt: tx.at, result, leaseOwner: null, leaseUntil: null };
@@ -161,7 +162,11 @@ function taskEvent(
 }
 
 function taskOf(tx: RunTransaction, id: number): TaskRow {
-  const row = tx.one(TASKS, 'WHERE id = ?', id);
-  if (row === null) throw notFound(`task ${id}`);
-  return row as unknown as TaskRow;
+  const task = foundTask(tx, id);
+  if (task === null) throw notFound(`task ${id}`);
+  return task;
+}
+
+function foundTask(tx: RunTransaction, id: number): TaskRow | null {
+  return tx.one(TASKS, 'WHERE id = ?', id) as unknown as TaskRow | null;
 }
