@@ -32,6 +32,11 @@ export function ruleFor(
 /** They have a work area in which a step can run again. */
 const HAS_STEPS: ReadonlySet<string> = new Set(['COMPLETED', 'INCOMPLETE', 'KILLED', 'STUCK']);
 
+/** Its work area is there, with steps that have ended. */
+export function hasSteps(state: string): boolean {
+  return HAS_STEPS.has(state);
+}
+
 /** The script comes first, named by its file. */
 export function stepNamesOf({
   runScript,
@@ -66,7 +71,7 @@ export function rerunDecision(
   const shown = `${old.state}/${old.status}`;
   if (rule.kind === 'resume') return { kind: 'kept', reason: `${shown}, and the run goes on` };
   if (old.state === 'REMOVING') return { kind: 'kept', reason: 'it is being removed' };
-  if (rule.kind === 'steps' && HAS_STEPS.has(old.state) && facts?.isNamed === true) {
+  if (rule.kind === 'steps' && hasSteps(old.state) && facts?.isNamed === true) {
     if (!facts.steps.includes(rule.step))
       return { kind: 'kept', reason: `${shown}, and it has no step ${rule.step}` };
     const reason = `${shown}, again ${rule.isOnly ? 'only its step' : 'from its step'} ${rule.step}`;

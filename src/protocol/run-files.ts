@@ -51,6 +51,8 @@ export type EnvironmentChange = {
 export type ExecutionFacts = {
   /** The leader of the group of its last step. */
   readonly process: { readonly pid: number; readonly isAlive: boolean } | null;
+  /** Those of its configuration; null when it has left no record on this host. */
+  readonly steps: readonly string[] | null;
   /** Against another execution; null when one of the two has left no record on this host. */
   readonly environment: readonly EnvironmentChange[] | null;
   /** What was given with `--set-var`, for running it again; by name only when it looks like a secret. */

@@ -17,11 +17,12 @@ const OWN: ReadonlySet<string> = new Set([
 /** `runDir` is trusted: the caller has seen that it is one of the area's. */
 export function executionFacts(row: Executed, against: Executed | null): ExecutionFacts {
   const record = recordOf(row);
-  if (record === null) return { process: null, environment: null, setVars: [] };
+  if (record === null) return { process: null, steps: null, environment: null, setVars: [] };
   const other = against === null ? null : recordOf(against);
   const told = new Set(record.told ?? []);
   return {
     process: processOf(record),
+    steps: record.steps.map(({ name }) => name),
     environment: other === null ? null : changesOf(other, record),
     setVars: (record.setVars ?? []).map((name) => ({
       ...{ name, value: told.has(name) ? (record.env[name] ?? null) : null },

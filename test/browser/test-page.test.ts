@@ -14,6 +14,13 @@ draw echo drawn > result.html; megatest -set-values :category reproduce :variabl
 COMPLETED/PASS echo fired
 `;
 
+/** Each step says in `ran` that it has run. */
+const BUILDS = `[ezsteps]
+compile echo compile >> ran
+link echo link $LEVEL >> ran; megatest -step told :state start :status n/a; megatest -step told :state end :status 0
+pack echo pack >> ran
+`;
+
 describe.skipIf(BROWSER_PATH === null)('the page of a test', () => {
   let bed: RunsBed | undefined;
   let browser: Browser;
@@ -28,6 +35,9 @@ describe.skipIf(BROWSER_PATH === null)('the page of a test', () => {
     const configs = '[default]\nLEVEL 2\nAPI_TOKEN abc-not-shown\n';
     writeFileSync(join(home, 'runconfigs.config'), configs);
     await bed.run('two', 'draws,odd');
+    mkdirSync(join(home, 'tests/builds'));
+    writeFileSync(join(home, 'tests/builds/testconfig'), BUILDS);
+    await bed.run('steps', 'builds');
   });
 
   afterAll(async () => {
@@ -35,9 +45,9 @@ describe.skipIf(BROWSER_PATH === null)('the page of a test', () => {
     await bed?.close();
   });
 
-  const open = async (name: string) => {
+  const open = async (name: string, run = 'two') => {
     const opened = await openPage(browser, bed?.url ?? '');
-    const { id } = bed?.bed.row('two', name) ?? {};
+    const { id } = bed?.bed.row(run, name) ?? {};
     await opened.page.goto(`${bed?.url}/dashboard/test?id=${id}`);
     return opened;
   };
@@ -118,6 +128,10 @@ describe.skipIf(BROWSER_PATH === null)('the page of a test', () => {
     const log = page.getByRole('region', { name: 'Lines of the log' });
     await log.getByText('hello').waitFor();
     await page.getByTestId('verdict').getByText('RUNNING').waitFor();
+    await page.getByText('It has not ended: its steps can run again then').waitFor();
+    expect(await page.getByRole('button', { name: 'Rerun this step: first' }).isDisabled()).toBe(
+      true,
+    );
     writeFileSync(join(bed?.bed.row('live', 'talks').runDir ?? '', 'go'), '');
     await log.getByText('bye').waitFor();
     await page.getByTestId('verdict').getByText('PASS').waitFor();
@@ -131,6 +145,54 @@ describe.skipIf(BROWSER_PATH === null)('the page of a test', () => {
     const attempts = page.getByRole('region', { name: 'Attempts', exact: true }).last();
     await attempts.locator('tbody tr').nth(1).getByText('COMPLETED/PASS').waitFor();
     expect(bed?.bed.row('two', 'odd').attempt).toBe(1);
+    expect(complaints).toEqual([]);
+    await page.close();
+  });
+
+  test('runs again from a step, or one step alone, and leaves the earlier ones as they are', async () => {
+    const { page, complaints } = await open('builds', 'steps');
+    const { runDir } = bed?.bed.row('steps', 'builds') ?? {};
+    const ran = (): readonly string[] =>
+      readFileSync(join(runDir ?? '', 'ran'), 'utf8')
+        .trim()
+        .split('\n');
+    const steps = page.getByRole('region', { name: 'Steps' }).first();
+    await steps.getByRole('button', { name: 'Rerun from here: pack' }).waitFor();
+    await page
+      .getByTitle('The test itself tells of this step: rerun the one that it is part of')
+      .first()
+      .waitFor();
+    expect(await findings(page)).toEqual([]);
+    const attempts = page.getByRole('region', { name: 'Attempts', exact: true }).last();
+    const passes = attempts.locator('tbody tr', { hasText: 'COMPLETED/PASS' });
+
+    await ask(page, 'Rerun from here: link', 'Rerun');
+    await passes.nth(1).waitFor();
+    expect(ran()).toEqual(['compile', 'link 2', 'pack', 'link 2', 'pack']);
+
+    // Only what was launched before still knows the level.
+    writeFileSync(join(bed?.bed.home ?? '', 'runconfigs.config'), '[default]\nLEVEL 3\n');
+    await page.getByRole('button', { name: 'Rerun this step: link' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByText('The step link of builds of steps').waitFor();
+    await dialog.getByLabel('As').selectOption('it was launched before');
+    await dialog.getByRole('button', { name: 'Rerun' }).click();
+    await passes.nth(2).waitFor();
+    expect(ran().slice(5)).toEqual(['link 2']);
+    expect(complaints).toEqual([]);
+    await page.close();
+  });
+
+  test('says why no step can run again: the run is locked', async () => {
+    const { page, complaints } = await open('builds', 'steps');
+    const again = page.getByRole('button', { name: 'Rerun from here: link' });
+    await again.waitFor();
+    const { runId } = bed?.bed.row('steps', 'builds') ?? { runId: 0 };
+    const lock = { kind: 'setRun', runId, facts: { isLocked: true }, cause: 'locked' } as const;
+    await bed?.bed.store.write({ actor: 'ann', writes: [lock] });
+    await page.getByText('The run is locked: unlock it to run steps again').waitFor();
+    expect(await again.isDisabled()).toBe(true);
+    expect(await findings(page)).toEqual([]);
     expect(complaints).toEqual([]);
     await page.close();
   });

@@ -35,21 +35,31 @@ export function argsFor(
   return { target: run.target, name: run.name, pattern };
 }
 
+type ActionButtonProps = {
+  readonly wish: Wish;
+  /** Why it cannot be asked for; null: it can. */
+  readonly refusal?: string | null;
+  /** For those who do not see what stands beside it. */
+  readonly label?: string;
+  readonly children: ComponentChildren;
+};
+
 export function ActionButton({
   wish,
+  refusal = null,
+  label,
   children,
-}: {
-  wish: Wish;
-  children: ComponentChildren;
-}): JSX.Element {
+}: ActionButtonProps): JSX.Element {
   const [isOpen, setOpen] = useState(false);
-  const home = useRuns().status?.replica?.home;
+  const away = useAway();
+  const why = away ?? refusal;
   return (
     <>
       <button
         type="button"
-        disabled={home !== undefined}
-        title={home === undefined ? undefined : `A replica, to look at: act on ${home}`}
+        disabled={why !== null}
+        title={why ?? undefined}
+        aria-label={label}
         onClick={() => setOpen(true)}
       >
         {children}
@@ -57,6 +67,12 @@ export function ActionButton({
       {isOpen ? <Confirm wish={wish} close={() => setOpen(false)} /> : null}
     </>
   );
+}
+
+/** Off the home host nobody acts: said in words; null at home. */
+export function useAway(): string | null {
+  const home = useRuns().status?.replica?.home;
+  return home === undefined ? null : `A replica, to look at: act on ${home}`;
 }
 
 type Outcome =

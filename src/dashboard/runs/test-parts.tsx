@@ -1,15 +1,27 @@
 /** What an execution has said of itself: its steps and its data. */
 import type { JSX } from 'preact';
-import type { DataRow, StepRow } from '../../planner/rows.ts';
+import type { DataRow, RunRow, StepRow, TestRow } from '../../planner/rows.ts';
 import { namedLine } from '../../protocol/log-lines.ts';
 import { seconds } from '../format.ts';
 import { Panel, Table } from '../parts.tsx';
 import { setQuery } from '../route.ts';
+import { ActionButton, useAway } from './act.tsx';
 import { Verdict } from './verdict.tsx';
+import { rerunSteps, stepsRefusal } from './wishes.ts';
 
-export function Steps({ rows }: { rows: readonly StepRow[] }): JSX.Element {
+type StepsProps = {
+  readonly rows: readonly StepRow[];
+  readonly row: TestRow;
+  readonly run: RunRow;
+  /** Of its configuration; null: not known here. Others were told by the test itself. */
+  readonly names: readonly string[] | null;
+};
+
+export function Steps({ rows, row, run, names }: StepsProps): JSX.Element {
+  const away = useAway();
+  const refusal = away ?? stepsRefusal(row, run);
   return (
-    <Panel title="Steps">
+    <Panel title="Steps" note={rows.length === 0 ? undefined : (refusal ?? undefined)}>
       <Table
         caption="Steps"
         rows={rows}
@@ -39,9 +51,48 @@ export function Steps({ rows }: { rows: readonly StepRow[] }): JSX.Element {
           },
           { title: 'Log', cell: (step) => <StepLog step={step} /> },
           { title: 'Comment', cell: ({ comment }) => comment },
+          {
+            title: 'Again',
+            cell: ({ name: step }) => (
+              <Again
+                {...{ row, run, step }}
+                refusal={refusal ?? (names?.includes(step) === false ? TOLD : null)}
+              />
+            ),
+          },
         ]}
       />
     </Panel>
+  );
+}
+
+const TOLD = 'The test itself tells of this step: rerun the one that it is part of';
+
+type AgainProps = {
+  readonly row: TestRow;
+  readonly run: RunRow;
+  readonly step: string;
+  readonly refusal: string | null;
+};
+
+function Again({ row, run, step, refusal }: AgainProps): JSX.Element {
+  return (
+    <span class="line">
+      <ActionButton
+        wish={rerunSteps(row, run, { step, isOnly: false })}
+        label={`Rerun from here: ${step}`}
+        refusal={refusal}
+      >
+        Rerun from here
+      </ActionButton>
+      <ActionButton
+        wish={rerunSteps(row, run, { step, isOnly: true })}
+        label={`Rerun this step: ${step}`}
+        refusal={refusal}
+      >
+        Rerun this step
+      </ActionButton>
+    </span>
   );
 }
 

@@ -9,7 +9,7 @@ import { TEST } from './log-route.ts';
 import type { RunsParts } from './parts.ts';
 import { workFolder } from './work-files.ts';
 
-const NOTHING: ExecutionFacts = { process: null, environment: null, setVars: [] };
+const NOTHING: ExecutionFacts = { process: null, steps: null, environment: null, setVars: [] };
 
 /** `against`: another execution, to whose environment this one's is compared. */
 export function executionRoute({ port }: RunsParts): RouteOptions {

@@ -64,7 +64,7 @@ test('of a record of an earlier version, and of one that is not there, nothing i
   const after = executed({ A: '2' });
   expect(executionFacts(after, before).environment).toMatchObject([{ before: null, after: null }]);
   expect(executionFacts({ ...after, attempt: 3 }, before)).toEqual({
-    ...{ process: null, environment: null, setVars: [] },
+    ...{ process: null, steps: null, environment: null, setVars: [] },
   });
   expect(executionFacts(after, { runDir: null, attempt: 1 }).environment).toBeNull();
 });

@@ -65,7 +65,7 @@ function Test({ row, run }: { row: TestRow; run: RunRow }): JSX.Element {
         line={lineOf(query.get('line'))}
         named={namedIn(file, row, steps)}
       />
-      <Steps rows={steps} />
+      <Steps {...{ row, run }} rows={steps} names={facts?.steps ?? null} />
       <FaultsMet row={row} />
       <ProofPanel testId={row.id} data={data} />
       <Data rows={besideProof(data)} />
