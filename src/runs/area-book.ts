@@ -53,6 +53,9 @@ export async function openAreaBook(home: string, environment: Environment): Prom
   return new FileAreaBook(read, environment);
 }
 
+/** Of the targets of a text, in a hint. */
+const TOLD_MAX = 10;
+
 class FileAreaBook implements AreaBook {
   readonly area: Area;
   readonly findings: readonly Finding[];
@@ -67,8 +70,9 @@ class FileAreaBook implements AreaBook {
   }
 
   async target(text: string, setVars: Environment): Promise<TargetBook> {
-    const [target, ...more] = expandTargets(this.area, text);
-    if (target === undefined || more.length > 0) throw severalTargets(text, more.length + 1);
+    const targets = expandTargets(this.area, text);
+    const [target] = targets;
+    if (target === undefined || targets.length > 1) throw severalTargets(text, targets);
     const reading = await readLater(readTarget(this.area, target, this.#environment));
     const layers = {
       ...{ base: this.#base, setVars, runConfigs: environmentOfEntries(reading.entries) },
@@ -138,10 +142,10 @@ class FileTargetBook implements TargetBook {
   }
 }
 
-function severalTargets(text: string, count: number): TidelockError {
+function severalTargets(text: string, targets: readonly string[]): TidelockError {
   return new TidelockError({
     code: 'BAD_REQUEST',
-    message: `${text} stands for ${count} targets`,
-    hint: 'a run has one target: start a run for each',
+    message: `${text} stands for ${targets.length} targets`,
+    hint: `a run has one target; start one for each: --target ${targets.slice(0, TOLD_MAX).join(', --target ')}`,
   });
 }
