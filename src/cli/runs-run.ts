@@ -1,5 +1,5 @@
 /** `tidelock runs run`, `tidelock runs rerun`: start a run, or go on with one, and watch it to its end. */
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { compilePatterns, patternOfTest } from '../area/patterns.ts';
 import { planText } from '../planner/print.ts';
 import type { RerunRule } from '../planner/types.ts';
@@ -72,7 +72,7 @@ export function register(runs: Command): void {
     .option('--all', 'everything')
     .option('--status <list>', 'what has one of these states or statuses: FAIL,ABORT')
     .option('--from-step <name>', 'this step and those after it, in the work area that is there')
-    .option('--step <name>', 'only this step, in the work area that is there')
+    .addOption(onlyStep())
     .option('--frozen', 'as it was launched before: steps, environment, limits and files')
     .option('--dry-run', 'print what would run, why, and in which order')
     .addHelpText('after', HELP);
@@ -115,6 +115,11 @@ function ruleOf({ rerun, rerunAll, clean }: Flags): RerunRule {
   if (rerunAll === true) return { kind: 'all' };
   if (clean === true) return { kind: 'clean' };
   return rerun === undefined ? { kind: 'none' } : { kind: 'matching', names: wordsOf(rerun) };
+}
+
+function onlyStep(): Option {
+  const says = 'only this step, in the work area that is there';
+  return new Option('--step <name>', says).conflicts('fromStep');
 }
 
 function rerunRuleOf({ all, status, downstream, fromStep, step }: RerunFlags): RerunRule {

@@ -54,6 +54,7 @@ test('a rerun is of the newest run, and only of what is in it', async () => {
   expect(plan.run).toBe('one');
   expect(plan.tests.map(({ name }) => name)).toEqual(['bad']);
   await said(1, 'rerun', '--name', 'nobody');
+  await said(2, 'rerun', '--from-step', 'run', '--step', 'run');
   expect(await said(1, 'run', '--target', 'x', '--name', 'one', '--pattern', 'bad')).toContain(
     'nothing was run: all of it has a result already',
   );
