@@ -12,8 +12,8 @@ import { parseArgs } from 'node:util';
 import { AgeWatch } from '../../src/bench/runs/age-watch.ts';
 import { Runners } from '../../src/bench/runs/runners.ts';
 import type { RunWrite } from '../../src/planner/run-store.ts';
-import { type LocalRuns, openHome, openLocal } from '../../src/runs/home.ts';
-import { SYNC_AGE_MS_MAX } from '../../src/runs/syncer.ts';
+import { type LocalRuns, openHome, openLocal } from '../../src/runs/database/home.ts';
+import { SYNC_AGE_MS_MAX } from '../../src/runs/database/syncer.ts';
 
 const { values } = parseArgs({
   options: {

@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { parseArgs } from 'node:util';
 import type { RunWrite } from '../../src/planner/run-store.ts';
-import { type Home, openHome } from '../../src/runs/home.ts';
+import { type Home, openHome } from '../../src/runs/database/home.ts';
 import { median, spread } from './numbers.ts';
 
 const { values } = parseArgs({ options: { rounds: { type: 'string', default: '5' } } });

@@ -14,8 +14,8 @@ import { parseArgs } from 'node:util';
 import type { RunStore, WriteBatch, WriteResult } from '../../src/planner/run-store.ts';
 import { actionArgs } from '../../src/runs/action-args.ts';
 import { openAreaBook } from '../../src/runs/area-book.ts';
-import { hostIdentity } from '../../src/runs/host.ts';
 import { newRunner } from '../../src/runs/new-runner.ts';
+import { hostIdentity } from '../../src/runs/processes/host.ts';
 import { openRunStore } from '../../src/sqlite/runs/run-store.ts';
 import { spread } from './numbers.ts';
 

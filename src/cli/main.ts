@@ -39,7 +39,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<CommandFile>>> = {
   uninstall: () => import('./uninstall.ts'),
   sql: () => import('./sql.ts'),
   stress: () => import('./stress.ts'),
-  runs: () => import('./runs.ts'),
+  runs: () => import('./runs/runs.ts'),
   script: () => import('./script.ts'),
   sim: () => import('./sim.ts'),
   token: () => import('./token.ts'),

@@ -10,15 +10,15 @@ import type { PlanRequest } from '../planner/types.ts';
 import { type ActionArgs, argsOf, type NewAction } from './action-args.ts';
 import type { AreaBook } from './area-book.ts';
 import { beforeRun } from './before-run.ts';
-import { earlyEnvironment } from './environment.ts';
-import { itemsBelow } from './nested-areas.ts';
-import type { Redo } from './part.ts';
+import { earlyEnvironment } from './execution/environment.ts';
+import { itemsBelow } from './execution/nested-areas.ts';
+import type { Redo } from './execution/part.ts';
+import { linkArea, removeWorkArea } from './execution/work-area.ts';
 import { makeRollUpPages } from './roll-up-pages.ts';
 import { type ActivityMeans, RunActivity } from './run-activity.ts';
 import { isStaleNow } from './run-history.ts';
 import { ScopeWatch } from './scope-watch.ts';
 import { runOf, Turns } from './turns.ts';
-import { linkArea, removeWorkArea } from './work-area.ts';
 
 /** An action is tried so often: its runner may die. */
 export const ATTEMPTS_MAX = 20;

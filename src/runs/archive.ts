@@ -12,8 +12,8 @@ import { pipeline } from 'node:stream/promises';
 import { createZstdCompress, createZstdDecompress } from 'node:zlib';
 import { create, extract, list, ReadEntry } from 'tar';
 import { messageOf, TidelockError } from '../core/errors.ts';
-import { removableIn } from './nested-areas.ts';
-import { type Place, placePath } from './work-area.ts';
+import { removableIn } from './execution/nested-areas.ts';
+import { type Place, placePath } from './execution/work-area.ts';
 
 export type Archived = {
   readonly entries: number;

@@ -14,7 +14,7 @@ import { readTest } from '../area/testconfig.ts';
 import type { Area, Environment, Finding, Item, TestDef } from '../area/types.ts';
 import { TidelockError } from '../core/errors.ts';
 import { readLater } from './config-host.ts';
-import type { EnvironmentLayers } from './environment.ts';
+import type { EnvironmentLayers } from './execution/environment.ts';
 
 export type LateItems = {
   /** Null: there are none, and `reason` says why. */

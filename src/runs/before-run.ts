@@ -2,7 +2,7 @@
 import { statfsSync } from 'node:fs';
 import type { Area, Environment } from '../area/types.ts';
 import { TidelockError } from '../core/errors.ts';
-import { runCommand } from './commands.ts';
+import { runCommand } from './processes/commands.ts';
 
 /** A hook may fetch or build something. */
 const HOOK_MS_MAX = 3_600_000;

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, realpathSync } from 'node:fs';
 import type { ConfigAnswer, ConfigRequest, Reading } from '../area/types.ts';
 import { unreachable } from '../core/assert.ts';
 import { messageOf, TidelockError } from '../core/errors.ts';
-import { type Command, type CommandEnd, runCommand, runCommandNow } from './commands.ts';
+import { type Command, type CommandEnd, runCommand, runCommandNow } from './processes/commands.ts';
 
 /** A command of a configuration that takes longer is killed, with all that it has started, and has failed. */
 const COMMAND_TIMEOUT_MS = 60_000;

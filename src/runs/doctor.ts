@@ -9,9 +9,9 @@ import { isActive } from '../planner/states.ts';
 import { type Finding, fail, ok, warn } from '../postgres/findings.ts';
 import { leavesOf } from '../report/results.ts';
 import { checkRunFile } from '../sqlite/runs/check-file.ts';
-import type { Home } from './home.ts';
-import { type HostIdentity, isAlive } from './host.ts';
-import { readDiscovery } from './leader.ts';
+import type { Home } from './database/home.ts';
+import { readDiscovery } from './database/leader.ts';
+import { type HostIdentity, isAlive } from './processes/host.ts';
 import { readQuarantine } from './quarantine.ts';
 
 /** A local database that is less behind than this is as it should be. */

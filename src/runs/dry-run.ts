@@ -3,7 +3,7 @@ import { type Plan, planOf } from '../planner/plan.ts';
 import type { RunStore } from '../planner/run-store.ts';
 import type { PlanRequest } from '../planner/types.ts';
 import type { AreaBook, TargetBook } from './area-book.ts';
-import { earlyEnvironment } from './environment.ts';
+import { earlyEnvironment } from './execution/environment.ts';
 import { expectedTimes, idOf } from './run-history.ts';
 
 /** Throws AREA_UNFIT for a cycle, BAD_REQUEST for a pattern. */

@@ -12,7 +12,8 @@ import { execOf, leavesOf } from '../report/results.ts';
 import type { ActionArgs } from './action-args.ts';
 import type { ActionMeans } from './actions.ts';
 import { archiveFile, restoreArchive, saveArchive } from './archive.ts';
-import { itemsBelow, nestedIn } from './nested-areas.ts';
+import { itemsBelow, nestedIn } from './execution/nested-areas.ts';
+import { removeOwnDir } from './execution/work-area.ts';
 import {
   findRun,
   REPORT_FORMATS,
@@ -22,7 +23,6 @@ import {
   resultsOf,
   runsOf,
 } from './run-results.ts';
-import { removeOwnDir } from './work-area.ts';
 
 /** `save-remove` removes the work area when the archive is whole. */
 export const ARCHIVE_MODES = ['save', 'save-remove', 'restore'] as const;

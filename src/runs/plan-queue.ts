@@ -5,7 +5,7 @@
  * is done again before anything else.
  */
 import type { PlannerEffect, PlannerEvent } from '../planner/types.ts';
-import { mayPass } from './outbox.ts';
+import { mayPass } from './database/outbox.ts';
 
 export class PlanQueue {
   readonly #plan: (event: PlannerEvent) => readonly PlannerEffect[];

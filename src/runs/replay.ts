@@ -7,7 +7,7 @@ import type { PlanRequest } from '../planner/types.ts';
 import { argsOf, filledIn } from './action-args.ts';
 import { requestOf } from './actions.ts';
 import type { AreaBook, TargetBook } from './area-book.ts';
-import { earlyEnvironment } from './environment.ts';
+import { earlyEnvironment } from './execution/environment.ts';
 import { expectedTimes } from './run-history.ts';
 import { findRun } from './run-results.ts';
 

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import type { Area, Environment } from '../area/types.ts';
 import type { TestRow } from '../planner/rows.ts';
 import type { RunStore } from '../planner/run-store.ts';
-import { runCommand } from './commands.ts';
-import type { Outbox } from './outbox.ts';
-import { pageName } from './work-area.ts';
+import type { Outbox } from './database/outbox.ts';
+import { pageName } from './execution/work-area.ts';
+import { runCommand } from './processes/commands.ts';
 
 const SCRIPT_MS_MAX = 600_000;
 

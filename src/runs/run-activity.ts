@@ -7,12 +7,12 @@ import { isActive } from '../planner/states.ts';
 import type { PlannerEffect, PlannerEvent, PlanRequest, StepRange } from '../planner/types.ts';
 import { resetWrites, settlingWrite } from './activity-writes.ts';
 import type { LateItems } from './area-book.ts';
-import { earlyEnvironment } from './environment.ts';
-import { type Exec, Launcher, type LauncherMeans } from './launcher.ts';
-import { ownDirOf } from './other-area.ts';
-import { goneSteps, NO_REDO, type Redo } from './part.ts';
+import { earlyEnvironment } from './execution/environment.ts';
+import { type Exec, Launcher, type LauncherMeans } from './execution/launcher.ts';
+import { ownDirOf } from './execution/other-area.ts';
+import { goneSteps, NO_REDO, type Redo } from './execution/part.ts';
 import { PlanQueue } from './plan-queue.ts';
-import type { GroupUse } from './processes.ts';
+import type { GroupUse } from './processes/processes.ts';
 import { expectedTimes, idOf, isStaleNow } from './run-history.ts';
 
 export type ActivityMeans = Omit<LauncherMeans, 'defOf' | 'itemOf' | 'onEntered'> & {

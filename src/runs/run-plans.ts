@@ -5,7 +5,7 @@ import type { RunStore } from '../planner/run-store.ts';
 import type { PlanWish } from '../protocol/runs.ts';
 import { openAreaBook } from './area-book.ts';
 import { dryRun } from './dry-run.ts';
-import { earlyEnvironment } from './environment.ts';
+import { earlyEnvironment } from './execution/environment.ts';
 
 export type RunPlansOptions = {
   readonly store: RunStore;

@@ -10,9 +10,9 @@ import type { TaskRow, TestRow } from '../planner/rows.ts';
 import type { RunStore } from '../planner/run-store.ts';
 import { isActive } from '../planner/states.ts';
 import { type ActionMeans, Actions } from './actions.ts';
-import type { HostIdentity } from './host.ts';
-import { isAlive, pidStartOf } from './host.ts';
-import type { Outbox } from './outbox.ts';
+import type { Outbox } from './database/outbox.ts';
+import type { HostIdentity } from './processes/host.ts';
+import { isAlive, pidStartOf } from './processes/host.ts';
 import type { RunActivity } from './run-activity.ts';
 import { idOf } from './run-history.ts';
 

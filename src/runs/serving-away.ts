@@ -12,8 +12,8 @@ import type { ServerConfig } from '../server/config.ts';
 import type { Log } from '../server/log.ts';
 import type { RunsPort } from '../server/runs/port.ts';
 import { createServer } from '../server/server.ts';
-import type { Away } from './away.ts';
-import type { RunReplica, Seen } from './run-replica.ts';
+import type { Away } from './database/away.ts';
+import type { RunReplica, Seen } from './database/run-replica.ts';
 
 const LOOK_MS = 500;
 

@@ -7,8 +7,8 @@ import type { ServerConfig } from '../server/config.ts';
 import type { Log } from '../server/log.ts';
 import type { RunPlansPort, RunsPort } from '../server/runs/port.ts';
 import { createServer } from '../server/server.ts';
-import { executionFacts } from './execution-facts.ts';
-import type { Home } from './home.ts';
+import type { Home } from './database/home.ts';
+import { executionFacts } from './execution/execution-facts.ts';
 import { readQuarantine } from './quarantine.ts';
 
 export type LeadParts = {

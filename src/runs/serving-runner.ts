@@ -1,7 +1,7 @@
 /** The runner of a server: takes whatever is queued for the area. */
 import type { Environment } from '../area/types.ts';
 import { openAreaBook } from './area-book.ts';
-import type { LocalRuns } from './home.ts';
+import type { LocalRuns } from './database/home.ts';
 import { newRunner } from './new-runner.ts';
 
 export type ServingRunnerOptions = {

@@ -8,8 +8,14 @@ import type { ServerConfig } from '../server/config.ts';
 import type { Log } from '../server/log.ts';
 import type { RunPlansPort } from '../server/runs/port.ts';
 import type { LeaseHolder } from '../sqlite/runs/run-store.ts';
-import { type Home, type HomeOptions, type LocalRuns, openLocal, startSync } from './home.ts';
-import { type Leader, runForLeader } from './leader.ts';
+import {
+  type Home,
+  type HomeOptions,
+  type LocalRuns,
+  openLocal,
+  startSync,
+} from './database/home.ts';
+import { type Leader, runForLeader } from './database/leader.ts';
 
 export type ServingOptions = {
   readonly home: HomeOptions;

@@ -7,7 +7,7 @@ import { TidelockError } from '../core/errors.ts';
 import type { RunRow, TaskRow } from '../planner/rows.ts';
 import type { RunStore } from '../planner/run-store.ts';
 import { type Decision, decide, type OpenAction, openAction } from '../planner/tasks.ts';
-import { mayPass, type Outbox } from './outbox.ts';
+import { mayPass, type Outbox } from './database/outbox.ts';
 
 export type Go = Extract<Decision, { readonly kind: 'go' }>;
 

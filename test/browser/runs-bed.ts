@@ -6,7 +6,7 @@ import { systemClock as engineClock } from '../../src/engine/clock.ts';
 import type { LiveEngine } from '../../src/engine/live-engine.ts';
 import { openRunEngine } from '../../src/engine/runs/run-engine.ts';
 import { actionArgs } from '../../src/runs/action-args.ts';
-import { executionFacts } from '../../src/runs/execution-facts.ts';
+import { executionFacts } from '../../src/runs/execution/execution-facts.ts';
 import { readQuarantine } from '../../src/runs/quarantine.ts';
 import { RunPlans } from '../../src/runs/run-plans.ts';
 import type { Runner } from '../../src/runs/runner.ts';

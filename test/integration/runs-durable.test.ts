@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { expect, inject, onTestFinished, test } from 'vitest';
 import { SeededRandom } from '../../src/bench/random.ts';
 import { DurablePostgres } from '../../src/postgres/runs/durable.ts';
-import { type Home, type HomeOptions, openHome } from '../../src/runs/home.ts';
+import { type Home, type HomeOptions, openHome } from '../../src/runs/database/home.ts';
 import { FaultyProxy } from '../support/faulty-proxy.ts';
 import { change, newTask, seedRun, tempDir } from '../support/run-bed.ts';
 import { copiedRows, durableRows } from '../support/run-copies.ts';

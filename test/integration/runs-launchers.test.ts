@@ -4,10 +4,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { pidStartOf } from '../../src/runs/host.ts';
-import { markFile } from '../../src/runs/launch-record.ts';
-import { askToEnd, startLaunched } from '../../src/runs/launched.ts';
-import { readMark } from '../../src/runs/process-group.ts';
+import { markFile } from '../../src/runs/execution/launch-record.ts';
+import { askToEnd, startLaunched } from '../../src/runs/execution/launched.ts';
+import { pidStartOf } from '../../src/runs/processes/host.ts';
+import { readMark } from '../../src/runs/processes/process-group.ts';
 import { AreaBed } from '../support/area-bed.ts';
 import { Command } from '../support/command.ts';
 import { until } from '../support/stack.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { expect, test } from 'vitest';
 import { readLogRules } from '../../src/area/log-rules.ts';
-import { readStat } from '../../src/runs/process-group.ts';
+import { readStat } from '../../src/runs/processes/process-group.ts';
 import { replayRun } from '../../src/runs/replay.ts';
 import { AreaBed } from '../support/area-bed.ts';
 import type { Judging } from '../support/judging.ts';

@@ -1,7 +1,7 @@
 /** A thread that judges a log, for one with a heap that the log would not fit into. */
 import { parentPort, workerData } from 'node:worker_threads';
 import type { LogRules } from '../../src/area/types.ts';
-import { judgeFile } from '../../src/runs/log-reading.ts';
+import { judgeFile } from '../../src/runs/execution/log-reading.ts';
 
 export type Judging = { readonly path: string; readonly rules: LogRules };
 

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RunWrite } from '../../../src/planner/run-store.ts';
-import { type Home, openHome } from '../../../src/runs/home.ts';
+import { type Home, openHome } from '../../../src/runs/database/home.ts';
 import { startLead } from '../../../src/runs/serving-leader.ts';
 import { DEFAULT_LIMITS, NO_TOKENS } from '../../../src/server/config.ts';
 import { createLog } from '../../../src/server/log.ts';

@@ -4,7 +4,7 @@
  *
  *   node worker.ts '<WorkerSettings as JSON>'
  */
-import { openHome } from '../../runs/home.ts';
+import { openHome } from '../../runs/database/home.ts';
 
 export type WorkerSettings = {
   readonly area: string;

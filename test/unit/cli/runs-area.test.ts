@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { homeOf } from '../../../src/cli/runs-area.ts';
+import { homeOf } from '../../../src/cli/runs/area.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tidelock-home-'));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { afterAll, expect, test, vi } from 'vitest';
-import { register as registerConfig } from '../../../src/cli/runs-config.ts';
-import { register as registerInit } from '../../../src/cli/runs-init.ts';
+import { register as registerConfig } from '../../../src/cli/runs/config.ts';
+import { register as registerInit } from '../../../src/cli/runs/init.ts';
 import { TidelockError } from '../../../src/core/errors.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tidelock-area-'));

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { megatestWords } from '../../../src/cli/megatest-words.ts';
 import { sinceOption } from '../../../src/cli/options.ts';
-import { changesOf, deltaText } from '../../../src/cli/runs-env.ts';
-import { homeWords } from '../../../src/cli/runs-home.ts';
+import { changesOf, deltaText } from '../../../src/cli/runs/env.ts';
+import { homeWords } from '../../../src/cli/runs/home.ts';
+import { megatestWords } from '../../../src/cli/runs/megatest-words.ts';
 
 describe("Megatest's words", () => {
   test.each([

@@ -1,9 +1,9 @@
 /** docs/runs.md against the command line, both ways; the examples of the help against the options. */
 import { Command } from 'commander';
 import { expect, test } from 'vitest';
-import { MEGATEST_VERBS, megatestWords } from '../../../src/cli/megatest-words.ts';
-import { register } from '../../../src/cli/runs.ts';
-import { EXAMPLES } from '../../../src/cli/runs-help.ts';
+import { EXAMPLES } from '../../../src/cli/runs/help.ts';
+import { MEGATEST_VERBS, megatestWords } from '../../../src/cli/runs/megatest-words.ts';
+import { register } from '../../../src/cli/runs/runs.ts';
 import { read, section } from './pages.ts';
 
 const PAGE = read('docs/runs.md');

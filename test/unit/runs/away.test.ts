@@ -4,9 +4,9 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { Away } from '../../../src/runs/away.ts';
-import { findHome } from '../../../src/runs/home.ts';
-import { RemoteRuns } from '../../../src/runs/remote.ts';
+import { Away } from '../../../src/runs/database/away.ts';
+import { findHome } from '../../../src/runs/database/home.ts';
+import { RemoteRuns } from '../../../src/runs/database/remote.ts';
 import { tempDir } from '../../support/run-bed.ts';
 
 function bed(connectMsMax?: number) {

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { DATA_ROWS_MAX } from '../../../src/area/limits.ts';
-import { CallBook, type CallMeans } from '../../../src/runs/call-book.ts';
-import type { HelperCall } from '../../../src/runs/helper-calls.ts';
-import type { LaunchRecord } from '../../../src/runs/launch-record.ts';
+import { CallBook, type CallMeans } from '../../../src/runs/execution/call-book.ts';
+import type { HelperCall } from '../../../src/runs/execution/helper-calls.ts';
+import type { LaunchRecord } from '../../../src/runs/execution/launch-record.ts';
 
 const call = (options: Readonly<Record<string, string>>): HelperCall => {
   return { at: 1, cwd: '/x', kind: 'step', name: 's', options: new Map(Object.entries(options)) };

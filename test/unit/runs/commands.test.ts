@@ -2,8 +2,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { type Command, runCommand, runCommandNow } from '../../../src/runs/commands.ts';
-import { pidStartOf } from '../../../src/runs/host.ts';
+import { type Command, runCommand, runCommandNow } from '../../../src/runs/processes/commands.ts';
+import { pidStartOf } from '../../../src/runs/processes/host.ts';
 import { until } from '../../support/stack.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tidelock-commands-'));

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { type RoomQuestion, roomOn } from '../../../src/runs/disk-room.ts';
+import { type RoomQuestion, roomOn } from '../../../src/runs/execution/disk-room.ts';
 
 const home = mkdtempSync(join(tmpdir(), 'tidelock-room-'));
 afterAll(() => rmSync(home, { recursive: true }));

@@ -4,7 +4,7 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { HelperCalls, statusOfWord } from '../../../src/runs/helper-calls.ts';
+import { HelperCalls, statusOfWord } from '../../../src/runs/execution/helper-calls.ts';
 
 const HELPER = 'bin/helper/megatest';
 

@@ -1,5 +1,10 @@
 import { expect, test } from 'vitest';
-import { hostIdentity, isAlive, pidStartOf, requireProcesses } from '../../../src/runs/host.ts';
+import {
+  hostIdentity,
+  isAlive,
+  pidStartOf,
+  requireProcesses,
+} from '../../../src/runs/processes/host.ts';
 
 const { bootId } = hostIdentity();
 const SELF = { pid: process.pid, pidStart: pidStartOf(process.pid), bootId };

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { expect, onTestFinished, test } from 'vitest';
-import { Killing } from '../../../src/runs/killing.ts';
-import { readStat } from '../../../src/runs/process-group.ts';
-import { type Members, ProcessLook } from '../../../src/runs/processes.ts';
+import { Killing } from '../../../src/runs/processes/killing.ts';
+import { readStat } from '../../../src/runs/processes/process-group.ts';
+import { type Members, ProcessLook } from '../../../src/runs/processes/processes.ts';
 
 const VARIABLE = 'TIDELOCK_KILLING_TEST';
 

@@ -3,9 +3,9 @@ import { mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { hostIdentity } from '../../../src/runs/host.ts';
-import { claimMark, isFar, isFarAlive, isFarEnding } from '../../../src/runs/launched.ts';
-import { readMark } from '../../../src/runs/process-group.ts';
+import { claimMark, isFar, isFarAlive, isFarEnding } from '../../../src/runs/execution/launched.ts';
+import { hostIdentity } from '../../../src/runs/processes/host.ts';
+import { readMark } from '../../../src/runs/processes/process-group.ts';
 
 /** The mark of a job that is led by this process, as another host would have it. */
 function farMark(bootId = 'another-boot'): string {

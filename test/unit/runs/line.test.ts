@@ -1,7 +1,7 @@
 /** What a time line is drawn from. */
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { RunWrite } from '../../../src/planner/run-store.ts';
-import { openHome } from '../../../src/runs/home.ts';
+import { openHome } from '../../../src/runs/database/home.ts';
 import { runBed, seedRun, tempDir } from '../../support/run-bed.ts';
 import { until } from '../../support/stack.ts';
 
@@ -28,7 +28,13 @@ describe('the question for a time line', () => {
         note({ at: 1_002_000, new: 'too late' }),
       ],
     });
-    const { events = [] } = store.read({ kind: 'line', runId, since: 0, from: 1_000_000, to: 1_001_000 });
+    const { events = [] } = store.read({
+      kind: 'line',
+      runId,
+      since: 0,
+      from: 1_000_000,
+      to: 1_001_000,
+    });
     expect(events.map(({ kind, at, testId, new: now }) => [kind, at, testId, now])).toEqual([
       ['wait', 1_000_000, b, `${a}`],
       ['fault', 1_000_500, a, 'kill-server'],
@@ -64,7 +70,8 @@ test('the syncer keeps how late it was, so that a page which is opened later can
   seedRun(home.store, ['a']);
   await home.syncer.carried(20_000);
   const samples = () =>
-    home.store.read({ kind: 'line', runId: 1, since: 0, from: before - 1000, to: Date.now() }).lag ?? [];
+    home.store.read({ kind: 'line', runId: 1, since: 0, from: before - 1000, to: Date.now() })
+      .lag ?? [];
   await until('the lag is there', () => samples().length > 0, 20_000);
   expect(samples().every(({ ageMs }) => ageMs >= 0 && ageMs < 60_000)).toBe(true);
 });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { TidelockError } from '../../../src/core/errors.ts';
 import type { RunStore, RunWrite } from '../../../src/planner/run-store.ts';
-import { Outbox } from '../../../src/runs/outbox.ts';
+import { Outbox } from '../../../src/runs/database/outbox.ts';
 import { openRunStore } from '../../../src/sqlite/runs/run-store.ts';
 import { tempDir } from '../../support/run-bed.ts';
 

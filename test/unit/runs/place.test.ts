@@ -1,7 +1,7 @@
 /** Which host is the home of an area: one, and always the same. */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { homeHost, placeOf } from '../../../src/runs/place.ts';
+import { homeHost, placeOf } from '../../../src/runs/database/place.ts';
 import { tempDir } from '../../support/run-bed.ts';
 
 function place() {

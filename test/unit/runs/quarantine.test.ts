@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { compilePatterns } from '../../../src/area/patterns.ts';
-import { exitCodeOf } from '../../../src/cli/runs-ending.ts';
+import { exitCodeOf } from '../../../src/cli/runs/ending.ts';
 import { knownFailures } from '../../../src/report/quarantine.ts';
 import { QUARANTINE_FILE, readQuarantine } from '../../../src/runs/quarantine.ts';
 import { tempDir } from '../../support/run-bed.ts';

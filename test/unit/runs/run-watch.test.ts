@@ -2,8 +2,8 @@
 
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { hostIdentity } from '../../../src/runs/host.ts';
-import { runForLeader } from '../../../src/runs/leader.ts';
+import { runForLeader } from '../../../src/runs/database/leader.ts';
+import { hostIdentity } from '../../../src/runs/processes/host.ts';
 import { openRunStore } from '../../../src/sqlite/runs/run-store.ts';
 import { AREA, runBed } from '../../support/run-bed.ts';
 

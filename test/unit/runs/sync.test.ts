@@ -12,7 +12,12 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { findHome, type Home, type HomeOptions, openHome } from '../../../src/runs/home.ts';
+import {
+  findHome,
+  type Home,
+  type HomeOptions,
+  openHome,
+} from '../../../src/runs/database/home.ts';
 import { DurableFile } from '../../../src/sqlite/runs/durable-file.ts';
 import { change, newTask, seedRun, tempDir } from '../../support/run-bed.ts';
 import { copiedRows, durableRows } from '../../support/run-copies.ts';

@@ -3,9 +3,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { executionFacts } from '../../../src/runs/execution-facts.ts';
-import { type LaunchRecord, markFile, writeRecord } from '../../../src/runs/launch-record.ts';
-import { noteVariables, type VariableSources } from '../../../src/runs/told-variables.ts';
+import { executionFacts } from '../../../src/runs/execution/execution-facts.ts';
+import {
+  type LaunchRecord,
+  markFile,
+  writeRecord,
+} from '../../../src/runs/execution/launch-record.ts';
+import { noteVariables, type VariableSources } from '../../../src/runs/execution/told-variables.ts';
 
 const LAYERS: VariableSources['layers'] = {
   base: { HOME: '/root', DEPLOY_TOKEN: 'hunter2', LANG: 'C' },

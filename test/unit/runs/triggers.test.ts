@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import type { LaunchRecord } from '../../../src/runs/launch-record.ts';
-import { Triggers } from '../../../src/runs/triggers.ts';
+import type { LaunchRecord } from '../../../src/runs/execution/launch-record.ts';
+import { Triggers } from '../../../src/runs/execution/triggers.ts';
 
 const PAIR = { state: 'COMPLETED', status: 'PASS' };
 

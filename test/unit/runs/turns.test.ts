@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Action, TaskRow } from '../../../src/planner/rows.ts';
-import { Outbox } from '../../../src/runs/outbox.ts';
+import { Outbox } from '../../../src/runs/database/outbox.ts';
 import { Turns } from '../../../src/runs/turns.ts';
 import { newTask, type RunBed, runBed, seedRun } from '../../support/run-bed.ts';
 

@@ -1,6 +1,6 @@
 /** The table of results of steps and scripts. */
 import { expect, test } from 'vitest';
-import { together, verdictOf } from '../../../src/runs/verdict.ts';
+import { together, verdictOf } from '../../../src/runs/execution/verdict.ts';
 
 const STEP = { ignoresExit: false, isScript: false, isCompatible: false, byRules: null };
 const exit = (code: number) => ({ code, signal: code > 128 ? code - 128 : null, cpuMs: 0 });

@@ -3,8 +3,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { RunStore } from '../../../src/planner/run-store.ts';
-import type { LaunchRecord } from '../../../src/runs/launch-record.ts';
-import { waiverOf } from '../../../src/runs/waivers.ts';
+import type { LaunchRecord } from '../../../src/runs/execution/launch-record.ts';
+import { waiverOf } from '../../../src/runs/execution/waivers.ts';
 import { tempDir } from '../../support/run-bed.ts';
 
 /** Two directories with equal files, the last of which may differ. */

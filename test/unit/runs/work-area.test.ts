@@ -14,14 +14,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { restoreArchive, saveArchive } from '../../../src/runs/archive.ts';
-import { itemsBelow, mayHaveNested, nestedIn } from '../../../src/runs/nested-areas.ts';
+import { itemsBelow, mayHaveNested, nestedIn } from '../../../src/runs/execution/nested-areas.ts';
 import {
   copyTest,
   makeWorkArea,
   placePath,
   removeOwnDir,
   removeWorkArea,
-} from '../../../src/runs/work-area.ts';
+} from '../../../src/runs/execution/work-area.ts';
 
 const PLACE = { target: 'linux/1', run: 'first', test: 'check', itemPath: '' };
 

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { expect, test } from 'vitest';
-import { readStat } from '../../../src/runs/process-group.ts';
+import { readStat } from '../../../src/runs/processes/process-group.ts';
 import { until } from '../../support/stack.ts';
 
 type Outcome = { readonly code: number | null; readonly words: string };

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
-import { readStat } from '../../../src/runs/process-group.ts';
+import { readStat } from '../../../src/runs/processes/process-group.ts';
 import { until } from '../../support/stack.ts';
 
 type Tree = { readonly endTree: (pid: number) => number };
