@@ -88,8 +88,8 @@ function report(error: unknown, internal: number): number {
   }
   console.error(`error ${error.code}: ${error.message}`);
   if (error.hint !== undefined) console.error(`  what to do: ${error.hint}`);
-  const isUsage = USAGE_CODES.has(error.code) || error.details?.isUsage === true;
-  return isUsage ? EXIT_USAGE : EXIT_FAILED;
+  const isUsage = error.details?.isUsage ?? USAGE_CODES.has(error.code);
+  return isUsage === true ? EXIT_USAGE : EXIT_FAILED;
 }
 
 const DISK_TROUBLE: Readonly<Record<string, string>> = {

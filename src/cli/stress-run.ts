@@ -114,8 +114,8 @@ type End = {
 };
 
 /**
- * Throws what ended a run early, for the end of the command: code, what, what to do and the exit code come from there,
- * whatever was printed before. Its evidence is kept.
+ * Throws what ended a run early, for the end of the command: code, what and what to do come from there, whatever was
+ * printed before; the exit code is 1, also for a schema that does not fit. Its evidence is kept.
  */
 export function throwIfFailed(end: End | null, dir: string): void {
   if (end?.how !== 'failed' && end?.how !== 'stuck') return;
@@ -124,6 +124,7 @@ export function throwIfFailed(end: End | null, dir: string): void {
     code: code ?? 'TIMEOUT',
     message: `the stress ended early: ${message ?? 'it took longer than allowed'}`,
     hint: `${hint === undefined || hint === '' ? '' : `${hint}; `}the evidence so far is in ${shortPath(dir)}`,
+    details: { isUsage: false },
   });
 }
 

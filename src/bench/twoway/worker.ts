@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, TidelockError } from '../../core/errors.ts';
 import { openReplicaWith, type WritableReplica } from '../../replica.ts';
 import { openSql, type Sql } from '../../sqlite/sql.ts';
+import { until } from '../until.ts';
 import { plantInWorker } from './bugs/worker-bugs.ts';
 import { HistoryWriter } from './history.ts';
 import { changesBetween, NOBODY, rowCount, type Shown, writeOf } from './rows.ts';
@@ -15,6 +16,8 @@ import type { WorkerNews, WorkerOrder, WorkerSettings } from './worker-news.ts';
 import { shownIn, WorkerWrites } from './worker-writes.ts';
 
 const BUSY_WAIT_MS = 5000;
+/** A server that was there before the run hears of the new table by its stream. */
+const TABLE_MS_MAX = 60_000;
 /** A call may take so long, and is then made again. */
 const CALL_MS = 20_000;
 /** Where all databases write all rows of all, they wait for one another: what a row may take above so many. */
@@ -89,7 +92,7 @@ export class Worker {
   }
 
   async #open(): Promise<void> {
-    const { server, token, file, bug, heartbeatS } = this.#settings;
+    const { server, token, file, table, bug, heartbeatS } = this.#settings;
     this.#replica = await openReplicaWith(
       {
         ...{ server, file, write: true },
@@ -104,7 +107,12 @@ export class Worker {
       },
       { ...(heartbeatS === null ? {} : { heartbeatS }), ...plantInWorker(bug, file) },
     );
-    this.#reader = openSql(file, { timeoutMs: BUSY_WAIT_MS, isReadOnly: true });
+    const reader = openSql(file, { timeoutMs: BUSY_WAIT_MS, isReadOnly: true });
+    this.#reader = reader;
+    const named = reader.prepare('SELECT 1 FROM sqlite_schema WHERE name = ?');
+    await until('the table is in the replica', () => named.get(table.local) !== undefined, {
+      ...{ limitMs: TABLE_MS_MAX, signal: new AbortController().signal },
+    });
   }
 
   async #take(step: Step, isDone: boolean): Promise<void> {
