@@ -51,6 +51,7 @@ test('the tests that were running when a step was killed are known', {
 }, async () => {
   const dir = folder();
   const notes = join(dir, 'notes');
+  // A test that ends at once is told as ended only; this one is to be seen while it runs, and is gone from the notes then.
   const pause = '() => new Promise((done) => setTimeout(done, 100))';
   const waits = "test('waits for ever', () => new Promise(() => {}), 1e9);";
   writeFileSync(join(dir, 'some.test.js'), `test('ends', ${pause}); ${waits}`);
